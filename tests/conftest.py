@@ -1,0 +1,27 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Set before anything imports TensorFlow or Gradio: no start-up chatter, no call home.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A Chromium for Playwright's `executable_path`; without one the test is skipped."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    # Playwright is imported here so that the other tests do without it.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    if Path(path).exists():
+        return path
+    pytest.skip("no Chromium found: `make browser` installs one")
