@@ -1,0 +1,86 @@
+"""Reading text: cleaning, word tokens with their places in the text, and vocabularies."""
+
+import html
+import re
+import unicodedata
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+PADDING, UNKNOWN = 0, 1
+
+# Words with inner apostrophes and hyphens kept apart, runs of . ! ? as one mark, others singly.
+_TOKEN = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)*|\.{2,}|!{2,}|\?{2,}|[^\s\p{L}\p{M}\p{N}]"
+_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,200}|!--[^<>]{0,200})>")
+# Control, direction and private characters, lone surrogates; not the joiner that emoji need.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ud800-\udfff\ue000-\uf8ff]"
+)
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"'})
+
+
+def clean(text):
+    """Text without HTML tags, entities and control characters, in composed Unicode, one line.
+
+    Typographic apostrophes and quotation marks become straight ones, so that don’t is don't.
+    """
+    text = html.unescape(_TAG.sub(" ", text)).translate(_APOSTROPHES)
+    text = _INVISIBLE.sub(" ", unicodedata.normalize("NFC", text))
+    return " ".join(text.split())
+
+
+class WordTokenizer:
+    """Words and punctuation marks, lower-cased, numbered by frequency: 0 pads, 1 is unknown.
+
+    A thin wrapper around `tokenizers.Tokenizer`, stored as its JSON.
+    """
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        self.size = tokenizer.get_vocab_size()
+
+    @classmethod
+    def build(cls, words):
+        """A tokenizer for a list of words, the most frequent first."""
+        vocabulary = {word: n for n, word in enumerate(["[PAD]", "[UNK]", *words])}
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Lowercase()
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "removed", invert=True)
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, path):
+        return cls(Tokenizer.from_file(str(path)))
+
+    def save(self, path):
+        self._tokenizer.save(str(path), pretty=False)
+
+    @property
+    def words(self):
+        """The vocabulary as a list, by number."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=False)
+        return sorted(vocabulary, key=vocabulary.get)
+
+    def split(self, text):
+        """The words of a text as training sees them, in or out of the vocabulary."""
+        pieces = self._tokenizer.pre_tokenizer.pre_tokenize_str(text.lower())
+        return [word for word, _ in pieces]
+
+    def encode(self, texts):
+        """Numbers of the words of each text: a list of int32 arrays."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        return [np.array(encoding.ids, "int32") for encoding in encodings]
+
+    def locate(self, text):
+        """Numbers and places: an int32 array, and the (start, end) of each word in the text."""
+        encoding = self._tokenizer.encode(text)
+        return np.array(encoding.ids, "int32"), encoding.offsets
+
+
+def pad(sequences, length):
+    """An int32 array `(batch, length)`, each sequence cut or padded on the right with zeros."""
+    padded = np.full((len(sequences), length), PADDING, "int32")
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence[:length]
+    return padded
