@@ -1,0 +1,6 @@
+"""Recurrent layers written by hand on `keras.ops`."""
+
+from shared.layers.cells import Cell, GRUCell, LSTMCell, RNNCell
+from shared.layers.recurrent import Bidirectional, Recurrent, Stacked
+
+__all__ = ["Bidirectional", "Cell", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "Stacked"]

@@ -1,0 +1,488 @@
+"""Running a cell over time: `Recurrent`, `Bidirectional` and `Stacked`.
+
+The forward pass keeps only the states. Back-propagation through time is written out (see
+`cells.py`): it recomputes the gates of all steps in one product, walks back in time with one
+product per step, and sums each weight's gradient in one product. Differentiating the loop
+automatically takes about twice as long; `benchmarks/layers.py` measures it against Keras.
+"""
+
+import keras
+from keras import ops
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+
+def scan(step, carry, sequences, outputs, reverse=False):
+    """Fold `step(carry, items) -> (carry, results)` over the first axis of `sequences`.
+
+    Args:
+        step: Function of a list of tensors and a list of one item per sequence, returning the
+            new carry and a list of results.
+        carry: List of tensors, all of one dtype.
+        sequences: List of tensors `(time, ...)`.
+        outputs: Integer, how many results a step returns.
+        reverse: Walk from the last item to the first; results stay at their item's place.
+
+    Returns:
+        The last carry, and a list of the stacked results, each `(time, ...)`.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.scan(lambda c, items: step(c, items), carry, sequences, reverse=reverse)
+    # keras.ops.scan on TensorFlow accepts only results shaped like the carry, and is slower.
+    time = sequences[0].shape[0] or tf.shape(sequences[0])[0]
+    items = [tf.TensorArray(s.dtype, time, element_shape=s.shape[1:]).unstack(s) for s in sequences]
+
+    def body(index, carry, stacks):
+        place = time - 1 - index if reverse else index
+        carry, results = step(carry, [item.read(place) for item in items])
+        return index + 1, carry, [s.write(place, r) for s, r in zip(stacks, results, strict=True)]
+
+    stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(outputs)]
+    _, carry, stacks = tf.while_loop(
+        lambda index, *_: index < time,
+        body,
+        (tf.constant(0), carry, stacks),
+        maximum_iterations=time,
+    )
+    return carry, [stack.stack() for stack in stacks]
+
+
+def run_cell(cell, projected, states, keep=None, dropped=None):
+    """Run a cell over time, differentiably, with back-propagation through time by hand.
+
+    Args:
+        cell: A built `Cell`.
+        projected: Tensor `(time, batch, blocks * units)`, from `cell.project`.
+        states: List of initial states, each `(batch, units)`.
+        keep: Boolean mask `(time, batch, 1)` or None; where False the states are carried over.
+        dropped: Mask on the hidden state `(batch, units)` or None.
+
+    Returns:
+        List of the states after every step, each `(time, batch, units)`.
+    """
+    count = len(states)
+
+    @ops.custom_gradient
+    def run(projected, *tensors):
+        states, weights = list(tensors[:count]), list(tensors[count:])
+
+        def forward(carry, items):
+            new, _ = cell.step(items[0], carry, weights, dropped)
+            if keep is not None:
+                new = [ops.where(items[1], n, c) for n, c in zip(new, carry, strict=True)]
+            return new, new
+
+        kept = [] if keep is None else [keep]
+        _, history = scan(forward, states, [projected, *kept], count)
+
+        def gradient(*upstream):
+            upstream = keras.tree.flatten(upstream)
+            before = [
+                ops.concatenate([ops.expand_dims(first, 0), after[:-1]], axis=0)
+                for first, after in zip(states, history, strict=True)
+            ]
+            new, internals = cell.step(projected, before, weights, dropped)
+            factors = cell.linearise(before, new, internals, weights, dropped)
+            alive = [ops.cast(mask, projected.dtype) for mask in kept]
+
+            def backward(carry, items):
+                gradients = [c + g for c, g in zip(carry, items[:count], strict=True)]
+                if not alive:
+                    carry, delta = cell.backstep(items[count:], gradients, weights, dropped)
+                    return carry, [delta]
+                here = items[count]
+                active = [g * here for g in gradients]
+                carry, delta = cell.backstep(items[count + 1 :], active, weights, dropped)
+                skipped = [g - a for g, a in zip(gradients, active, strict=True)]
+                return [c + s for c, s in zip(carry, skipped, strict=True)], [delta]
+
+            zeros = [ops.zeros_like(state) for state in states]
+            by_states, (deltas,) = scan(
+                backward, zeros, [*upstream, *alive, *factors], 1, reverse=True
+            )
+            by_weights = cell.weight_gradients(deltas, before, new, internals, dropped)
+            return (deltas, *by_states, *by_weights)
+
+        return history, gradient
+
+    return run(projected, *states, *cell.recurrent_weights())
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class Recurrent(keras.layers.Layer):
+    """Runs a cell over the time steps of a batch of sequences.
+
+    The cell's input products of all steps are computed at once, before the loop. Masks are
+    right-padded as from `Embedding(mask_zero=True)`, though any pattern works: a masked step
+    carries the states over, and its output is the hidden state carried.
+
+    Args:
+        cell: A `Cell`: `RNNCell`, `LSTMCell` or `GRUCell`.
+        return_sequences: Return the hidden state after every step, or only the last one.
+        return_state: Return the last states as well.
+        go_backwards: Read the sequence from its end; outputs come in the order of reading.
+        stateful: Start each batch from the last states of the batch before. Needs a fixed batch
+            size; `reset_state` sets the states to zero.
+
+    Call arguments:
+        inputs: Tensor `(batch, time, features)`.
+        initial_state: Tensor or list of tensors `(batch, units)`, one per state of the cell.
+        mask: Boolean tensor `(batch, time)`, True where a step counts.
+        training: Boolean, whether dropout applies.
+
+    Returns:
+        `(batch, time, units)` with `return_sequences`, else `(batch, units)`; with
+        `return_state` a tuple of this and every last state, each `(batch, units)`.
+
+    Raises:
+        ValueError: if a shape does not fit; the message names the argument and the shape.
+
+    Example:
+
+    >>> layer = Recurrent(LSTMCell(8), return_sequences=True)
+    >>> layer(np.ones((2, 5, 3))).shape
+    (2, 5, 8)
+    """
+
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not hasattr(cell, "backstep"):
+            raise ValueError(f"`cell` must be a shared.layers Cell. Received: cell={cell!r}")
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.supports_masking = True
+        self._carried = None
+
+    def build(self, inputs_shape, initial_state_shape=None):
+        if len(inputs_shape) != 3:
+            raise ValueError(
+                "`inputs` must have the shape (batch, time, features). "
+                f"Received: inputs.shape={tuple(inputs_shape)}"
+            )
+        if not self.cell.built:
+            self.cell.build((inputs_shape[0], inputs_shape[2]))
+            self.cell.built = True
+        if self.stateful:
+            if inputs_shape[0] is None:
+                raise ValueError(
+                    "`stateful=True` needs a fixed batch size. "
+                    f"Received: inputs.shape={tuple(inputs_shape)}"
+                )
+            self._carried = [
+                self.add_weight(
+                    shape=(inputs_shape[0], self.cell.units),
+                    initializer="zeros",
+                    trainable=False,
+                    name=f"carried_{name}",
+                )
+                for name in self.cell.states
+            ]
+
+    def call(self, inputs, initial_state=None, mask=None, training=False):
+        history = self._history(inputs, initial_state, mask, training)
+        last = [sequence[-1] for sequence in history]
+        if self._carried:
+            for variable, state in zip(self._carried, last, strict=True):
+                variable.assign(ops.cast(state, variable.dtype))
+        outputs = ops.transpose(history[0], (1, 0, 2)) if self.return_sequences else last[0]
+        return (outputs, *last) if self.return_state else outputs
+
+    def trace(self, inputs, initial_state=None, mask=None):
+        """Everything the cell computes at every step, without dropout.
+
+        Args:
+            inputs, initial_state, mask: As in a call.
+
+        Returns:
+            Dict from the names in `cell.internals` (gates, candidate, cell and hidden state)
+            to tensors `(batch, time, units)`, in the order of the inputs' time steps.
+        """
+        if not self.built:
+            self.build(inputs.shape)
+            self.built = True
+        history, projected, before = self._history(inputs, initial_state, mask, details=True)
+        _, internals = self.cell.step(projected, before, self.cell.recurrent_weights())
+        internals.update(zip(self.cell.states, history, strict=True))
+        traced = {}
+        for name in self.cell.internals:
+            values = ops.transpose(internals[name], (1, 0, 2))  # (batch, time, units)
+            traced[name] = ops.flip(values, axis=1) if self.go_backwards else values
+        return traced
+
+    def _history(self, inputs, initial_state, mask, training=False, details=False):
+        inputs = ops.cast(inputs, self.compute_dtype)
+        self._check_shapes(inputs, initial_state, mask)
+        batch, _, features = inputs.shape
+        batch = ops.shape(inputs)[0] if batch is None else batch
+        states = self._start(batch, initial_state)
+        sequence = ops.transpose(inputs, (1, 0, 2))  # (time, batch, features)
+        keep = None
+        if mask is not None:
+            keep = ops.expand_dims(ops.transpose(ops.cast(mask, "bool")), -1)  # (time, batch, 1)
+        if self.go_backwards:
+            sequence = ops.flip(sequence, axis=0)
+            keep = None if keep is None else ops.flip(keep, axis=0)
+        input_mask, dropped = self.cell.dropout_masks(batch, features, training)
+        if input_mask is not None:
+            sequence = sequence * input_mask
+        projected = self.cell.project(sequence)  # (time, batch, blocks * units)
+        history = run_cell(self.cell, projected, states, keep, dropped)
+        if not details:
+            return history
+        before = [
+            ops.concatenate([ops.expand_dims(first, 0), after[:-1]], axis=0)
+            for first, after in zip(states, history, strict=True)
+        ]
+        return history, projected, before
+
+    def _start(self, batch, initial_state):
+        if initial_state is not None:
+            return [ops.cast(s, self.compute_dtype) for s in keras.tree.flatten(initial_state)]
+        if self._carried:
+            return [ops.cast(variable, self.compute_dtype) for variable in self._carried]
+        return self.cell.get_initial_state(batch)
+
+    def _check_shapes(self, inputs, initial_state, mask):
+        features = self.cell.kernel.shape[0]
+        if len(inputs.shape) != 3 or inputs.shape[2] != features:
+            raise ValueError(
+                f"`inputs` must have the shape (batch, time, {features}). "
+                f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
+        batch, time, _ = inputs.shape
+        if mask is not None and (
+            len(mask.shape) != 2 or not _fits(mask.shape, (batch, time))
+        ):
+            raise ValueError(
+                f"`mask` must have the shape (batch, time) = {(batch, time)}. "
+                f"Received: mask.shape={tuple(mask.shape)}"
+            )
+        if initial_state is None:
+            return
+        shapes = [tuple(state.shape) for state in keras.tree.flatten(initial_state)]
+        expected = (batch, self.cell.units)
+        if len(shapes) != len(self.cell.states) or not all(_fits(s, expected) for s in shapes):
+            raise ValueError(
+                f"`initial_state` must have {len(self.cell.states)} tensor(s) of the shape "
+                f"(batch, units) = {expected}. Received: shapes {shapes}"
+            )
+
+    def reset_state(self):
+        """Set the states that `stateful` carries from batch to batch to zero."""
+        for variable in self._carried or ():
+            variable.assign(ops.zeros_like(variable))
+
+    def compute_output_shape(self, inputs_shape, initial_state_shape=None):
+        batch, time, _ = inputs_shape
+        state = (batch, self.cell.units)
+        outputs = (batch, time, self.cell.units) if self.return_sequences else state
+        return (outputs, *[state for _ in self.cell.states]) if self.return_state else outputs
+
+    def compute_mask(self, inputs, mask=None):
+        mask = keras.tree.flatten(mask)[0] if mask is not None else None
+        outputs = mask if self.return_sequences else None
+        return (outputs, *[None for _ in self.cell.states]) if self.return_state else outputs
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "cell": keras.saving.serialize_keras_object(self.cell),
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        cell = keras.saving.deserialize_keras_object(config["cell"])
+        return cls(**{**config, "cell": cell})
+
+
+def _fits(shape, expected):
+    """Whether a static shape agrees with another, where both are known."""
+    return len(shape) == len(expected) and all(
+        a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
+    )
+
+
+MERGES = {
+    "concat": lambda forward, backward: ops.concatenate([forward, backward], axis=-1),
+    "sum": lambda forward, backward: forward + backward,
+    "mul": lambda forward, backward: forward * backward,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+}
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class Bidirectional(keras.layers.Layer):
+    """A layer that reads the sequence forwards and a copy that reads it backwards.
+
+    Args:
+        layer: A `Recurrent`, the forward reader; the backward one is made from its
+            configuration, with weights of its own (Schuster & Paliwal 1997).
+        merge: How the two outputs are joined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
+
+    Call arguments:
+        inputs, mask, training: As for `Recurrent`.
+        initial_state: List of the forward reader's states, then the backward one's.
+
+    Returns:
+        As `Recurrent`, outputs aligned with the inputs' time steps, of `2 * units` features
+        with `merge="concat"`; with `return_state` the forward states, then the backward ones.
+    """
+
+    def __init__(self, layer, merge="concat", **kwargs):
+        super().__init__(**kwargs)
+        if merge not in MERGES:
+            raise ValueError(f"`merge` must be one of {list(MERGES)}. Received: merge={merge!r}")
+        self.forward = layer
+        config = layer.get_config()
+        config.update(name=f"backward_{layer.name}", go_backwards=not layer.go_backwards)
+        self.backward = Recurrent.from_config(config)
+        self.merge = merge
+        self.supports_masking = True
+
+    def build(self, inputs_shape, initial_state_shape=None):
+        for reader in (self.forward, self.backward):
+            if not reader.built:
+                reader.build(inputs_shape)
+                reader.built = True
+
+    def call(self, inputs, initial_state=None, mask=None, training=False):
+        starts = [None, None]
+        if initial_state is not None:
+            states = keras.tree.flatten(initial_state)
+            half = len(self.forward.cell.states)
+            starts = [states[:half], states[half:]]
+        results = [
+            reader(inputs, initial_state=start, mask=mask, training=training)
+            for reader, start in zip((self.forward, self.backward), starts, strict=True)
+        ]
+        if not self.forward.return_state:
+            return self._merged(*results)
+        (forward, *states), (backward, *others) = results
+        return (self._merged(forward, backward), *states, *others)
+
+    def _merged(self, forward, backward):
+        if self.forward.return_sequences:
+            backward = ops.flip(backward, axis=1)
+        return MERGES[self.merge](forward, backward)
+
+    def trace(self, inputs, initial_state=None, mask=None):
+        """The traces of both readers: `{"forward": {...}, "backward": {...}}`, as in `Recurrent`."""
+        starts = [None, None]
+        if initial_state is not None:
+            half = len(self.forward.cell.states)
+            starts = [initial_state[:half], initial_state[half:]]
+        return {
+            "forward": self.forward.trace(inputs, starts[0], mask),
+            "backward": self.backward.trace(inputs, starts[1], mask),
+        }
+
+    def reset_state(self):
+        """Set the carried states of both readers to zero."""
+        self.forward.reset_state()
+        self.backward.reset_state()
+
+    def compute_output_shape(self, inputs_shape, initial_state_shape=None):
+        shape = self.forward.compute_output_shape(inputs_shape)
+        outputs, *states = shape if self.forward.return_state else (shape,)
+        width = outputs[-1] * (2 if self.merge == "concat" else 1)
+        outputs = (*outputs[:-1], width)
+        return (outputs, *states, *states) if self.forward.return_state else outputs
+
+    def compute_mask(self, inputs, mask=None):
+        masks = self.forward.compute_mask(inputs, mask)
+        return (*masks, *masks[1:]) if self.forward.return_state else masks
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.forward)
+        return {**super().get_config(), "layer": layer, "merge": self.merge}
+
+    @classmethod
+    def from_config(cls, config):
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class Stacked(keras.layers.Layer):
+    """Any number of recurrent layers, each reading the outputs of the one below.
+
+    Args:
+        layers: List of `Recurrent` or `Bidirectional`; all but the last need
+            `return_sequences=True`. What the last one returns, the stack returns.
+
+    Call arguments:
+        inputs, mask, training: As for `Recurrent`.
+        initial_state: List with the initial state of each layer, or None.
+    """
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        for layer in layers[:-1]:
+            reader = getattr(layer, "forward", layer)
+            if not reader.return_sequences or reader.return_state:
+                raise ValueError(
+                    "All `layers` but the last need return_sequences=True and "
+                    f"return_state=False. Received: {layer.name}"
+                )
+        self.layers = list(layers)
+        self.supports_masking = True
+
+    def build(self, inputs_shape, initial_state_shape=None):
+        for layer in self.layers:
+            if not layer.built:
+                layer.build(inputs_shape)
+                layer.built = True
+            inputs_shape = layer.compute_output_shape(inputs_shape)
+
+    def call(self, inputs, initial_state=None, mask=None, training=False):
+        starts = [None] * len(self.layers) if initial_state is None else initial_state
+        for layer, start in zip(self.layers, starts, strict=True):
+            inputs = layer(inputs, initial_state=start, mask=mask, training=training)
+        return inputs
+
+    def trace(self, inputs, initial_state=None, mask=None):
+        """List of each layer's trace, from the lowest layer to the highest."""
+        starts = [None] * len(self.layers) if initial_state is None else initial_state
+        traces = []
+        for layer, start in zip(self.layers, starts, strict=True):
+            traces.append(layer.trace(inputs, start, mask))
+            inputs = layer(inputs, initial_state=start, mask=mask)
+        return traces
+
+    def reset_state(self):
+        """Set the carried states of all layers to zero."""
+        for layer in self.layers:
+            layer.reset_state()
+
+    def compute_output_shape(self, inputs_shape, initial_state_shape=None):
+        for layer in self.layers:
+            inputs_shape = layer.compute_output_shape(inputs_shape)
+        return inputs_shape
+
+    def compute_mask(self, inputs, mask=None):
+        return self.layers[-1].compute_mask(inputs, mask)
+
+    def get_config(self):
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        return {**super().get_config(), "layers": layers}
+
+    @classmethod
+    def from_config(cls, config):
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        return cls(**{**config, "layers": layers})
