@@ -8,7 +8,7 @@ from shared.text import WordTokenizer, clean, pad
     ("raw", "expected"),
     [
         ("a<br /><br />b", "a b"),
-        ("it’s “fine” &amp; dandy", "it's \"fine\" & dandy"),
+        ("it’s “fine” &amp; dandy", 'it\'s "fine" & dandy'),
         ("no\x00thing\x07 \u202ehidden", "no thing hidden"),
         ("3 < 4 and 5 > 2", "3 < 4 and 5 > 2"),
         ("e\u0301te\u0301", "été"),

@@ -1,0 +1,117 @@
+"""The network: word vectors, a recurrent layer, pooling over time, log-odds after every word."""
+
+import keras
+from keras import ops
+
+from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+
+CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class SentimentNetwork(keras.Model):
+    """Reads a review word by word and gives the log-odds that it is positive.
+
+    The recurrent layer reads forwards only and the pooling (mean and maximum of the hidden
+    states so far) looks only back, so the answer after each word is exactly the answer to the
+    text up to there.
+
+    Args:
+        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        vocabulary: Number of words, padding (0) and unknown (1) among them.
+        dimensions: Size of the word vectors.
+        units: Size of the hidden state.
+        dropout: Fraction dropped of the pooled features, and half of it of the word vectors.
+        word_dropout: Fraction of the words that training replaces by the unknown word.
+        seed: Integer or None.
+
+    Call arguments:
+        words: Integer tensor `(batch, time)`, padded with 0 on the right.
+
+    Returns:
+        Log-odds `(batch,)` after the last word.
+    """
+
+    def __init__(
+        self,
+        cell="lstm",
+        vocabulary=20_000,
+        dimensions=100,
+        units=128,
+        dropout=0.5,
+        word_dropout=0.15,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(name=kwargs.pop("name", "sentiment"), **kwargs)
+        if cell not in CELLS:
+            raise ValueError(f"`cell` must be one of {list(CELLS)}. Received: cell={cell!r}")
+        self.options = {
+            "cell": cell,
+            "vocabulary": vocabulary,
+            "dimensions": dimensions,
+            "units": units,
+            "dropout": dropout,
+            "word_dropout": word_dropout,
+            "seed": seed,
+        }
+        self.embedding = keras.layers.Embedding(vocabulary, dimensions, name="embedding")
+        self.recurrent = Recurrent(
+            CELLS[cell](units, dropout=dropout / 2, seed=seed, name="cell"),
+            return_sequences=True,
+            name="recurrent",
+        )
+        self.dropout = keras.layers.Dropout(dropout, seed=seed)
+        self.head = keras.layers.Dense(1, name="head")
+        self.word_dropout = word_dropout
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, words_shape):
+        self.embedding.build(words_shape)
+        self.recurrent.build((*words_shape, self.options["dimensions"]))
+        self.head.build((words_shape[0], 2 * self.options["units"]))
+
+    def call(self, words, training=False):
+        mask = ops.not_equal(words, 0)  # (batch, time)
+        if training and self.word_dropout > 0:
+            dropped = keras.random.uniform(ops.shape(words), seed=self.seed_generator)
+            words = ops.where(ops.logical_and(mask, dropped < self.word_dropout), 1, words)
+        vectors = self.embedding(words)  # (batch, time, dimensions)
+        hidden = self.recurrent(vectors, mask=mask, training=training)  # (batch, time, units)
+        real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
+        mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
+        highest = ops.max(ops.where(real > 0, hidden, hidden[:, :1]), axis=1)
+        pooled = self.dropout(ops.concatenate([mean, highest], axis=-1), training=training)
+        return self.head(pooled)[:, 0]
+
+    def running(self, words):
+        """Log-odds after every word: `(batch, time)` integers -> `(batch, time)`.
+
+        At padding the answer stays what it was after the last word.
+        """
+        return self.running_from_vectors(self.embedding(words), ops.not_equal(words, 0))
+
+    def running_from_vectors(self, vectors, mask):
+        """The same from word vectors `(batch, time, dimensions)` and a mask `(batch, time)`."""
+        hidden = self.recurrent(vectors, mask=mask)  # (batch, time, units)
+        real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
+        mean = ops.cumsum(hidden * real, axis=1) / ops.maximum(ops.cumsum(real, axis=1), 1)
+        # A masked step repeats the state before it, so the maximum needs no mask.
+        highest = _highest_so_far(hidden)
+        return self.head(ops.concatenate([mean, highest], axis=-1))[..., 0]
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+def _highest_so_far(values):
+    """Running maximum over the time axis of `(batch, time, units)`, doubling its reach each round.
+
+    `ops.associative_scan` would say it in a line, but does not compile under XLA on TensorFlow.
+    """
+    reach = 1
+    while reach < values.shape[1]:
+        later = ops.maximum(values[:, reach:], values[:, :-reach])
+        values = ops.concatenate([values[:, :reach], later], axis=1)
+        reach *= 2
+    return values

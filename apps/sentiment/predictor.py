@@ -1,0 +1,405 @@
+"""From a review to an answer: probability, running sentiment, effects of the words, gates."""
+
+import random
+import re
+import threading
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import keras
+import numpy as np
+
+from apps.sentiment.model import CELLS, SentimentNetwork
+from shared import bundle
+from shared.text import UNKNOWN, WordTokenizer, clean, pad
+
+FOLDER = bundle.MODELS / "sentiment"
+LONGEST = 1024  # words read of one review; the longest of the test set has about 2,800
+BUCKETS = (32, 64, 128, 256, 512, LONGEST)  # padded lengths, one compiled graph each
+
+
+class InputError(ValueError):
+    """The text cannot be answered; the message is a sentence for the page."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word or mark of a text: its characters, its place, whether the vocabulary has it."""
+
+    text: str
+    start: int
+    end: int
+    known: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network made of a review.
+
+    Attributes:
+        text: The cleaned text that was read, and that the words' places refer to.
+        words: The words read.
+        cell: Which network answered.
+        probability: That the review is positive, calibrated.
+        running: The same after each word, `(words,)`.
+        effects: Each word's share of the log-odds, `(words,)`: integrated gradients
+            (Sundararajan, Taly & Yan 2017) from a text of the same length without content.
+        baseline: The log-odds of that text without content.
+        gap: What the effects leave unexplained of the log-odds, a number near 0.
+        notes: Sentences the reader should know: cut, cleaned, few or unknown words.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    cell: str
+    probability: float
+    running: np.ndarray
+    effects: np.ndarray
+    baseline: float
+    gap: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NGram:
+    """A word or word pair that the baseline knows, and the log-odds it adds where it occurs."""
+
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A small change to a review: what was done, the new text, and the probability of each."""
+
+    name: str
+    change: str
+    text: str
+    probability: float
+    baseline_probability: float
+
+
+def check(text):
+    """The cleaned text, and notes on what cleaning did.
+
+    Raises:
+        InputError: if the text has nothing an English sentiment model could read.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InputError("There is nothing to read yet. Type or paste a review in English.")
+    cleaned = clean(text)
+    letters = [c for c in cleaned if c.isalpha()]
+    if not letters:
+        raise InputError("There are no words in this text. Type or paste a review in English.")
+    foreign = [c for c in letters if not unicodedata.name(c, "").startswith("LATIN")]
+    if len(foreign) > len(letters) / 2:
+        script = unicodedata.name(foreign[0], "another script").split()[0].capitalize()
+        raise InputError(
+            f"This text is mostly in another alphabet ({script}). "
+            "The network has only learned English: try an English review."
+        )
+    notes = []
+    if re.search(r"<[a-zA-Z/!][^<>]*>", text):
+        notes.append("HTML tags were taken out before reading.")
+    return cleaned, notes
+
+
+def _bucket(length):
+    return next((size for size in BUCKETS if length <= size), LONGEST)
+
+
+class Predictor:
+    """A trained network with one of the cells.
+
+    Load with `Predictor.load(variant)`; safe to use from several threads.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, network, tokenizer, temperature, card):
+        self.network = network
+        self.tokenizer = tokenizer
+        self.temperature = temperature
+        self.card = card
+        self.cell = network.options["cell"]
+        self._running = _compiled(network.running)
+        self._attributed = _compiled(self._attribute)
+        self._traced = _compiled(self._trace, any_length=True)
+
+    @classmethod
+    def load(cls, variant="lstm", folder=None):
+        """The network with a cell, read once per process.
+
+        Args:
+            variant: `"lstm"`, `"gru"` or `"rnn"`.
+            folder: Path of a bundle; the shipped one if None.
+
+        Raises:
+            ValueError: if there is no such variant.
+            BundleError: if its files are missing or damaged.
+        """
+        if variant not in CELLS:
+            raise ValueError(f"`variant` must be one of {list(CELLS)}. Received: {variant!r}")
+        with cls._lock:
+            return _load(variant, folder or FOLDER)
+
+    def predict(self, texts):
+        """Probabilities that reviews are positive.
+
+        Args:
+            texts: One text, or a list of texts; each is cut to its first 1,024 words.
+
+        Returns:
+            A float for one text, an array `(texts,)` for a list, in its order. A text without
+            a word is a coin toss, 0.5.
+        """
+        if isinstance(texts, str):
+            return float(self.predict([texts])[0])
+        return self.probabilities(self.tokenizer.encode([clean(text) for text in texts]))
+
+    def probabilities(self, sequences):
+        """Calibrated probabilities `(sequences,)` of lists of word numbers."""
+        return self._probability(self.log_odds(sequences))
+
+    def log_odds(self, sequences, batch=64):
+        """Uncalibrated log-odds `(sequences,)` of lists of word numbers, batched by length."""
+        lengths = np.array([min(len(sequence), LONGEST) for sequence in sequences], int)
+        results = np.zeros(len(sequences), "float32")
+        order = np.argsort(lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            words = pad([sequences[row] for row in rows], _bucket(lengths[rows].max()))
+            # A constant batch size: one compiled graph a bucket.
+            full = np.zeros((batch if len(sequences) > 1 else 1, words.shape[1]), "int32")
+            full[: len(rows)] = words
+            running = np.asarray(self._running(full))
+            results[rows] = running[: len(rows), -1]
+        return results
+
+    def read(self, text):
+        """The `Reading` of one review.
+
+        Raises:
+            InputError: if there is nothing in it that the network could read.
+        """
+        text, notes = check(text)
+        numbers, words, more = self._words(text)
+        padded = pad([numbers], _bucket(len(numbers)))
+        count = len(numbers)
+        running = np.asarray(self._running(padded))[0, :count]
+        effects, baseline = (np.asarray(value) for value in self._attributed(padded))
+        effects = effects[:count]
+        return Reading(
+            text=text,
+            words=words,
+            cell=self.cell,
+            probability=float(self._probability(running[-1])),
+            running=self._probability(running),
+            effects=effects,
+            baseline=float(baseline),
+            gap=float(running[-1] - baseline - effects.sum()),
+            notes=(*notes, *more),
+        )
+
+    def trace(self, text):
+        """What the recurrent layer computed at each word.
+
+        Returns:
+            The words, and a dict from the names of gates and states (for an LSTM `input`,
+            `forget`, `candidate`, `output`, `cell`, `hidden`) to arrays `(words, units)`.
+        """
+        text, _ = check(text)
+        numbers, words, _ = self._words(text)
+        traced = self._traced(numbers[None])
+        return words, {name: np.asarray(values)[0] for name, values in traced.items()}
+
+    def running(self, text):
+        """The words of a text, and the probability after each: what `read` says, for less."""
+        text, _ = check(text)
+        numbers, words, _ = self._words(text)
+        running = np.asarray(self._running(pad([numbers], _bucket(len(numbers)))))
+        return words, self._probability(running[0, : len(numbers)])
+
+    def rewrites(self, reading, baseline, seed=0):
+        """Minimal pairs: small changes to a review, and what each does to both models.
+
+        Args:
+            reading: The `Reading` of the review.
+            baseline: A `Baseline`, asked about the same texts.
+            seed: Integer, the order of the shuffle.
+
+        Returns:
+            List of `Rewrite`, the original first.
+        """
+        texts = [("As written", "", reading.text)]
+        texts += [rewrite for make in (_negate, _swap_halves) if (rewrite := make(reading))]
+        shuffled = [word.text for word in reading.words]
+        random.Random(seed).shuffle(shuffled)
+        texts.append(("Shuffled", "all words in random order", " ".join(shuffled)))
+        variants = [text for _, _, text in texts]
+        scores = zip(texts, self.predict(variants), baseline.predict(variants), strict=True)
+        return [Rewrite(*made, float(mine), float(other)) for made, mine, other in scores]
+
+    def _words(self, text):
+        numbers, places = self.tokenizer.locate(text)
+        total = len(numbers)
+        numbers, places = numbers[:LONGEST], places[:LONGEST]
+        words = tuple(
+            Word(text[start:end], start, end, bool(number != UNKNOWN))
+            for number, (start, end) in zip(numbers, places, strict=True)
+        )
+        spoken = [word for word in words if any(c.isalnum() for c in word.text)]
+        known = sum(word.known for word in spoken)
+        if not known:
+            raise InputError(
+                "The network knows none of these words. It has learned the "
+                f"{self.tokenizer.size:,} most frequent words of English movie reviews."
+            )
+        notes = []
+        if total > LONGEST:
+            notes.append(f"Only the first {LONGEST:,} of {total:,} words were read.")
+        if len(spoken) < 4:
+            notes.append("This is very short: a few more words make the answer surer.")
+        elif known < 0.7 * len(spoken):
+            notes.append(
+                f"The network knows only {known} of these {len(spoken)} words, "
+                "so trust the answer less. It has learned English only."
+            )
+        return numbers, words, notes
+
+    def _probability(self, log_odds):
+        return 1 / (1 + np.exp(-log_odds / self.temperature))
+
+    def _trace(self, words):
+        return self.network.recurrent.trace(self.network.embedding(words))
+
+    def _attribute(self, words):
+        """Integrated gradients of words `(1, time)`: effects `(time,)`, and log-odds of none."""
+        import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
+
+        nodes, weights = np.polynomial.legendre.leggauss(8)
+        mask = tf.not_equal(words, 0)
+        vectors = self.network.embedding(words)  # (1, time, dimensions)
+        scaled = vectors * tf.constant((nodes + 1) / 2, "float32")[:, None, None]
+        masks = tf.repeat(mask, len(nodes), axis=0)
+        with tf.GradientTape() as tape:
+            tape.watch(scaled)
+            ends = self.network.running_from_vectors(scaled, masks)[:, -1]
+        gradients = tape.gradient(ends, scaled)  # (nodes, time, dimensions)
+        average = tf.tensordot(tf.constant(weights / 2, "float32"), gradients, axes=1)
+        empty = self.network.running_from_vectors(tf.zeros_like(vectors), mask)[0, -1]
+        return tf.reduce_sum(average * vectors[0], axis=-1), empty
+
+
+def _compiled(function, any_length=False):
+    """As one graph: under XLA once per shape, or for texts `(1, time)` of any length without."""
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    if any_length:
+        return tf.function(function, input_signature=[tf.TensorSpec((1, None), "int32")])
+    return tf.function(function, jit_compile=True, reduce_retracing=False)
+
+
+@cache
+def _load(variant, folder):
+    card = bundle.read_card(folder)
+    arrays = bundle.load_arrays(folder / f"{variant}.safetensors")
+    if variant not in card["variants"]:
+        raise bundle.BundleError(f"The bundle {folder.name} has no network with cell {variant}.")
+    details = card["variants"][variant]
+    network = SentimentNetwork(**details["network"])
+    network.build((None, None))
+    bundle.set_weights(network, arrays)
+    return Predictor(network, _tokenizer(folder), details["temperature"], card)
+
+
+@cache
+def _tokenizer(folder):
+    try:
+        return WordTokenizer.load(folder / "tokenizer.json")
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise bundle.BundleError(f"{folder.name}/tokenizer.json cannot be read.") from error
+
+
+class Baseline:
+    """NB-SVM's log-linear relative (Wang & Manning 2012): a weight for each word and word pair.
+
+    Args:
+        weights: Dict from n-gram, its words joined by a space, to its weight in log-odds.
+        bias: Log-odds of a text without any of them.
+        temperature: Divides the log-odds, so that probabilities are calibrated.
+    """
+
+    def __init__(self, weights, bias, temperature, tokenizer):
+        self.weights = weights
+        self.bias = bias
+        self.temperature = temperature
+        self.tokenizer = tokenizer
+
+    @classmethod
+    @cache
+    def load(cls, folder=None):
+        """The baseline of a bundle, the shipped one if None, read once per process.
+
+        Raises:
+            BundleError: if its files are missing or damaged.
+        """
+        folder = folder or FOLDER
+        values = bundle.load_arrays(folder / "baseline.safetensors")["weights"].tolist()
+        try:
+            lines = (folder / "baseline.txt").read_text(encoding="utf-8").splitlines()
+            weights = dict(zip(lines, values, strict=True))
+        except (OSError, ValueError) as error:
+            raise bundle.BundleError(f"The n-grams of {folder.name} cannot be read.") from error
+        details = bundle.read_card(folder)["baseline"]
+        return cls(weights, details["bias"], details["temperature"], _tokenizer(folder))
+
+    def predict(self, texts):
+        """Probabilities that reviews are positive: a float for a text, `(texts,)` for a list."""
+        if isinstance(texts, str):
+            return float(self.predict([texts])[0])
+        totals = [sum(gram.weight for gram in self.ngrams(text)) for text in texts]
+        return 1 / (1 + np.exp(-(np.array(totals) + self.bias) / self.temperature))
+
+    def ngrams(self, text):
+        """The known n-grams of a text, the strongest first: a list of `NGram`."""
+        found = ngrams_of(self.tokenizer.split(clean(text)))
+        known = [NGram(text, self.weights[text]) for text in found if text in self.weights]
+        return sorted(known, key=lambda gram: -abs(gram.weight))
+
+
+def ngrams_of(words):
+    """The distinct words and pairs of neighbouring words in a list, in order."""
+    return list(dict.fromkeys([*words, *map(" ".join, zip(words, words[1:], strict=False))]))
+
+
+def _negate(reading):
+    """Negate the word with the strongest effect, or take its negation away."""
+    words = reading.words
+    usable = [n for n, w in enumerate(words) if w.known and w.text.isalpha() and len(w.text) > 3]
+    if not usable:
+        return None
+    key = max(usable, key=lambda n: abs(reading.effects[n]))
+    word = words[key]
+    if key and words[key - 1].text.lower() in ("not", "never", "no"):
+        text = reading.text[: words[key - 1].start] + reading.text[word.start :]
+        return "Negated", f"“{words[key - 1].text}” before “{word.text}” taken away", text
+    text = f"{reading.text[: word.start]}not {reading.text[word.start :]}"
+    return "Negated", f"“not” put before “{word.text}”", text
+
+
+def _swap_halves(reading):
+    """Exchange what stands before and after the first “but” of a sentence."""
+    for sentence in re.finditer(r"[^.!?]+", reading.text):
+        halves = re.split(r",?\s+but\s+", sentence.group().strip(), maxsplit=1, flags=re.I)
+        if len(halves) == 2 and all(halves):
+            swapped = f"{halves[1]}, but {halves[0]}"
+            start = sentence.start() + len(sentence.group()) - len(sentence.group().lstrip())
+            end = start + len(sentence.group().strip())
+            text = reading.text[:start] + swapped + reading.text[end:]
+            return "Halves swapped", "what stood before and after “but” exchanged", text
+    return None

@@ -1,0 +1,163 @@
+import json
+import random
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from apps.sentiment.predictor import Baseline, Predictor
+from shared import bundle
+from training import sentiment
+
+GOOD = ["wonderful", "moving", "splendid", "warm", "clever", "gripping"]
+BAD = ["dreadful", "tedious", "wooden", "clumsy", "hollow", "grating"]
+PLAIN = ["the", "film", "has", "a", "plot", "and", "some", "actors", "who", "speak", "now", "then"]
+
+
+def reviews(count, seed):
+    """Made-up reviews that praise or blame by their adjectives."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(count):
+        words = chance.choices(PLAIN, k=chance.randint(6, 18))
+        for _ in range(3):
+            words.insert(chance.randrange(len(words)), chance.choice((BAD, GOOD)[number % 2]))
+        rows.append({"text": " ".join(words) + ".", "label": number % 2})
+    return rows
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(sentiment.app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A bundle fitted to made-up reviews by the real command, small and in seconds."""
+    folder = tmp_path_factory.mktemp("sentiment")
+    rows = write(folder / "rows.jsonl", reviews(600, seed=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentiment, "UNITS", 12)
+        patch.setattr(sentiment, "DIMENSIONS", 12)
+        patch.setattr(sentiment, "BATCH", 16)
+        patch.setattr(sentiment, "RATE", 1e-2)
+        arguments = ["--output", folder / "bundle", "--work-dir", folder / "work", "--epochs", "3"]
+        result = run("train", "--input", rows, "--cell", "gru", "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_own_reviews_are_learned_and_scored_by_the_commands(trained):
+    fresh = write(trained / "fresh.jsonl", reviews(80, seed=2))
+    result = run(
+        "evaluate", "--input", fresh, "--cell", "gru", "--model", trained / "bundle", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.stdout.strip().splitlines()[-1])
+    assert metrics["accuracy"] > 0.95
+    assert metrics["baseline_nbsvm_accuracy"] > 0.95
+    assert metrics["examples"] == 80
+    assert {"ece", "seconds", "baseline_nbsvm_ece"} <= set(metrics)
+
+
+def test_swapped_labels_give_the_opposite_accuracy(trained):
+    rows = [{**row, "label": 1 - row["label"]} for row in reviews(80, seed=2)]
+    swapped = write(trained / "swapped.jsonl", rows)
+    result = run(
+        "evaluate", "--input", swapped, "--cell", "gru", "--model", trained / "bundle", "--json"
+    )
+    assert json.loads(result.stdout.strip().splitlines()[-1])["accuracy"] < 0.05
+
+
+def test_the_card_says_what_was_done(trained):
+    card = bundle.read_card(trained / "bundle")
+    variant = card["variants"]["gru"]
+    assert variant["parameters"] > 0
+    assert variant["accuracy"] > 0.9
+    assert card["examples"] + card["training_examples"] == 600
+    assert card["baseline"]["ngrams"] > 10
+
+
+def test_a_bundle_gives_the_answers_that_were_measured(trained):
+    rows = [sentiment.imdb.Review(r["text"], r["label"], "") for r in reviews(40, seed=5)]
+    predictor = Predictor.load("gru", trained / "bundle")
+    together = predictor.predict([row.text for row in rows])
+    alone = [predictor.predict(row.text) for row in rows]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    baseline = Baseline.load(trained / "bundle")
+    assert baseline.predict(rows[1].text) > 0.5 > baseline.predict(rows[0].text)
+
+
+def test_a_stopped_run_goes_on_from_its_checkpoint(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(sentiment, "UNITS", 12)
+    data = [row["text"] for row in reviews(130, seed=3)]
+    tokenizer, vectors = sentiment.learn_vectors(data, tmp_path / "vectors", 0)
+    labels = np.array([row["label"] for row in reviews(130, seed=3)], "float32")
+    encoded = (tokenizer.encode(data), labels)
+    parts = {"training": encoded, "validation": encoded}
+    fit = lambda folder: sentiment.fit_network("rnn", parts, vectors, folder, 0, 2, verbose=0)  # noqa: E731
+    whole, record = fit(tmp_path / "whole")
+
+    from training import loop
+
+    write_state = loop._save
+
+    def stop_after_first_epoch(path, variables):
+        write_state(path, variables)
+        if path.name == "epoch0.npz":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_save", stop_after_first_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "stopped")
+    monkeypatch.setattr(loop, "_save", write_state)
+    resumed, again = fit(tmp_path / "stopped")
+    assert len(again["epochs"]) == len(record["epochs"]) == 2
+    for mine, other in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "has no rows"),
+        ('{"text": "fine"}\n', "line 1: expected"),
+        ('{"text": "fine", "label": 1}\nnot json\n', "line 2: expected"),
+        ('{"text": 3, "label": 1}\n', "must be a string"),
+        ('{"text": "fine", "label": 7}\n', "`label` 0 or 1"),
+    ],
+)
+def test_bad_rows_are_refused_with_their_line(tmp_path, content, sentence):
+    (tmp_path / "rows.jsonl").write_text(content)
+    result = run("evaluate", "--input", tmp_path / "rows.jsonl")
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+def test_one_label_only_is_refused(tmp_path):
+    rows = [{"text": f"fine film {n}", "label": 1} for n in range(40)]
+    result = run("train", "--input", write(tmp_path / "rows.jsonl", rows), "--output", tmp_path)
+    assert result.exit_code == 2
+    assert "both labels" in " ".join(result.output.replace("│", " ").split())
+
+
+def test_calibration_error_by_hand():
+    # Confidence 0.8 twice, right once: a gap of 0.3. Confidence 0.6 twice, right twice: 0.4.
+    probabilities = np.array([0.8, 0.2, 0.6, 0.4])
+    labels = np.array([1, 1, 1, 0])
+    assert sentiment.expected_calibration_error(probabilities, labels) == pytest.approx(0.35)
+
+
+def test_calibration_error_of_certain_and_right_answers_is_zero():
+    assert sentiment.expected_calibration_error(np.array([1.0, 0.0]), np.array([1, 0])) == 0
+
+
+def test_temperature_undoes_a_known_scaling():
+    noise = np.random.default_rng(0)
+    log_odds = noise.normal(0, 2, 20_000)
+    labels = (noise.uniform(size=20_000) < 1 / (1 + np.exp(-log_odds))).astype("float32")
+    assert sentiment.fit_temperature(3 * log_odds, labels) == pytest.approx(3, rel=0.05)

@@ -1,0 +1,128 @@
+"""Daily prices for training and testing: four files, split by time at one date for all of them.
+
+Reads `forecasting/<name>.csv.xz`, and where their publishers' files lie in the data folder
+instead, these: `all_stocks_5yr.csv` (Kaggle, “S&P 500 stock data”) and `Stocks/*.us.txt`
+(Kaggle, “Huge Stock Market Dataset”), which need an account there and so are not downloaded.
+CSVs and Yahoo are read by `apps.forecasting.prices`, which the page needs as well.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from apps.forecasting.features import HORIZONS, WARM_UP
+from apps.forecasting.prices import LEAST, PriceError, Series, fetch, read_csv
+
+FILES = ("us_long_1962_2017", "gspc_close_1927_2025", "sp500_2013_2018", "recent_2016_2025")
+LONG = (
+    "AA ADI AEP AIG APA AVP BAX BCR BK C CAT CLX CSX DE DUK EIX EXC GD GLW HAL HPQ IFF JCP KO "
+    "LMT MAT MMM MRO NI NUE PBI PEP PKI RDC SLB TGT UNP WEC WHR WY"
+)
+YEARS = 2  # of the test, and of the validation before it
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where training, validation and test lie.
+
+    Attributes:
+        validation: The first date that training does not see, `datetime64[D]`.
+        cutoff: The first date that neither training nor validation sees.
+        tests: Dict from file to the first date of its test.
+    """
+
+    validation: np.datetime64
+    cutoff: np.datetime64
+    tests: dict
+
+    @classmethod
+    def of(cls, files):
+        """The split of files of series: a dict from name to list of `Series`.
+
+        Each file's test is its last two years, or its last third where that is shorter.
+        Shares fall and rise together, so a day in one file tells of that day in every other;
+        and a ticker can be in two files. Therefore one cutoff serves all: training and
+        validation end where the earliest test begins, and no later day of any file is used.
+        The validation is two years too, or the last quarter of what is left.
+        """
+        tests, firsts = {}, []
+        for name, series in files.items():
+            first = min(one.dates[0] for one in series)
+            last = max(one.dates[-1] for one in series)
+            tests[name] = max(_years_before(last, YEARS), first + (last - first) * 2 // 3) + DAY
+            firsts.append(first)
+        cutoff = min(tests.values())
+        quarter = cutoff - (cutoff - min(firsts)) // 4
+        return cls(max(_years_before(cutoff, YEARS), quarter), cutoff, tests)
+
+    def training_days(self, series):
+        """How many of a series' days training sees."""
+        return int(np.searchsorted(series.dates, self.validation))
+
+    def validation_origins(self, series, every=1):
+        """Positions of the validation's origins; their futures end before the cutoff."""
+        start = max(self.training_days(series), LEAST - 1)
+        return np.arange(start, np.searchsorted(series.dates, self.cutoff) - HORIZONS, every)
+
+    def test_origins(self, series, file, every=1):
+        """Positions of the test's origins, those whose future is known."""
+        start = max(int(np.searchsorted(series.dates, self.tests[file])), LEAST - 1)
+        return np.arange(start, len(series) - HORIZONS, every)
+
+
+def _years_before(date, years):
+    month = date.astype("datetime64[M]")
+    day = (date - month.astype("datetime64[D]")).astype(int)
+    return (month - 12 * years).astype("datetime64[D]") + day
+
+
+def read(data_dir, files=FILES):
+    """The files of the corpus: a dict from name to list of `Series`, short ones left out.
+
+    Raises:
+        FileNotFoundError: if a file is missing; the message says where it belongs.
+    """
+    data_dir = Path(data_dir)
+    return {name: _read_file(data_dir, name) for name in files}
+
+
+def _read_file(data_dir, name):
+    path = data_dir / "forecasting" / f"{name}.csv.xz"
+    if path.exists():
+        return read_csv(path)
+    if name == "sp500_2013_2018" and (data_dir / "all_stocks_5yr.csv").exists():
+        return read_csv(data_dir / "all_stocks_5yr.csv")
+    if name == "us_long_1962_2017" and (data_dir / "Stocks").is_dir():
+        paths = {
+            ticker: data_dir / "Stocks" / f"{ticker.lower()}.us.txt" for ticker in LONG.split()
+        }
+        return [read_csv(file, ticker)[0] for ticker, file in paths.items() if file.exists()]
+    raise FileNotFoundError(
+        f"{name}.csv.xz is not in {data_dir / 'forecasting'}. Put it there (columns ticker, date, "
+        "open, high, low, close, volume), or train on your own file with --input, or on tickers "
+        "from Yahoo with --ticker."
+    )
+
+
+def from_yahoo(tickers, folder=None):
+    """Series of tickers from Yahoo, by the cache on disk.
+
+    Raises:
+        PriceError: if one of them cannot be had.
+    """
+    return [fetch(ticker, folder) for ticker in tickers]
+
+
+__all__ = [
+    "FILES",
+    "HORIZONS",
+    "LEAST",
+    "WARM_UP",
+    "PriceError",
+    "Series",
+    "Split",
+    "from_yahoo",
+    "read",
+]

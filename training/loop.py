@@ -1,0 +1,109 @@
+"""Fitting a Keras model epoch by epoch: checkpoints, resuming, early stopping."""
+
+import json
+import logging
+import time
+
+import keras
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+
+class Batches(keras.utils.PyDataset):
+    """A list of prepared batches, `(inputs, targets)` each, made when they are asked for.
+
+    Args:
+        count: How many batches there are.
+        make: Function of a batch's number.
+    """
+
+    def __init__(self, count, make):
+        super().__init__()
+        self.count = count
+        self.make = make
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, number):
+        return self.make(number)
+
+
+def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verbose=1):
+    """Fit a compiled, built model, keep the weights of its best epoch and resume where it stopped.
+
+    After each epoch the model with its optimizer and the record go to `folder`; a run with the
+    same `recipe` starts from there, one with another recipe afresh.
+
+    Args:
+        model: A compiled and built Keras model, serialisable.
+        epoch_batches: Function of an epoch's number that gives its `Batches`.
+        validate: Function without arguments that gives a dict of figures; the model is best
+            where `"score"` is highest.
+        folder: Path of the checkpoints.
+        recipe: What must be the same to resume, a JSON object.
+        epochs: Most epochs to run.
+        patience: Epochs without a better score before stopping.
+        verbose: 1 for a progress bar, 2 for a line an epoch, 0 for neither.
+
+    Returns:
+        The record: `{"epochs": [figures of each], "best": number, "minutes": float}`. The
+        model has the best weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state_file = folder / "state.json"
+    record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}
+    # JSON turns tuples into lists, so recipes are compared as JSON.
+    if state_file.exists():
+        saved = json.loads(state_file.read_text())
+        if saved["recipe"] == json.loads(json.dumps(recipe)):
+            record = saved
+            _load_checkpoint(model, folder / f"epoch{len(record['epochs']) % 2}.npz")
+            log.info("resumed after epoch %d from %s", len(record["epochs"]), folder)
+        else:
+            log.info("%s holds a run of another recipe: starting afresh", folder)
+    while len(record["epochs"]) < epochs:
+        number = len(record["epochs"])
+        if record["best"] is not None and number - 1 - record["best"] >= patience:
+            break
+        start = time.perf_counter()
+        history = model.fit(
+            epoch_batches(number), initial_epoch=number, epochs=number + 1, verbose=verbose
+        )
+        figures = {"loss": float(history.history["loss"][-1]), **validate()}
+        record["epochs"].append(figures)
+        record["minutes"] += (time.perf_counter() - start) / 60
+        log.info("epoch %d: %s", number + 1, json.dumps(figures))
+        best = record["best"]
+        if best is None or figures["score"] > record["epochs"][best]["score"]:
+            record["best"] = number
+            _save(folder / "best.npz", model.trainable_variables)
+        # Two files in turn: a run killed while one is written still has the other.
+        _save(folder / f"epoch{(number + 1) % 2}.npz", _state(model))
+        partial = state_file.with_suffix(".partial")
+        partial.write_text(json.dumps(record, indent=1))
+        partial.replace(state_file)
+    _load(folder / "best.npz", model.trainable_variables)
+    return record
+
+
+def _state(model):
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _save(path, variables):
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, *[np.asarray(variable) for variable in variables])
+    partial.replace(path)
+
+
+def _load(path, variables):
+    with np.load(path) as arrays:
+        for number, variable in enumerate(variables):
+            variable.assign(arrays[f"arr_{number}"])
+
+
+def _load_checkpoint(model, path):
+    model.optimizer.build(model.trainable_variables)
+    _load(path, _state(model))

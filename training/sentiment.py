@@ -1,0 +1,460 @@
+"""Movie-review sentiment: `python -m training.sentiment train|evaluate`.
+
+`train` learns word vectors from all training and unlabelled reviews, fits the n-gram baseline,
+then the network with each cell under one recipe, scores everything once on the official test
+split and writes `models/sentiment`. `evaluate` scores the shipped bundle, or any JSONL file.
+"""
+
+import json
+import logging
+import time
+import zlib
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from shared import bundle
+from shared.settings import Settings
+from shared.text import WordTokenizer, clean, pad
+from training.datasets import imdb
+
+app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
+log = logging.getLogger(__name__)
+
+
+class Cell(StrEnum):
+    """The cells that the network comes with."""
+
+    rnn = "rnn"
+    gru = "gru"
+    lstm = "lstm"
+
+
+# The recipe, the same for every cell; chosen on the validation reviews only.
+VOCABULARY, DIMENSIONS, UNITS = 16_000, 64, 128
+WORDS = 400  # read of each review in training; answers read up to predictor.LONGEST
+BATCH, EPOCHS, RATE = 64, 4, 2e-3
+NGRAMS = 30_000
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of corpora (default: UNROLLED_DATA).")]
+Input = Annotated[Path | None, typer.Option(help='Your own reviews: JSONL rows {"text", "label"}.')]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of metrics last.")]
+
+
+def read_rows(path):
+    """Reviews of a JSONL file with rows `{"text": str, "label": 0 or 1}`.
+
+    Raises:
+        typer.BadParameter: if the file or a row is not as it should be; the message says where.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path} cannot be read as UTF-8 text: {error}") from error
+    reviews = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            text, label = row["text"], row["label"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise typer.BadParameter(
+                f'{path}, line {number}: expected {{"text": …, "label": 0 or 1}}.'
+            ) from error
+        if not isinstance(text, str) or label not in (0, 1):
+            raise typer.BadParameter(
+                f"{path}, line {number}: `text` must be a string and `label` 0 or 1."
+            )
+        reviews.append(imdb.Review(clean(text), int(label), str(row.get("movie", number))))
+    if not reviews:
+        raise typer.BadParameter(f"{path} has no rows.")
+    return reviews
+
+
+def expected_calibration_error(probabilities, labels, bins=15):
+    """Mean gap between confidence and accuracy over equal bins of confidence (Guo et al. 2017).
+
+    Args:
+        probabilities: Array `(examples,)`, that the label is 1.
+        labels: Array `(examples,)` of 0 and 1.
+        bins: How many bins.
+
+    Returns:
+        A float between 0 and 1.
+    """
+    confidence = np.maximum(probabilities, 1 - probabilities)
+    correct = (probabilities > 0.5) == (labels > 0.5)
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(correct[places == b].mean() - confidence[places == b].mean()) * np.mean(places == b)
+        for b in np.unique(places)
+    ]
+    return float(np.sum(gaps))
+
+
+def fit_temperature(log_odds, labels):
+    """The temperature that log-odds are divided by to fit the labels best (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+
+    signs = np.where(labels > 0.5, 1, -1)
+
+    def loss(log_temperature):
+        return np.logaddexp(0, -signs * log_odds / np.exp(log_temperature)).mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+
+
+def scores(probabilities, labels, prefix=""):
+    """Accuracy and calibration error, under the names that `--json` prints."""
+    accuracy = float(np.mean((probabilities > 0.5) == (labels > 0.5)))
+    ece = expected_calibration_error(probabilities, labels)
+    return {f"{prefix}accuracy": accuracy, f"{prefix}ece": ece}
+
+
+def labels_of(reviews):
+    """Labels as a float array `(reviews,)`."""
+    return np.array([review.label for review in reviews], "float32")
+
+
+def learn_vectors(texts, folder, seed):
+    """Word vectors by skip-gram with negative sampling (Mikolov et al. 2013), kept in `folder`.
+
+    Args:
+        texts: List of cleaned texts.
+        folder: Path where they are kept, and read from when they are there.
+        seed: Integer; with two workers gensim's order, and so the result, varies slightly.
+
+    Returns:
+        A `WordTokenizer` of the most frequent words, and their vectors as an array
+        `(vocabulary, dimensions)` of standard deviation 0.5; padding and unknown are zero.
+    """
+    vectors_file, words_file = folder / "vectors.npy", folder / "tokenizer.json"
+    if vectors_file.exists():
+        return WordTokenizer.load(words_file), np.load(vectors_file)
+    from gensim.models import Word2Vec
+
+    splitter = WordTokenizer.build([])
+    sentences = [splitter.split(text) for text in texts]
+    log.info("word vectors from %d words", sum(map(len, sentences)))
+    model = Word2Vec(
+        sentences,
+        vector_size=DIMENSIONS,
+        window=8,
+        sg=1,
+        negative=8,
+        sample=1e-4,
+        epochs=3,
+        min_count=2 if len(texts) < 5_000 else 10,
+        max_final_vocab=VOCABULARY - 2,
+        workers=2,
+        seed=seed,
+    )
+    tokenizer = WordTokenizer.build(model.wv.index_to_key)
+    vectors = np.zeros((tokenizer.size, DIMENSIONS), "float32")
+    vectors[2:] = model.wv.vectors / (2 * model.wv.vectors.std())
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(words_file)
+    np.save(vectors_file, vectors)
+    return tokenizer, vectors
+
+
+def fit_baseline(training, tokenizer):
+    """Naive-Bayes-weighted logistic regression on words and word pairs (Wang & Manning 2012).
+
+    Args:
+        training: List of reviews.
+        tokenizer: Splits the texts.
+
+    Returns:
+        Dict from n-gram to weight, the 30,000 that matter most, and the bias.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    from apps.sentiment.predictor import ngrams_of
+
+    counter = CountVectorizer(
+        analyzer=lambda text: ngrams_of(tokenizer.split(text)),
+        min_df=min(3, len(training) // 100 + 1),
+        binary=True,
+    )
+    counts = counter.fit_transform([review.text for review in training])
+    labels = labels_of(training)
+    positive = 1 + np.asarray(counts[labels == 1].sum(axis=0)).ravel()
+    negative = 1 + np.asarray(counts[labels == 0].sum(axis=0)).ravel()
+    ratio = np.log((positive / positive.sum()) / (negative / negative.sum()))
+    regression = LogisticRegression(C=0.1, solver="liblinear")
+    regression.fit(counts.multiply(ratio).tocsr(), labels)
+    weights = regression.coef_[0] * ratio
+    matter = np.abs(weights) * np.sqrt(positive + negative)
+    names = counter.get_feature_names_out()
+    kept = sorted(np.argsort(-matter)[:NGRAMS], key=lambda n: names[n])
+    return {names[n]: float(weights[n]) for n in kept}, float(regression.intercept_[0])
+
+
+def fit_network(cell, data, vectors, folder, seed, epochs=EPOCHS, verbose=1):
+    """Fit the network with a cell.
+
+    Args:
+        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        data: Dict with `"training"` and `"validation"`: lists of word numbers, and labels.
+        vectors: Array `(vocabulary, dimensions)` to start from.
+        folder: Path of the checkpoints.
+        seed: Integer: initial weights, dropout and order of the batches.
+        epochs: Most epochs.
+        verbose: As in `loop.fit`.
+
+    Returns:
+        The network with its best weights and the record of `loop.fit`.
+    """
+    import keras
+
+    from apps.sentiment.model import SentimentNetwork
+    from apps.sentiment.predictor import Predictor
+    from training.loop import Batches, fit
+
+    keras.utils.set_random_seed(seed)
+    sequences, labels = data["training"]
+    sequences = [sequence[:WORDS] for sequence in sequences]
+    lengths = np.array([len(sequence) for sequence in sequences])
+    network = SentimentNetwork(
+        cell, vocabulary=len(vectors), dimensions=vectors.shape[1], units=UNITS, seed=seed
+    )
+    network.build((None, None))
+    network.embedding.embeddings.assign(vectors)
+    per_epoch = max(1, len(sequences) // BATCH)
+    network.compile(
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(RATE, per_epoch * epochs), clipnorm=1.0
+        ),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        jit_compile=True,
+    )
+
+    def epoch_batches(number):
+        # Reviews of about one length go together; the noise changes who meets whom.
+        noise = np.random.default_rng((seed, number))
+        count = max(1, len(lengths) // BATCH)
+        rows = noise.permutation(len(lengths))[: count * BATCH]
+        rows = rows[np.argsort(lengths[rows] + noise.uniform(0, 40, len(rows)), kind="stable")]
+        chunks = [rows[n * BATCH : (n + 1) * BATCH] for n in range(count)]
+        noise.shuffle(chunks)
+
+        def make(n):
+            rows = chunks[n]
+            time_steps = -(-max(lengths[rows].max(), 1) // 80) * 80  # few shapes to compile
+            return pad([sequences[row] for row in rows], time_steps), labels[rows]
+
+        return Batches(count, make)
+
+    held_out, truth = data["validation"]
+    predictor = Predictor(network, None, 1.0, {})
+
+    def validate():
+        log_odds = predictor.log_odds(held_out)
+        loss = np.logaddexp(0, np.where(truth > 0.5, -1, 1) * log_odds).mean()
+        return {"score": float(np.mean((log_odds > 0) == (truth > 0.5))), "nll": float(loss)}
+
+    recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": RATE, "words": WORDS}
+    recipe["examples"] = len(sequences)
+    record = fit(network, epoch_batches, validate, folder, recipe, epochs, verbose=verbose)
+    return network, record
+
+
+@app.command()
+def train(
+    data_dir: DataDir = None,
+    input: Input = None,
+    cell: Annotated[list[Cell] | None, typer.Option(help="Only these cells (repeatable).")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")] = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
+    seed: int = 0,
+    as_json: AsJson = False,
+):
+    """Fit everything and write the bundle; a run that was stopped goes on from its checkpoints."""
+    settings = Settings()
+    data_dir = data_dir or settings.data
+    if input:
+        reviews = read_rows(input)
+        training, validation = imdb.split_by_movie(reviews, 0.1, seed)
+        test, texts = None, [review.text for review in training]
+        output = output or Path("sentiment-model")
+    else:
+        log.info("reading the reviews")
+        training, validation = imdb.split_by_movie(imdb.read(data_dir, "train"), 0.1, seed)
+        test = imdb.read(data_dir, "test")
+        unlabelled = imdb.read(data_dir, "unsup")
+        texts = [review.text for review in (*training, *unlabelled)]
+        output = output or bundle.MODELS / "sentiment"
+    # Data of its own, work of its own: another corpus never resumes this one's run.
+    fingerprint = f"{zlib.crc32(chr(10).join(texts).encode()):08x}"
+    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/sentiment") / fingerprint
+    if min(len({review.label for review in part}) for part in (training, validation)) < 2:
+        raise typer.BadParameter("Training and validation need reviews of both labels.")
+
+    tokenizer, vectors = learn_vectors(texts, work_dir / "vectors", seed)
+    start = time.perf_counter()
+    weights, bias = fit_baseline(training, tokenizer)
+    baseline_minutes = (time.perf_counter() - start) / 60
+    output.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(output / "tokenizer.json")
+    encoded = {
+        name: (tokenizer.encode([review.text for review in part]), labels_of(part))
+        for name, part in (("training", training), ("validation", validation), ("test", test or []))
+    }
+    card = _new_card(output, seed, training, validation, test)
+    card["baseline"] = _write_baseline(output, tokenizer, weights, bias, validation, test)
+    card["baseline"]["minutes"] = round(baseline_minutes, 1)
+    for name in cell or list(Cell):
+        network, record = fit_network(
+            name.value, encoded, vectors, work_dir / name.value, seed, epochs
+        )
+        card["variants"][name.value] = _write_variant(output, network, record, encoded, test)
+        bundle.write_card(output, card)
+    metrics = {name: details["accuracy"] for name, details in card["variants"].items()}
+    print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
+
+
+def _new_card(output, seed, training, validation, test):
+    """A card with what all variants share, and the variants that stand in `output` already."""
+    try:
+        variants = bundle.read_card(output)["variants"]
+    except (bundle.BundleError, KeyError):
+        variants = {}
+    official = test is not None
+    card = {
+        "task": "sentiment",
+        "title": "Movie-review sentiment",
+        "date": date.today().isoformat(),
+        "seed": seed,
+        "commit": _commit(),
+        "data": "Large Movie Review Dataset (Maas et al. 2011)" if official else "own reviews",
+        "test_set": "official test split" if official else "validation split",
+        "examples": len(test if official else validation),
+        "training_examples": len(training),
+        "validation_examples": len(validation),
+        "licence": "Weights: Apache-2.0. Reviews: not shipped; cite Maas et al. 2011.",
+        "limits": [
+            "It has read English film reviews only: other topics and languages are guesses.",
+            "Irony, comparisons with other films and retold plots mislead it.",
+            "It knows words, not facts; a name can carry the mood of the reviews it stood in.",
+        ],
+        "variants": variants,
+    }
+    if official:
+        card["duplicates"] = {
+            "within_test": imdb.duplicates(test),
+            "test_in_training": imdb.duplicates(test, [*training, *validation]),
+        }
+    return card
+
+
+def _commit():
+    from subprocess import run
+
+    result = run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return result.stdout.strip() or None
+
+
+def _write_baseline(output, tokenizer, weights, bias, validation, test):
+    from apps.sentiment.predictor import Baseline
+
+    bundle.save_arrays(
+        output / "baseline.safetensors", {"weights": np.array(list(weights.values()), "float32")}
+    )
+    (output / "baseline.txt").write_text("\n".join(weights) + "\n", encoding="utf-8")
+    raw = Baseline(weights, bias, 1.0, tokenizer)
+    temperature = fit_temperature(_logit(raw, validation), labels_of(validation))
+    baseline = Baseline(weights, bias, temperature, tokenizer)
+    scored = validation if test is None else test
+    return {
+        "name": "NB-weighted logistic regression on words and word pairs",
+        "ngrams": len(weights),
+        "bias": bias,
+        "temperature": temperature,
+        **scores(baseline.predict([review.text for review in scored]), labels_of(scored)),
+    }
+
+
+def _logit(baseline, reviews):
+    probabilities = baseline.predict([review.text for review in reviews])
+    return np.log(probabilities) - np.log1p(-probabilities)
+
+
+def _write_variant(output, network, record, encoded, test):
+    from apps.sentiment.predictor import Predictor
+
+    cell = network.options["cell"]
+    bundle.save_arrays(
+        output / f"{cell}.safetensors",
+        bundle.weights_of(network),
+        quantised=[network.embedding.embeddings.path],
+    )
+    # Everything is measured on the weights as they were stored.
+    bundle.set_weights(network, bundle.load_arrays(output / f"{cell}.safetensors"))
+    predictor = Predictor(network, None, 1.0, {})
+    held_out, truth = encoded["validation"]
+    predictor.temperature = fit_temperature(predictor.log_odds(held_out), truth)
+    valid = scores(predictor.probabilities(held_out), truth, "validation_")
+    sequences, labels = encoded["test" if test is not None else "validation"]
+    probabilities = predictor.probabilities(sequences)
+    details = {
+        "network": network.options,
+        "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
+        "temperature": predictor.temperature,
+        **valid,
+        **scores(probabilities, labels),
+        "epochs": len(record["epochs"]),
+        "best_epoch": record["best"] + 1,
+        "minutes": round(record["minutes"], 1),
+        "command": f"python -m training.sentiment train --cell {cell}",
+    }
+    log.info("%s: %s", cell, json.dumps(details))
+    return details
+
+
+@app.command()
+def evaluate(
+    data_dir: DataDir = None,
+    input: Input = None,
+    cell: Annotated[Cell, typer.Option(help="Which network.")] = Cell.lstm,
+    model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
+    as_json: AsJson = False,
+):
+    """Score the shipped bundle on the official test split, or on a file."""
+    from apps.sentiment.predictor import Baseline, Predictor
+
+    reviews = read_rows(input) if input else imdb.read(data_dir or Settings().data, "test")
+    texts, labels = [review.text for review in reviews], labels_of(reviews)
+    predictor = Predictor.load(cell.value, model)
+    start = time.perf_counter()
+    probabilities = predictor.predict(texts)
+    seconds = time.perf_counter() - start
+    baseline = Baseline.load(model).predict(texts)
+    metrics = {
+        **scores(probabilities, labels),
+        **scores(baseline, labels, "baseline_nbsvm_"),
+        "examples": len(reviews),
+        "seconds": round(seconds, 2),
+    }
+    if not input:
+        known = {review.text for review in imdb.read(data_dir or Settings().data, "train")}
+        fresh = np.array([text not in known for text in texts])
+        clear = scores(probabilities[fresh], labels[fresh])
+        metrics["accuracy_without_overlap"] = clear["accuracy"]
+    if as_json:
+        print(json.dumps(metrics))
+    else:
+        for name, value in metrics.items():
+            print(f"{name:32}{value:.4f}" if isinstance(value, float) else f"{name:32}{value}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    app()
