@@ -10,8 +10,8 @@ import numpy as np
 log = logging.getLogger(__name__)
 
 
-class Batches(keras.utils.PyDataset):
-    """A list of prepared batches, `(inputs, targets)` each, made when they are asked for.
+class Batches:
+    """The batches of an epoch, `(inputs, targets)` each, made when they are asked for.
 
     Args:
         count: How many batches there are.
@@ -19,15 +19,14 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, count, make):
-        super().__init__()
         self.count = count
         self.make = make
 
     def __len__(self):
         return self.count
 
-    def __getitem__(self, number):
-        return self.make(number)
+    def __iter__(self):
+        return map(self.make, range(self.count))
 
 
 def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verbose=1):
@@ -68,10 +67,8 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         if record["best"] is not None and number - 1 - record["best"] >= patience:
             break
         start = time.perf_counter()
-        history = model.fit(
-            epoch_batches(number), initial_epoch=number, epochs=number + 1, verbose=verbose
-        )
-        figures = {"loss": float(history.history["loss"][-1]), **validate()}
+        loss = _run_epoch(model, epoch_batches(number), verbose)
+        figures = {"loss": loss, **validate()}
         record["epochs"].append(figures)
         record["minutes"] += (time.perf_counter() - start) / 60
         log.info("epoch %d: %s", number + 1, json.dumps(figures))
@@ -86,6 +83,19 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         partial.replace(state_file)
     _load(folder / "best.npz", model.trainable_variables)
     return record
+
+
+def _run_epoch(model, batches, verbose):
+    # Not model.fit: it settles on the shapes of the first batches, and lengths differ.
+    model.reset_metrics()
+    bar = keras.utils.Progbar(
+        len(batches), verbose=verbose, unit_name="batch", stateful_metrics=["loss"]
+    )
+    loss = float("nan")
+    for number, (inputs, targets) in enumerate(batches, 1):
+        loss = float(model.train_on_batch(inputs, targets, return_dict=True)["loss"])
+        bar.update(number, values=[("loss", loss)], finalize=number == len(batches))
+    return loss
 
 
 def _state(model):

@@ -15,8 +15,9 @@ from shared import bundle
 from shared.text import UNKNOWN, WordTokenizer, clean, pad
 
 FOLDER = bundle.MODELS / "sentiment"
-LONGEST = 1024  # words read of one review; the longest of the test set has about 2,800
-BUCKETS = (32, 64, 128, 256, 512, LONGEST)  # padded lengths, one compiled graph each
+LONGEST = 1024  # words read of one review
+LENGTHS = (32, 64, 128, 256, 512, LONGEST)  # padded lengths and
+ROWS = (1, 8, 64)  # batch sizes: one compiled graph for each pair
 
 
 class InputError(ValueError):
@@ -105,8 +106,9 @@ def check(text):
     return cleaned, notes
 
 
-def _bucket(length):
-    return next((size for size in BUCKETS if length <= size), LONGEST)
+def _fitting(sizes, needed):
+    """The smallest of the sizes that is enough, or the largest."""
+    return next((size for size in sizes if size >= needed), sizes[-1])
 
 
 class Predictor:
@@ -162,20 +164,18 @@ class Predictor:
         """Calibrated probabilities `(sequences,)` of lists of word numbers."""
         return self._probability(self.log_odds(sequences))
 
-    def log_odds(self, sequences, batch=64):
+    def log_odds(self, sequences):
         """Uncalibrated log-odds `(sequences,)` of lists of word numbers, batched by length."""
-        lengths = np.array([min(len(sequence), LONGEST) for sequence in sequences], int)
+        lengths = np.array([len(sequence) for sequence in sequences], int)
         results = np.zeros(len(sequences), "float32")
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
-        for start in range(0, len(order), batch):
-            rows = order[start : start + batch]
-            words = pad([sequences[row] for row in rows], _bucket(lengths[rows].max()))
-            # A constant batch size: one compiled graph a bucket.
-            full = np.zeros((batch if len(sequences) > 1 else 1, words.shape[1]), "int32")
-            full[: len(rows)] = words
-            running = np.asarray(self._running(full))
-            results[rows] = running[: len(rows), -1]
+        for start in range(0, len(order), ROWS[-1]):
+            rows = order[start : start + ROWS[-1]]
+            time = _fitting(LENGTHS, lengths[rows[-1]])
+            words = np.zeros((_fitting(ROWS, len(rows)), time), "int32")
+            words[: len(rows)] = pad([sequences[row] for row in rows], time)
+            results[rows] = np.asarray(self._running(words))[: len(rows), -1]
         return results
 
     def read(self, text):
@@ -186,7 +186,7 @@ class Predictor:
         """
         text, notes = check(text)
         numbers, words, more = self._words(text)
-        padded = pad([numbers], _bucket(len(numbers)))
+        padded = pad([numbers], _fitting(LENGTHS, len(numbers)))
         count = len(numbers)
         running = np.asarray(self._running(padded))[0, :count]
         effects, baseline = (np.asarray(value) for value in self._attributed(padded))
@@ -219,7 +219,7 @@ class Predictor:
         """The words of a text, and the probability after each: what `read` says, for less."""
         text, _ = check(text)
         numbers, words, _ = self._words(text)
-        running = np.asarray(self._running(pad([numbers], _bucket(len(numbers)))))
+        running = np.asarray(self._running(pad([numbers], _fitting(LENGTHS, len(numbers)))))
         return words, self._probability(running[0, : len(numbers)])
 
     def rewrites(self, reading, baseline, seed=0):
