@@ -18,8 +18,8 @@ import numpy as np
 import typer
 
 from shared import bundle
-from shared.settings import Settings
 from shared.text import WordTokenizer, clean, pad
+from training.command import AsJson, DataDir, data_folder, run
 from training.datasets import imdb
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -40,9 +40,7 @@ WORDS = 400  # read of each review in training; answers read up to predictor.LON
 BATCH, EPOCHS, RATE = 64, 4, 2e-3
 NGRAMS = 30_000
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder of corpora (default: UNROLLED_DATA).")]
 Input = Annotated[Path | None, typer.Option(help='Your own reviews: JSONL rows {"text", "label"}.')]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of metrics last.")]
 
 
 def read_rows(path):
@@ -278,8 +276,6 @@ def train(
     as_json: AsJson = False,
 ):
     """Fit everything and write the bundle; a run that was stopped goes on from its checkpoints."""
-    settings = Settings()
-    data_dir = data_dir or settings.data
     if input:
         reviews = read_rows(input)
         training, validation = imdb.split_by_movie(reviews, 0.1, seed)
@@ -287,6 +283,7 @@ def train(
         output = output or Path("sentiment-model")
     else:
         log.info("reading the reviews")
+        data_dir = data_folder(data_dir)
         training, validation = imdb.split_by_movie(imdb.read(data_dir, "train"), 0.1, seed)
         test = imdb.read(data_dir, "test")
         unlabelled = imdb.read(data_dir, "unsup")
@@ -430,7 +427,7 @@ def evaluate(
     """Score the shipped bundle on the official test split, or on a file."""
     from apps.sentiment.predictor import Baseline, Predictor
 
-    reviews = read_rows(input) if input else imdb.read(data_dir or Settings().data, "test")
+    reviews = read_rows(input) if input else imdb.read(data_folder(data_dir), "test")
     texts, labels = [review.text for review in reviews], labels_of(reviews)
     predictor = Predictor.load(cell.value, model)
     start = time.perf_counter()
@@ -444,7 +441,7 @@ def evaluate(
         "seconds": round(seconds, 2),
     }
     if not input:
-        known = {review.text for review in imdb.read(data_dir or Settings().data, "train")}
+        known = {review.text for review in imdb.read(data_folder(data_dir), "train")}
         fresh = np.array([text not in known for text in texts])
         clear = scores(probabilities[fresh], labels[fresh])
         metrics["accuracy_without_overlap"] = clear["accuracy"]
@@ -456,5 +453,4 @@ def evaluate(
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    app()
+    run(app)

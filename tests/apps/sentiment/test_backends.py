@@ -1,0 +1,56 @@
+"""A bundle trained on one backend gives the same answers on the other."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.sentiment.predictor import Predictor
+from tests.training.test_sentiment import reviews, write
+
+ROOT = Path(__file__).parents[3]
+TEXTS = ["A superb, moving film.", "Two dull hours of my life that nobody will give back.", "Well."]
+ON_JAX = """
+import json, sys
+import keras
+from pathlib import Path
+from typer.testing import CliRunner
+from apps.sentiment.predictor import Predictor
+from training import sentiment
+
+assert keras.backend.backend() == "jax"
+folder, texts = Path(sys.argv[1]), json.loads(sys.argv[2])
+sentiment.UNITS = sentiment.DIMENSIONS = 8
+output, work = str(folder / "bundle"), str(folder / "work")
+arguments = ["--output", output, "--work-dir", work, "--epochs", "1"]
+command = ["train", "--input", str(folder / "rows.jsonl"), "--cell", "lstm", *arguments]
+result = CliRunner().invoke(sentiment.app, command)
+assert result.exit_code == 0, result.output
+own = Predictor.load("lstm", folder / "bundle").predict(texts)
+shipped = Predictor.load("lstm").predict(texts)
+assert "tensorflow" not in sys.modules
+print(json.dumps([own.tolist(), shipped.tolist()]))
+"""
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_jax_and_tensorflow_give_the_same_answers(tmp_path):
+    write(tmp_path / "rows.jsonl", reviews(200, seed=1))
+    result = subprocess.run(
+        [sys.executable, "-c", ON_JAX, str(tmp_path), json.dumps(TEXTS)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    own, shipped = json.loads(result.stdout.strip().splitlines()[-1])
+    trained = Predictor.load("lstm", tmp_path / "bundle")
+    np.testing.assert_allclose(trained.predict(TEXTS), own, atol=1e-4)
+    np.testing.assert_allclose(Predictor.load("lstm").predict(TEXTS), shipped, atol=1e-4)

@@ -1,0 +1,30 @@
+"""What the training commands share: options, logging, and errors as sentences."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared import settings
+from shared.bundle import BundleError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of corpora (default: UNROLLED_DATA).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of metrics last.")]
+
+
+def data_folder(chosen):
+    """The folder of corpora: the one chosen on the command line, else the setting's."""
+    return chosen or settings.read().data
+
+
+def run(app):
+    """Run a Typer application; what the user can mend ends with one sentence, not a stack trace."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        app()
+    except (settings.SettingsError, BundleError, FileNotFoundError) as problem:
+        raise SystemExit(f"{problem}") from None
