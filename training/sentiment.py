@@ -371,7 +371,7 @@ def _write_baseline(output, tokenizer, weights, bias, validation, test):
     baseline = Baseline(weights, bias, temperature, tokenizer)
     scored = validation if test is None else test
     return {
-        "name": "NB-weighted logistic regression on words and word pairs",
+        "name": "NB-weighted logistic regression",
         "ngrams": len(weights),
         "bias": bias,
         "temperature": temperature,

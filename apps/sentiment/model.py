@@ -100,6 +100,13 @@ class SentimentNetwork(keras.Model):
         highest = _highest_so_far(hidden)
         return self.head(ops.concatenate([mean, highest], axis=-1))[..., 0]
 
+    def last_from_vectors(self, vectors, mask):
+        """Only the last of them, `(batch,)`: a smaller graph to differentiate."""
+        hidden = self.recurrent(vectors, mask=mask)  # (batch, time, units)
+        real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
+        mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
+        return self.head(ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1))[:, 0]
+
     def get_config(self):
         return {**super().get_config(), **self.options}
 

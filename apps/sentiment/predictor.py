@@ -286,10 +286,10 @@ class Predictor:
         masks = tf.repeat(mask, len(nodes), axis=0)
         with tf.GradientTape() as tape:
             tape.watch(scaled)
-            ends = self.network.running_from_vectors(scaled, masks)[:, -1]
+            ends = self.network.last_from_vectors(scaled, masks)
         gradients = tape.gradient(ends, scaled)  # (nodes, time, dimensions)
         average = tf.tensordot(tf.constant(weights / 2, "float32"), gradients, axes=1)
-        empty = self.network.running_from_vectors(tf.zeros_like(vectors), mask)[0, -1]
+        empty = self.network.last_from_vectors(tf.zeros_like(vectors), mask)[0]
         return tf.reduce_sum(average * vectors[0], axis=-1), empty
 
 

@@ -41,7 +41,7 @@ class Split:
     def of(cls, files):
         """The split of files of series: a dict from name to list of `Series`.
 
-        Each file's test is its last two years, or its last third where that is shorter.
+        Each file's test is its last two years, or its last third if it has fewer than four.
         Shares fall and rise together, so a day in one file tells of that day in every other;
         and a ticker can be in two files. Therefore one cutoff serves all: training and
         validation end where the earliest test begins, and no later day of any file is used.
@@ -51,7 +51,10 @@ class Split:
         for name, series in files.items():
             first = min(one.dates[0] for one in series)
             last = max(one.dates[-1] for one in series)
-            tests[name] = max(_years_before(last, YEARS), first + (last - first) * 2 // 3) + DAY
+            start = _years_before(last, YEARS)
+            if first > _years_before(last, 2 * YEARS):
+                start = last - (last - first) // 3
+            tests[name] = start + DAY
             firsts.append(first)
         cutoff = min(tests.values())
         quarter = cutoff - (cutoff - min(firsts)) // 4
