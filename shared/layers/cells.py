@@ -8,15 +8,13 @@ Back-propagation through time needs, at every step, only products that are linea
 gradient of the new states. Their factors depend on nothing but the forward pass, so
 `linearise` computes them for all time steps at once, `backstep` applies them step by step,
 and `weight_gradients` sums over time in one product per weight.
+
+In the code `d_hidden` is the gradient of the loss by `hidden`, and `delta` the one by the
+pre-activations, the sums that enter the activation functions.
 """
 
 import keras
 from keras import initializers, ops
-
-
-def _product(x, kernel):
-    """`x @ kernel` over the last axis, as one two-dimensional product: (..., n) -> (..., m)."""
-    return ops.tensordot(x, kernel, axes=1)
 
 
 def _summed_product(x, y):
@@ -39,8 +37,9 @@ def _slope(gate):
 class Cell(keras.layers.Layer):
     """What RNN, LSTM and GRU cells share: weights, dropout and the cell protocol.
 
-    A subclass names its pre-activations (`blocks`), its states (`states`) and what `trace`
-    shows (`internals`), and defines `step`, `linearise`, `backstep` and `weight_gradients`.
+    A subclass names its pre-activations (`blocks`), its states (`states`), what `trace` shows
+    (`internals`) and what the backward pass needs to know of a step besides the states
+    (`saved`), and defines `step`, `linearise` and `backstep`.
 
     Args:
         units: Positive integer, the size of the hidden state.
@@ -68,6 +67,8 @@ class Cell(keras.layers.Layer):
 
     blocks = ()
     states = ("hidden",)
+    internals = ("hidden",)
+    saved = ()
 
     def __init__(
         self,
@@ -122,8 +123,11 @@ class Cell(keras.layers.Layer):
         return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype) for _ in self.states]
 
     def recurrent_weights(self):
-        """The tensors that `step` needs besides the states, as a list."""
-        return [ops.copy(self.recurrent_kernel)]
+        """The weights that `step` needs, as a list of tensors."""
+        return [self._tensor(self.recurrent_kernel)]
+
+    def _tensor(self, weight):
+        return ops.cast(weight, self.compute_dtype)
 
     def dropout_masks(self, batch_size, features, training):
         """Masks for inputs and hidden state, `(batch, features)` and `(batch, units)`, or None."""
@@ -138,45 +142,66 @@ class Cell(keras.layers.Layer):
 
     def project(self, inputs):
         """The inputs' part of the pre-activations: (..., features) -> (..., blocks * units)."""
-        return _product(inputs, self.kernel) + self.bias
+        return ops.matmul(inputs, self._tensor(self.kernel)) + self._tensor(self.bias)
 
     def step(self, projected, states, weights, dropped=None):
-        """One step, or many independent ones: every leading shape will do.
+        """One step forward.
 
         Args:
-            projected: Tensor `(..., blocks * units)` from `project`.
-            states: List of tensors `(..., units)`, the states before the step.
+            projected: Tensor `(batch, blocks * units)` from `project`.
+            states: List of tensors `(batch, units)`, the states before the step.
             weights: What `recurrent_weights` returned.
             dropped: Mask on the hidden state `(batch, units)`, or None.
 
         Returns:
-            The list of the new states and a dict of internals, each `(..., units)`.
+            The list of the new states, and a dict with all of `internals` and `saved`, each a
+            tensor `(batch, units)`.
         """
         raise NotImplementedError
 
-    def linearise(self, states, new_states, internals, weights, dropped=None):
-        """The factors of the gradient at every step: a list of tensors `(..., n)`."""
+    def linearise(self, states, internals, weights, dropped=None):
+        """What the backward pass multiplies by, at all steps at once.
+
+        Args:
+            states: List of the states before every step, each `(time, batch, units)`.
+            internals: Dict with the new states and all of `saved`, each `(time, batch, units)`.
+            weights, dropped: As for `step`.
+
+        Returns:
+            The factors, a list of tensors `(time, batch, n)`.
+        """
         raise NotImplementedError
 
-    def backstep(self, factors, gradients, weights, dropped=None):
-        """Carry the gradient over one step, back in time.
+    def backstep(self, factors, gradients, transposed, dropped=None):
+        """One step backward.
 
         Args:
             factors: What `linearise` returned, for this step.
-            gradients: List of `(batch, units)`: of the loss by each new state.
+            gradients: List of the gradients by each new state, `(batch, units)`.
+            transposed: What `recurrent_weights` returned, each transposed.
+            dropped: As for `step`.
 
         Returns:
-            The gradients by the states before the step, and the gradient by the
-            pre-activations `(batch, blocks * units)`.
+            The list of the gradients by each state before the step, `(batch, units)`, and the
+            gradient by the pre-activations, `(batch, blocks * units)`.
         """
         raise NotImplementedError
 
-    def weight_gradients(self, deltas, states, new_states, internals, dropped=None):
-        """Gradients by each of `recurrent_weights`, summed over all steps: a list of tensors."""
+    def weight_gradients(self, deltas, states, internals, dropped=None):
+        """Gradients by each of `recurrent_weights`, summed over all steps.
+
+        Args:
+            deltas: Gradients by the pre-activations, `(time, batch, blocks * units)`.
+            states, internals, dropped: As for `linearise`.
+
+        Returns:
+            A list of tensors, each of its weight's shape.
+        """
         hidden = states[0] if dropped is None else states[0] * dropped
         return [_summed_product(hidden, deltas)]
 
     def call(self, inputs, states, training=False):
+        self._check_shapes(inputs, states)
         input_mask, dropped = self.dropout_masks(ops.shape(inputs)[0], inputs.shape[-1], training)
         if input_mask is not None:
             inputs = inputs * input_mask
@@ -184,6 +209,20 @@ class Cell(keras.layers.Layer):
             self.project(inputs), list(states), self.recurrent_weights(), dropped
         )
         return new_states[0], new_states
+
+    def _check_shapes(self, inputs, states):
+        features = self.kernel.shape[0]
+        if len(inputs.shape) != 2 or inputs.shape[1] != features:
+            raise ValueError(
+                f"`inputs` must have the shape (batch, {features}). "
+                f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
+        shapes = [tuple(state.shape) for state in states]
+        if len(shapes) != len(self.states) or any(shape[1:] != (self.units,) for shape in shapes):
+            raise ValueError(
+                f"`states` must be {len(self.states)} tensor(s) of the shape "
+                f"(batch, {self.units}). Received: shapes {shapes}"
+            )
 
     def get_config(self):
         return {
@@ -213,12 +252,11 @@ class RNNCell(Cell):
     Example:
 
     >>> layer = Recurrent(RNNCell(8))
-    >>> layer(np.ones((2, 5, 3))).shape
+    >>> tuple(layer(np.ones((2, 5, 3))).shape)
     (2, 8)
     """
 
     blocks = ("hidden",)
-    internals = ("hidden",)
 
     def __init__(self, units, activation="tanh", **kwargs):
         super().__init__(units, **kwargs)
@@ -230,19 +268,19 @@ class RNNCell(Cell):
 
     def step(self, projected, states, weights, dropped=None):
         hidden = states[0] if dropped is None else states[0] * dropped
-        total = projected + _product(hidden, weights[0])
+        total = projected + ops.matmul(hidden, weights[0])  # (batch, units)
         hidden = ops.tanh(total) if self.activation == "tanh" else ops.relu(total)
         return [hidden], {"hidden": hidden}
 
-    def linearise(self, states, new_states, internals, weights, dropped=None):
-        hidden = new_states[0]
+    def linearise(self, states, internals, weights, dropped=None):
+        hidden = internals["hidden"]
         if self.activation == "tanh":
             return [1 - hidden * hidden]
         return [ops.cast(hidden > 0, hidden.dtype)]
 
-    def backstep(self, factors, gradients, weights, dropped=None):
-        delta = gradients[0] * factors[0]
-        back = ops.matmul(delta, ops.transpose(weights[0]))
+    def backstep(self, factors, gradients, transposed, dropped=None):
+        delta = gradients[0] * factors[0]  # (batch, units)
+        back = ops.matmul(delta, transposed[0])
         return [back if dropped is None else back * dropped], delta
 
     def get_config(self):
@@ -268,10 +306,17 @@ class LSTMCell(Cell):
     States: hidden, cell. Trace: input, forget, candidate, output, cell, hidden. Weights ordered
     as in `keras.layers.LSTM` (input, forget, candidate, output), then the peepholes
     `(3, units)`; a coupled cell has no input block.
+
+    Example:
+
+    >>> layer = Recurrent(LSTMCell(8), return_sequences=True)
+    >>> tuple(layer.trace(np.ones((2, 5, 3)))["forget"].shape)
+    (2, 5, 8)
     """
 
     states = ("hidden", "cell")
     internals = ("input", "forget", "candidate", "output", "cell", "hidden")
+    saved = ("input", "forget", "candidate", "output")
 
     def __init__(self, units, forget_bias=1.0, peepholes=False, coupled=False, **kwargs):
         super().__init__(units, **kwargs)
@@ -302,13 +347,13 @@ class LSTMCell(Cell):
 
     def recurrent_weights(self):
         weights = super().recurrent_weights()
-        return [*weights, ops.copy(self.peephole_kernel)] if self.peepholes else weights
+        return [*weights, self._tensor(self.peephole_kernel)] if self.peepholes else weights
 
     def step(self, projected, states, weights, dropped=None):
         hidden, cell = states
         if dropped is not None:
             hidden = hidden * dropped
-        total = projected + _product(hidden, weights[0])  # (..., blocks * units)
+        total = projected + ops.matmul(hidden, weights[0])  # (batch, blocks * units)
         *gates, candidate, output = ops.split(total, len(self.blocks), axis=-1)
         if self.peepholes:
             gates = [gate + cell * weights[1][n] for n, gate in enumerate(gates)]
@@ -323,36 +368,36 @@ class LSTMCell(Cell):
         values = (entry, forget, candidate, output, cell, hidden)
         return [hidden, cell], dict(zip(self.internals, values, strict=True))
 
-    def linearise(self, states, new_states, internals, weights, dropped=None):
-        entry, forget, candidate, output, cell, _ = (internals[name] for name in self.internals)
-        squashed = ops.tanh(cell)
-        to_output = squashed * _slope(output)
-        to_cell = output * (1 - squashed * squashed)
-        to_candidate = entry * (1 - candidate * candidate)
+    def linearise(self, states, internals, weights, dropped=None):
+        entry, forget, candidate, output, cell, hidden = (internals[n] for n in self.internals)
+        to_cell = output - hidden * ops.tanh(cell)  # of d_hidden, on its way to d_cell
+        to_output = hidden * (1 - output)
+        entering = entry * candidate
+        to_candidate = entry - entering * candidate
         if self.coupled:
             to_gates = [(states[1] - candidate) * _slope(forget)]
         else:
-            to_gates = [candidate * _slope(entry), states[1] * _slope(forget)]
+            to_gates = [entering * (1 - entry), states[1] * _slope(forget)]
         carry = forget
         if self.peepholes:
             to_cell = to_cell + to_output * weights[1][-1]
             carry = carry + sum(gate * weights[1][n] for n, gate in enumerate(to_gates))
-        return [to_cell, ops.concatenate([*to_gates, to_candidate], axis=-1), to_output, carry]
+        return [to_cell, ops.concatenate([*to_gates, to_candidate, to_output], axis=-1), carry]
 
-    def backstep(self, factors, gradients, weights, dropped=None):
-        to_cell, from_cell, to_output, carry = factors
+    def backstep(self, factors, gradients, transposed, dropped=None):
+        to_cell, to_total, carry = factors
         d_hidden, d_cell = gradients
-        d_cell = d_cell + d_hidden * to_cell
-        repeated = ops.concatenate([d_cell] * (len(self.blocks) - 1), axis=-1)
-        delta = ops.concatenate([repeated * from_cell, d_hidden * to_output], axis=-1)
-        back = ops.matmul(delta, ops.transpose(weights[0]))
+        d_cell = d_cell + d_hidden * to_cell  # (batch, units)
+        repeated = [d_cell] * (len(self.blocks) - 1)
+        delta = ops.concatenate([*repeated, d_hidden], axis=-1) * to_total
+        back = ops.matmul(delta, transposed[0])
         return [back if dropped is None else back * dropped, d_cell * carry], delta
 
-    def weight_gradients(self, deltas, states, new_states, internals, dropped=None):
-        gradients = super().weight_gradients(deltas, states, new_states, internals, dropped)
+    def weight_gradients(self, deltas, states, internals, dropped=None):
+        gradients = super().weight_gradients(deltas, states, internals, dropped)
         if self.peepholes:
             *gates, _, output = ops.split(deltas, len(self.blocks), axis=-1)
-            seen = [gate * states[1] for gate in gates] + [output * new_states[1]]
+            seen = [gate * states[1] for gate in gates] + [output * internals["cell"]]
             gradients.append(ops.stack([_summed(product) for product in seen]))
         return gradients
 
@@ -381,10 +426,18 @@ class GRUCell(Cell):
     States: hidden. Trace: update, reset, candidate, hidden. Weights ordered as in
     `keras.layers.GRU` (update, reset, candidate); with `reset_after` the bias is
     `(2, 3 * units)`, its second row added to the recurrent product.
+
+    Example:
+
+    >>> cell = GRUCell(8)
+    >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(batch_size=2))
+    >>> tuple(output.shape)
+    (2, 8)
     """
 
     blocks = ("update", "reset", "candidate")
     internals = ("update", "reset", "candidate", "hidden")
+    saved = ("update", "reset", "candidate", "inner")
 
     def __init__(self, units, reset_after=True, **kwargs):
         super().__init__(units, **kwargs)
@@ -394,79 +447,75 @@ class GRUCell(Cell):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
     def project(self, inputs):
-        bias = self.bias[0] if self.reset_after else self.bias
-        return _product(inputs, self.kernel) + bias
+        bias = self._tensor(self.bias)
+        bias = bias[0] if self.reset_after else bias
+        return ops.matmul(inputs, self._tensor(self.kernel)) + bias
 
     def recurrent_weights(self):
-        weights = super().recurrent_weights()
-        return [*weights, ops.copy(self.bias)[1]] if self.reset_after else weights
+        kernel = self._tensor(self.recurrent_kernel)
+        if self.reset_after:
+            return [kernel, self._tensor(self.bias)[1]]
+        return [kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]]
 
     def step(self, projected, states, weights, dropped=None):
         before = states[0]
         hidden = before if dropped is None else before * dropped
-        units = self.units
+        update, reset, candidate = ops.split(projected, 3, axis=-1)  # (batch, units) each
         if self.reset_after:
-            recurrent = _product(hidden, weights[0]) + weights[1]  # (..., 3 * units)
-            gates = ops.sigmoid(projected[..., : 2 * units] + recurrent[..., : 2 * units])
-            update, reset = ops.split(gates, 2, axis=-1)
-            inner = recurrent[..., 2 * units :]
-            candidate = ops.tanh(projected[..., 2 * units :] + reset * inner)
+            recurrent = ops.matmul(hidden, weights[0]) + weights[1]  # (batch, 3 * units)
+            to_update, to_reset, inner = ops.split(recurrent, 3, axis=-1)
         else:
-            kernel = weights[0]
-            gates = projected[..., : 2 * units] + _product(hidden, kernel[:, : 2 * units])
-            update, reset = ops.split(ops.sigmoid(gates), 2, axis=-1)
+            recurrent = ops.matmul(hidden, weights[0])  # (batch, 2 * units)
+            to_update, to_reset = ops.split(recurrent, 2, axis=-1)
+        update = ops.sigmoid(update + to_update)
+        reset = ops.sigmoid(reset + to_reset)
+        if self.reset_after:
+            candidate = ops.tanh(candidate + reset * inner)
+        else:
             inner = reset * hidden
-            candidate = projected[..., 2 * units :] + _product(inner, kernel[:, 2 * units :])
-            candidate = ops.tanh(candidate)
-        hidden = update * before + (1 - update) * candidate
+            candidate = ops.tanh(candidate + ops.matmul(inner, weights[1]))
+        hidden = candidate + update * (before - candidate)
         values = (update, reset, candidate, hidden)
         internals = dict(zip(self.internals, values, strict=True))
         return [hidden], {**internals, "inner": inner}
 
-    def linearise(self, states, new_states, internals, weights, dropped=None):
+    def linearise(self, states, internals, weights, dropped=None):
         before = states[0]
-        update, reset, candidate = (internals[name] for name in self.blocks)
+        update, reset, candidate, inner = (internals[name] for name in self.saved)
         to_update = (before - candidate) * _slope(update)
         to_candidate = (1 - update) * (1 - candidate * candidate)
         if self.reset_after:
-            to_reset = to_candidate * internals["inner"] * _slope(reset)
-            factors = ops.concatenate([to_update, to_reset, to_candidate], axis=-1)
-            return [factors, reset, update]
+            to_reset = to_candidate * inner * _slope(reset)
+            to_total = [to_update, to_reset, to_candidate]
+            to_recurrent = [to_update, to_reset, to_candidate * reset]
+            return [ops.concatenate(f, axis=-1) for f in (to_total, to_recurrent)] + [update]
         hidden = before if dropped is None else before * dropped
         return [to_update, hidden * _slope(reset), to_candidate, reset, update]
 
-    def backstep(self, factors, gradients, weights, dropped=None):
+    def backstep(self, factors, gradients, transposed, dropped=None):
         d_hidden = gradients[0]
         if self.reset_after:
-            to_total, reset, update = factors
-            delta = ops.concatenate([d_hidden] * 3, axis=-1) * to_total
-            back = ops.matmul(self._past_reset(delta, reset), ops.transpose(weights[0]))
+            to_total, to_recurrent, update = factors
+            repeated = ops.concatenate([d_hidden] * 3, axis=-1)  # (batch, 3 * units)
+            delta = repeated * to_total
+            back = ops.matmul(repeated * to_recurrent, transposed[0])
         else:
             to_update, to_reset, to_candidate, reset, update = factors
-            kernel = weights[0]
-            d_candidate = d_hidden * to_candidate
-            d_inner = ops.matmul(d_candidate, ops.transpose(kernel[:, 2 * self.units :]))
+            d_candidate = d_hidden * to_candidate  # (batch, units)
+            d_inner = ops.matmul(d_candidate, transposed[1])
             d_gates = ops.concatenate([d_hidden * to_update, d_inner * to_reset], axis=-1)
-            back = ops.matmul(d_gates, ops.transpose(kernel[:, : 2 * self.units]))
-            back = back + d_inner * reset
+            back = ops.matmul(d_gates, transposed[0]) + d_inner * reset
             delta = ops.concatenate([d_gates, d_candidate], axis=-1)
         back = back if dropped is None else back * dropped
         return [back + d_hidden * update], delta
 
-    def weight_gradients(self, deltas, states, new_states, internals, dropped=None):
-        units = self.units
+    def weight_gradients(self, deltas, states, internals, dropped=None):
         hidden = states[0] if dropped is None else states[0] * dropped
+        gates, candidate = deltas[..., : 2 * self.units], deltas[..., 2 * self.units :]
         if self.reset_after:
-            recurrent = self._past_reset(deltas, internals["reset"])
+            recurrent = ops.concatenate([gates, candidate * internals["reset"]], axis=-1)
             return [_summed_product(hidden, recurrent), _summed(recurrent)]
-        to_gates = _summed_product(hidden, deltas[..., : 2 * units])
-        to_candidate = _summed_product(internals["inner"], deltas[..., 2 * units :])
-        return [ops.concatenate([to_gates, to_candidate], axis=-1)]
-
-    def _past_reset(self, delta, reset):
-        """From the gradient by the pre-activations to the one by the recurrent product."""
-        gates, candidate = delta[..., : 2 * self.units], delta[..., 2 * self.units :]
-        return ops.concatenate([gates, candidate * reset], axis=-1)
+        return [_summed_product(hidden, gates), _summed_product(internals["inner"], candidate)]
 
     def get_config(self):
         return {**super().get_config(), "reset_after": self.reset_after}

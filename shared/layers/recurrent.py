@@ -1,9 +1,9 @@
 """Running a cell over time: `Recurrent`, `Bidirectional` and `Stacked`.
 
-The forward pass keeps only the states. Back-propagation through time is written out (see
-`cells.py`): it recomputes the gates of all steps in one product, walks back in time with one
-product per step, and sums each weight's gradient in one product. Differentiating the loop
-automatically takes about twice as long; `benchmarks/layers.py` measures it against Keras.
+Back-propagation through time is written out (see `cells.py`): the forward pass keeps states and
+gates, the backward pass makes one product per step, and each weight's gradient is one product
+over all steps. Differentiating the loop automatically takes up to three times as long;
+`benchmarks/layers.py` measures it against Keras, which does so.
 """
 
 import keras
@@ -13,7 +13,7 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 
-def scan(step, carry, sequences, outputs, reverse=False):
+def scan(step, carry, sequences, results=1, reverse=False):
     """Fold `step(carry, items) -> (carry, results)` over the first axis of `sequences`.
 
     Args:
@@ -21,92 +21,126 @@ def scan(step, carry, sequences, outputs, reverse=False):
             new carry and a list of results.
         carry: List of tensors, all of one dtype.
         sequences: List of tensors `(time, ...)`.
-        outputs: Integer, how many results a step returns.
+        results: Integer, how many results a step returns, all of the carry's dtype.
         reverse: Walk from the last item to the first; results stay at their item's place.
 
     Returns:
         The last carry, and a list of the stacked results, each `(time, ...)`.
     """
     if keras.backend.backend() != "tensorflow":
-        return ops.scan(lambda c, items: step(c, items), carry, sequences, reverse=reverse)
+        return ops.scan(step, carry, sequences, reverse=reverse)
     # keras.ops.scan on TensorFlow accepts only results shaped like the carry, and is slower.
     time = sequences[0].shape[0] or tf.shape(sequences[0])[0]
-    items = [tf.TensorArray(s.dtype, time, element_shape=s.shape[1:]).unstack(s) for s in sequences]
 
-    def body(index, carry, stacks):
-        place = time - 1 - index if reverse else index
-        carry, results = step(carry, [item.read(place) for item in items])
-        return index + 1, carry, [s.write(place, r) for s, r in zip(stacks, results, strict=True)]
+    def place(index):
+        return time - 1 - index if reverse else index
 
-    stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(outputs)]
-    _, carry, stacks = tf.while_loop(
-        lambda index, *_: index < time,
-        body,
-        (tf.constant(0), carry, stacks),
-        maximum_iterations=time,
-    )
+    def read(index):
+        return [sequence[place(index)] for sequence in sequences]
+
+    def body(index, items, carry, stacks):
+        carry, new = step(carry, items)
+        stacks = [stack.write(place(index), n) for stack, n in zip(stacks, new, strict=True)]
+        # The next step's items travel in the loop. XLA would otherwise fuse the reading with the
+        # arithmetic into scalar code, which takes twice as long.
+        return index + 1, read(tf.minimum(index + 1, time - 1)), carry, stacks
+
+    stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(results)]
+    start = (tf.constant(0), read(0), carry, stacks)
+    _, _, carry, stacks = tf.while_loop(lambda index, *_: index < time, body, start)
     return carry, [stack.stack() for stack in stacks]
 
 
-def run_cell(cell, projected, states, keep=None, dropped=None):
-    """Run a cell over time, differentiably, with back-propagation through time by hand.
+def unroll(cell, projected, states, weights, keep=None, dropped=None):
+    """The forward pass: run a cell over time.
 
     Args:
         cell: A built `Cell`.
         projected: Tensor `(time, batch, blocks * units)`, from `cell.project`.
         states: List of initial states, each `(batch, units)`.
+        weights: What `cell.recurrent_weights` returned.
         keep: Boolean mask `(time, batch, 1)` or None; where False the states are carried over.
         dropped: Mask on the hidden state `(batch, units)` or None.
 
     Returns:
-        List of the states after every step, each `(time, batch, units)`.
+        The list of the last states, and a dict with the states after every step and all that
+        the cell saves, each `(time, batch, units)`.
+    """
+    names = [*cell.states, *cell.saved]
+
+    def step(carry, items):
+        new, internals = cell.step(items[0], carry, weights, dropped)
+        if keep is not None:
+            new = [ops.where(items[1], n, c) for n, c in zip(new, carry, strict=True)]
+        return new, [*new, *(internals[name] for name in cell.saved)]
+
+    sequences = [projected] if keep is None else [projected, keep]
+    last, history = scan(step, states, sequences, len(names))
+    return last, dict(zip(names, history, strict=True))
+
+
+def back_through_time(cell, d_sequence, d_last, history, states, weights, keep=None, dropped=None):
+    """The backward pass of `unroll`.
+
+    Args:
+        cell, states, weights, keep, dropped: As for `unroll`.
+        d_sequence: Gradient by the hidden states after every step, `(time, batch, units)`.
+        d_last: List of the gradients by each last state, `(batch, units)`.
+        history: The dict that `unroll` returned.
+
+    Returns:
+        The gradient by `projected`, and the lists of those by `states` and by `weights`.
+    """
+    before = [
+        ops.concatenate([ops.expand_dims(state, 0), history[name][:-1]], axis=0)
+        for state, name in zip(states, cell.states, strict=True)
+    ]  # (time, batch, units) each
+    factors = cell.linearise(before, history, weights, dropped)
+    transposed = [ops.transpose(weight) for weight in weights]
+
+    def step(carry, items):
+        d_hidden, *rest = items
+        gradients = [carry[0] + d_hidden, *carry[1:]]
+        new, delta = cell.backstep(rest[: len(factors)], gradients, transposed, dropped)
+        if keep is not None:
+            new = [ops.where(items[-1], n, g) for n, g in zip(new, gradients, strict=True)]
+        return new, [delta]
+
+    sequences = [d_sequence, *factors] if keep is None else [d_sequence, *factors, keep]
+    d_states, (deltas,) = scan(step, d_last, sequences, reverse=True)
+    if keep is not None:
+        deltas = ops.where(keep, deltas, ops.zeros_like(deltas))
+    return deltas, d_states, cell.weight_gradients(deltas, before, history, dropped)
+
+
+def run_cell(cell, projected, states, keep=None, dropped=None):
+    """`unroll` with `back_through_time` as its gradient.
+
+    Args:
+        cell, projected, states, keep, dropped: As for `unroll`.
+
+    Returns:
+        The hidden states after every step, `(time, batch, units)`, and the list of the last
+        states, each `(batch, units)`.
     """
     count = len(states)
 
     @ops.custom_gradient
     def run(projected, *tensors):
         states, weights = list(tensors[:count]), list(tensors[count:])
-
-        def forward(carry, items):
-            new, _ = cell.step(items[0], carry, weights, dropped)
-            if keep is not None:
-                new = [ops.where(items[1], n, c) for n, c in zip(new, carry, strict=True)]
-            return new, new
-
-        kept = [] if keep is None else [keep]
-        _, history = scan(forward, states, [projected, *kept], count)
+        last, history = unroll(cell, projected, states, weights, keep, dropped)
 
         def gradient(*upstream):
-            upstream = keras.tree.flatten(upstream)
-            before = [
-                ops.concatenate([ops.expand_dims(first, 0), after[:-1]], axis=0)
-                for first, after in zip(states, history, strict=True)
-            ]
-            new, internals = cell.step(projected, before, weights, dropped)
-            factors = cell.linearise(before, new, internals, weights, dropped)
-            alive = [ops.cast(mask, projected.dtype) for mask in kept]
-
-            def backward(carry, items):
-                gradients = [c + g for c, g in zip(carry, items[:count], strict=True)]
-                if not alive:
-                    carry, delta = cell.backstep(items[count:], gradients, weights, dropped)
-                    return carry, [delta]
-                here = items[count]
-                active = [g * here for g in gradients]
-                carry, delta = cell.backstep(items[count + 1 :], active, weights, dropped)
-                skipped = [g - a for g, a in zip(gradients, active, strict=True)]
-                return [c + s for c, s in zip(carry, skipped, strict=True)], [delta]
-
-            zeros = [ops.zeros_like(state) for state in states]
-            by_states, (deltas,) = scan(
-                backward, zeros, [*upstream, *alive, *factors], 1, reverse=True
+            d_sequence, *d_last = keras.tree.flatten(upstream)
+            d_projected, d_states, d_weights = back_through_time(
+                cell, d_sequence, d_last, history, states, weights, keep, dropped
             )
-            by_weights = cell.weight_gradients(deltas, before, new, internals, dropped)
-            return (deltas, *by_states, *by_weights)
+            return (d_projected, *d_states, *d_weights)
 
-        return history, gradient
+        return (history["hidden"], *last), gradient
 
-    return run(projected, *states, *cell.recurrent_weights())
+    hidden, *last = run(projected, *states, *cell.recurrent_weights())
+    return hidden, last
 
 
 @keras.saving.register_keras_serializable("unrolled")
@@ -115,7 +149,8 @@ class Recurrent(keras.layers.Layer):
 
     The cell's input products of all steps are computed at once, before the loop. Masks are
     right-padded as from `Embedding(mask_zero=True)`, though any pattern works: a masked step
-    carries the states over, and its output is the hidden state carried.
+    carries the states over, and its output is the hidden state carried. (Keras puts out zeros
+    before the first live step, and in `keras.layers.Bidirectional` at every masked step.)
 
     Args:
         cell: A `Cell`: `RNNCell`, `LSTMCell` or `GRUCell`.
@@ -141,7 +176,7 @@ class Recurrent(keras.layers.Layer):
     Example:
 
     >>> layer = Recurrent(LSTMCell(8), return_sequences=True)
-    >>> layer(np.ones((2, 5, 3))).shape
+    >>> tuple(layer(np.ones((2, 5, 3))).shape)
     (2, 5, 8)
     """
 
@@ -173,7 +208,6 @@ class Recurrent(keras.layers.Layer):
             )
         if not self.cell.built:
             self.cell.build((inputs_shape[0], inputs_shape[2]))
-            self.cell.built = True
         if self.stateful:
             if inputs_shape[0] is None:
                 raise ValueError(
@@ -191,12 +225,12 @@ class Recurrent(keras.layers.Layer):
             ]
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        history = self._history(inputs, initial_state, mask, training)
-        last = [sequence[-1] for sequence in history]
+        projected, states, keep, dropped = self._prepare(inputs, initial_state, mask, training)
+        hidden, last = run_cell(self.cell, projected, states, keep, dropped)
         if self._carried:
             for variable, state in zip(self._carried, last, strict=True):
                 variable.assign(ops.cast(state, variable.dtype))
-        outputs = ops.transpose(history[0], (1, 0, 2)) if self.return_sequences else last[0]
+        outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else last[0]
         return (outputs, *last) if self.return_state else outputs
 
     def trace(self, inputs, initial_state=None, mask=None):
@@ -207,22 +241,23 @@ class Recurrent(keras.layers.Layer):
 
         Returns:
             Dict from the names in `cell.internals` (gates, candidate, cell and hidden state)
-            to tensors `(batch, time, units)`, in the order of the inputs' time steps.
+            to tensors `(batch, time, units)`, in the order of the inputs' time steps. At masked
+            steps the states are those carried over.
         """
         if not self.built:
             self.build(inputs.shape)
-            self.built = True
-        history, projected, before = self._history(inputs, initial_state, mask, details=True)
-        _, internals = self.cell.step(projected, before, self.cell.recurrent_weights())
-        internals.update(zip(self.cell.states, history, strict=True))
+        projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
+        weights = self.cell.recurrent_weights()
+        _, history = unroll(self.cell, projected, states, weights, keep)
         traced = {}
         for name in self.cell.internals:
-            values = ops.transpose(internals[name], (1, 0, 2))  # (batch, time, units)
+            values = ops.transpose(history[name], (1, 0, 2))  # (batch, time, units)
             traced[name] = ops.flip(values, axis=1) if self.go_backwards else values
         return traced
 
-    def _history(self, inputs, initial_state, mask, training=False, details=False):
-        inputs = ops.cast(inputs, self.compute_dtype)
+    def _prepare(self, inputs, initial_state, mask, training=False):
+        """What `unroll` needs: projected inputs, first states, `keep` and `dropped`."""
+        inputs = ops.cast(inputs, self.cell.compute_dtype)
         self._check_shapes(inputs, initial_state, mask)
         batch, _, features = inputs.shape
         batch = ops.shape(inputs)[0] if batch is None else batch
@@ -238,21 +273,13 @@ class Recurrent(keras.layers.Layer):
         if input_mask is not None:
             sequence = sequence * input_mask
         projected = self.cell.project(sequence)  # (time, batch, blocks * units)
-        history = run_cell(self.cell, projected, states, keep, dropped)
-        if not details:
-            return history
-        before = [
-            ops.concatenate([ops.expand_dims(first, 0), after[:-1]], axis=0)
-            for first, after in zip(states, history, strict=True)
-        ]
-        return history, projected, before
+        return projected, states, keep, dropped
 
     def _start(self, batch, initial_state):
-        if initial_state is not None:
-            return [ops.cast(s, self.compute_dtype) for s in keras.tree.flatten(initial_state)]
-        if self._carried:
-            return [ops.cast(variable, self.compute_dtype) for variable in self._carried]
-        return self.cell.get_initial_state(batch)
+        states = self._carried if initial_state is None else keras.tree.flatten(initial_state)
+        if states is None:
+            return self.cell.get_initial_state(batch)
+        return [ops.cast(state, self.cell.compute_dtype) for state in states]
 
     def _check_shapes(self, inputs, initial_state, mask):
         features = self.cell.kernel.shape[0]
@@ -262,9 +289,12 @@ class Recurrent(keras.layers.Layer):
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
         batch, time, _ = inputs.shape
-        if mask is not None and (
-            len(mask.shape) != 2 or not _fits(mask.shape, (batch, time))
-        ):
+        if time == 0:
+            raise ValueError(
+                "`inputs` must have at least one time step. "
+                f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
+        if mask is not None and not _fits(mask.shape, (batch, time)):
             raise ValueError(
                 f"`mask` must have the shape (batch, time) = {(batch, time)}. "
                 f"Received: mask.shape={tuple(mask.shape)}"
@@ -282,7 +312,7 @@ class Recurrent(keras.layers.Layer):
     def reset_state(self):
         """Set the states that `stateful` carries from batch to batch to zero."""
         for variable in self._carried or ():
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
         batch, time, _ = inputs_shape
@@ -342,10 +372,21 @@ class Bidirectional(keras.layers.Layer):
     Returns:
         As `Recurrent`, outputs aligned with the inputs' time steps, of `2 * units` features
         with `merge="concat"`; with `return_state` the forward states, then the backward ones.
+
+    Raises:
+        ValueError: if `layer` or `merge` is none of these; the message names it.
+
+    Example:
+
+    >>> layer = Bidirectional(Recurrent(GRUCell(8), return_sequences=True))
+    >>> tuple(layer(np.ones((2, 5, 3))).shape)
+    (2, 5, 16)
     """
 
     def __init__(self, layer, merge="concat", **kwargs):
         super().__init__(**kwargs)
+        if not isinstance(layer, Recurrent):
+            raise ValueError(f"`layer` must be a Recurrent. Received: layer={layer!r}")
         if merge not in MERGES:
             raise ValueError(f"`merge` must be one of {list(MERGES)}. Received: merge={merge!r}")
         self.forward = layer
@@ -359,14 +400,9 @@ class Bidirectional(keras.layers.Layer):
         for reader in (self.forward, self.backward):
             if not reader.built:
                 reader.build(inputs_shape)
-                reader.built = True
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        starts = [None, None]
-        if initial_state is not None:
-            states = keras.tree.flatten(initial_state)
-            half = len(self.forward.cell.states)
-            starts = [states[:half], states[half:]]
+        starts = self._starts(initial_state)
         results = [
             reader(inputs, initial_state=start, mask=mask, training=training)
             for reader, start in zip((self.forward, self.backward), starts, strict=True)
@@ -376,17 +412,22 @@ class Bidirectional(keras.layers.Layer):
         (forward, *states), (backward, *others) = results
         return (self._merged(forward, backward), *states, *others)
 
+    def _starts(self, initial_state):
+        """Each reader's part of the initial state."""
+        if initial_state is None:
+            return None, None
+        states = keras.tree.flatten(initial_state)
+        half = len(self.forward.cell.states)
+        return states[:half], states[half:]
+
     def _merged(self, forward, backward):
         if self.forward.return_sequences:
             backward = ops.flip(backward, axis=1)
         return MERGES[self.merge](forward, backward)
 
     def trace(self, inputs, initial_state=None, mask=None):
-        """The traces of both readers: `{"forward": {...}, "backward": {...}}`, as in `Recurrent`."""
-        starts = [None, None]
-        if initial_state is not None:
-            half = len(self.forward.cell.states)
-            starts = [initial_state[:half], initial_state[half:]]
+        """Each reader's trace, as in `Recurrent`: `{"forward": {...}, "backward": {...}}`."""
+        starts = self._starts(initial_state)
         return {
             "forward": self.forward.trace(inputs, starts[0], mask),
             "backward": self.backward.trace(inputs, starts[1], mask),
@@ -429,16 +470,30 @@ class Stacked(keras.layers.Layer):
     Call arguments:
         inputs, mask, training: As for `Recurrent`.
         initial_state: List with the initial state of each layer, or None.
+
+    Raises:
+        ValueError: if `layers` or `initial_state` does not fit; the message names it.
+
+    Example:
+
+    >>> layer = Stacked([Recurrent(GRUCell(8), return_sequences=True), Recurrent(GRUCell(4))])
+    >>> tuple(layer(np.ones((2, 5, 3))).shape)
+    (2, 4)
     """
 
     def __init__(self, layers, **kwargs):
         super().__init__(**kwargs)
+        if not layers or not all(isinstance(each, Recurrent | Bidirectional) for each in layers):
+            raise ValueError(
+                f"`layers` must be a list of Recurrent or Bidirectional. Received: layers={layers}"
+            )
         for layer in layers[:-1]:
-            reader = getattr(layer, "forward", layer)
+            reader = layer.forward if isinstance(layer, Bidirectional) else layer
             if not reader.return_sequences or reader.return_state:
                 raise ValueError(
                     "All `layers` but the last need return_sequences=True and "
-                    f"return_state=False. Received: {layer.name}"
+                    f"return_state=False. Received: {layer.name} with return_sequences="
+                    f"{reader.return_sequences}, return_state={reader.return_state}"
                 )
         self.layers = list(layers)
         self.supports_masking = True
@@ -447,18 +502,28 @@ class Stacked(keras.layers.Layer):
         for layer in self.layers:
             if not layer.built:
                 layer.build(inputs_shape)
-                layer.built = True
             inputs_shape = layer.compute_output_shape(inputs_shape)
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        starts = [None] * len(self.layers) if initial_state is None else initial_state
+        starts = self._starts(initial_state)
         for layer, start in zip(self.layers, starts, strict=True):
             inputs = layer(inputs, initial_state=start, mask=mask, training=training)
         return inputs
 
+    def _starts(self, initial_state):
+        """Each layer's initial state."""
+        if initial_state is None:
+            return [None] * len(self.layers)
+        if len(initial_state) != len(self.layers):
+            raise ValueError(
+                f"`initial_state` must be a list with the states of each of {len(self.layers)} "
+                f"layer(s). Received: a list of {len(initial_state)}"
+            )
+        return initial_state
+
     def trace(self, inputs, initial_state=None, mask=None):
         """List of each layer's trace, from the lowest layer to the highest."""
-        starts = [None] * len(self.layers) if initial_state is None else initial_state
+        starts = self._starts(initial_state)
         traces = []
         for layer, start in zip(self.layers, starts, strict=True):
             traces.append(layer.trace(inputs, start, mask))

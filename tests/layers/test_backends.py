@@ -1,0 +1,47 @@
+"""The same numbers and gradients on JAX: tests from here, run again in a process of their own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TESTS = [
+    "test_cells.py::test_rnn_by_hand",
+    "test_cells.py::test_lstm_by_hand",
+    "test_cells.py::test_cell_inside_keras_rnn[lstm peepholes]",
+    "test_cells.py::test_mixed_precision[gru reset before-mixed_bfloat16]",
+    "test_recurrent.py::test_outputs_and_gradients_equal_keras[sequences-and-state-padded-rnn]",
+    "test_recurrent.py::test_outputs_and_gradients_equal_keras[sequences-and-state-padded-lstm]",
+    "test_recurrent.py::test_outputs_and_gradients_equal_keras[sequences-and-state-padded-gru]",
+    "test_recurrent.py::test_outputs_and_gradients_equal_keras[backwards-holes-gru reset before]",
+    "test_recurrent.py::test_bidirectional_equals_keras[concat-lstm]",
+    "test_recurrent.py::test_stack_equals_keras_layers_in_a_row[gru]",
+    "test_recurrent.py::test_stateful_equals_keras[gru]",
+    "test_recurrent.py::test_gradients_under_dropout_equal_automatic_ones[irnn]",
+    "test_recurrent.py::test_gradients_under_dropout_equal_automatic_ones[lstm coupled peepholes]",
+    "test_recurrent.py::test_trace_equals_numpy[False-gru]",
+    "test_recurrent.py::test_masking_layer_before",
+    "test_recurrent.py::test_saved_model_answers_the_same[stacked]",
+]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="all tests run on JAX")
+def test_same_on_jax():
+    # Compiling takes most of the time here: let XLA do as little of it as it can.
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"]
+    run = subprocess.run(
+        [*command, *(str(HERE / test) for test in TESTS)],
+        env=environment,
+        cwd=HERE.parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{len(TESTS)} passed" in run.stdout

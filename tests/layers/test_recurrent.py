@@ -1,0 +1,661 @@
+"""Running cells over time: the same numbers and gradients as Keras, and what `trace` shows."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from shared.layers import Bidirectional, GRUCell, LSTMCell, Recurrent, RNNCell, Stacked
+from tests.layers.autodiff import (
+    BACKEND,
+    VARIANTS,
+    assert_same,
+    make_cell,
+    outputs_and_gradients,
+    randomise,
+)
+
+BATCH, TIME, FEATURES, UNITS = 3, 6, 4, 5
+RNG = np.random.default_rng(0)
+INPUTS = RNG.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+MASK = np.arange(TIME) < np.array([[6], [3], [1]])  # right-padded
+HOLES = np.array([[0, 1, 1, 0, 1, 0], [1, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]], bool)
+STATES = [RNG.normal(size=(BATCH, UNITS)).astype("float32") for _ in range(2)]
+
+KERAS = {
+    "rnn": (layers.SimpleRNN, {}),
+    "lstm": (layers.LSTM, {}),
+    "gru": (layers.GRU, {}),
+    "gru reset before": (layers.GRU, {"reset_after": False}),
+}
+
+
+def keras_layer(variant, units=UNITS, **options):
+    layer, fixed = KERAS[variant]
+    return layer(units, **fixed, **options)
+
+
+def ours(variant, units=UNITS, **options):
+    return Recurrent(make_cell(variant, units), **options)
+
+
+def same_weights(layer, reference, shape=INPUTS.shape):
+    for each in (layer, reference):
+        each.build(shape)
+    layer.set_weights(randomise(reference))
+
+
+def numbers(tensors):
+    return [ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(tensors)]
+
+
+@pytest.mark.parametrize("variant", KERAS)
+@pytest.mark.parametrize("mask", [None, MASK, HOLES], ids=["whole", "padded", "holes"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"return_sequences": True, "return_state": True},
+        {"return_sequences": True, "go_backwards": True},
+    ],
+    ids=["last", "sequences-and-state", "backwards"],
+)
+def test_outputs_and_gradients_equal_keras(variant, mask, options):
+    layer, reference = ours(variant, **options), keras_layer(variant, **options)
+    same_weights(layer, reference)
+    assert [w.shape for w in layer.weights] == [w.shape for w in reference.weights]
+    states = STATES[: len(layer.cell.states)] if options.get("return_state") else ()
+    # Where no step has been live yet, Keras puts out zeros and we the initial state.
+    assert_same(
+        outputs_and_gradients(layer, INPUTS, states, only=mask, mask=mask),
+        outputs_and_gradients(reference, INPUTS, states, only=mask, mask=mask),
+    )
+
+
+@pytest.mark.parametrize(
+    "variant", ["irnn", "lstm", "lstm coupled peepholes", "gru", "gru reset before"]
+)
+def test_graph_and_compiled_equal_eager(variant):
+    layer = ours(variant, return_sequences=True, return_state=True)
+    layer.build(INPUTS.shape)
+    randomise(layer)
+    eager = outputs_and_gradients(layer, INPUTS, mask=MASK)
+    for mode in ("graph", "jit"):
+        assert_same(outputs_and_gradients(layer, INPUTS, mask=MASK, mode=mode), eager)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4), (1, 7, 4), (4, 1, 4), (2, 60, 4)])
+def test_any_batch_and_length(shape):
+    layer = ours("lstm", return_sequences=True)
+    reference = keras_layer("lstm", return_sequences=True)
+    same_weights(layer, reference)
+    inputs = RNG.normal(size=shape).astype("float32")
+    np.testing.assert_allclose(numbers(layer(inputs)), numbers(reference(inputs)), atol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has unknown dimensions")
+@pytest.mark.parametrize(
+    ("variant", "masked"), [("rnn", True), ("lstm", True), ("lstm", False), ("gru", True)]
+)
+def test_unknown_batch_and_time(variant, masked):
+    import tensorflow as tf
+
+    layer = Stacked([Bidirectional(ours(variant, return_sequences=True)), ours(variant)])
+    layer.build(INPUTS.shape)
+    randomise(layer)
+    specs = [tf.TensorSpec((None, None, FEATURES)), tf.TensorSpec((None, None), tf.bool)]
+
+    @tf.function(input_signature=specs if masked else specs[:1])
+    def run(inputs, mask=None):
+        with tf.GradientTape() as tape:
+            outputs = layer(inputs, mask=mask)
+            assert outputs.shape == (None, UNITS)
+            loss = tf.reduce_sum(tf.sin(outputs))
+        return [outputs], tape.gradient(loss, [v.value for v in layer.trainable_variables])
+
+    for batch, time in ((3, 6), (1, 1), (2, 4)):
+        inputs, mask = INPUTS[:batch, :time], MASK[:batch, :time] if masked else None
+        outputs, (_, *gradients) = outputs_and_gradients(layer, inputs, mask=mask)
+        results = run(inputs, mask) if masked else run(inputs)
+        assert_same([numbers(result) for result in results], (outputs, gradients))
+
+
+@pytest.mark.parametrize("variant", KERAS)
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
+def test_bidirectional_equals_keras(variant, merge):
+    options = {"return_sequences": merge != "sum", "return_state": merge == "concat"}
+    layer = Bidirectional(ours(variant, **options), merge=merge)
+    reference = layers.Bidirectional(keras_layer(variant, **options), merge_mode=merge)
+    same_weights(layer, reference)
+    states = ()
+    if merge == "concat":
+        states = STATES[: len(layer.forward.cell.states)] * 2
+    # At masked steps Keras puts out zeros here, and we the state carried over.
+    assert_same(
+        outputs_and_gradients(layer, INPUTS, states, only=MASK, mask=MASK),
+        outputs_and_gradients(reference, INPUTS, states, only=MASK, mask=MASK),
+    )
+
+
+@pytest.mark.parametrize("variant", KERAS)
+def test_stack_equals_keras_layers_in_a_row(variant):
+    def chain(make, both_ways):
+        first = both_ways(make(variant, 5, return_sequences=True))
+        return [first, make(variant, 4, return_sequences=True), make(variant, 3)]
+
+    class Row(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+            self.row = chain(keras_layer, layers.Bidirectional)
+
+        def build(self, shape):
+            for layer in self.row:
+                layer.build(shape)
+                shape = layer.compute_output_shape(shape)
+
+        def call(self, inputs, mask=None):
+            for layer in self.row:
+                inputs = layer(inputs, mask=mask)
+            return inputs
+
+    stack, reference = Stacked(chain(ours, Bidirectional)), Row()
+    same_weights(stack, reference)
+    assert_same(
+        outputs_and_gradients(stack, INPUTS, mask=MASK),
+        outputs_and_gradients(reference, INPUTS, mask=MASK),
+    )
+
+
+@pytest.mark.parametrize("variant", KERAS)
+def test_stateful_equals_keras(variant):
+    layer, reference = ours(variant, stateful=True), keras_layer(variant, stateful=True)
+    for each in (layer, reference):
+        each.build(INPUTS.shape)
+    weights = randomise(ours_built(variant))
+    for each in (layer, reference):
+        for variable, weight in zip(each.trainable_variables, weights, strict=True):
+            variable.assign(weight)
+    first, second = numbers(layer(INPUTS, mask=MASK)), numbers(layer(INPUTS))
+    np.testing.assert_allclose(first, numbers(reference(INPUTS, mask=MASK)), atol=1e-5)
+    np.testing.assert_allclose(second, numbers(reference(INPUTS)), atol=1e-5)
+    assert not np.allclose(second, numbers(ours_with(weights, variant)(INPUTS)))
+    layer.reset_state()
+    np.testing.assert_array_equal(numbers(layer(INPUTS, mask=MASK)), first)
+
+
+def ours_built(variant):
+    layer = ours(variant)
+    layer.build(INPUTS.shape)
+    return layer
+
+
+def ours_with(weights, variant):
+    layer = ours_built(variant)
+    layer.set_weights(weights)
+    return layer
+
+
+def test_fully_masked_row_keeps_its_state_and_takes_no_gradient():
+    layer = ours("lstm", return_state=True)
+    layer.build(INPUTS.shape)
+    randomise(layer)
+    outputs, gradients = outputs_and_gradients(layer, INPUTS, STATES, mask=HOLES)
+    _, *last = outputs
+    for state, first in zip(last, STATES, strict=True):
+        np.testing.assert_array_equal(state[2], first[2])
+    assert np.any(gradients[0][:2])
+    assert not np.any(gradients[0][~HOLES])
+
+
+class WithDropout(layers.Layer):
+    """Runs a cell with given dropout masks, step by step; the backend differentiates."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def build(self, shape):
+        if not self.cell.built:
+            self.cell.build((shape[0], shape[2]))
+
+    def call(self, inputs):
+        input_mask, dropped = self.cell.dropout_masks(None, None, True)
+        states = self.cell.get_initial_state(BATCH)
+        outputs = []
+        for time in range(TIME):
+            projected = self.cell.project(inputs[:, time] * input_mask)
+            states, _ = self.cell.step(projected, states, self.cell.recurrent_weights(), dropped)
+            outputs.append(states[0])
+        return ops.stack(outputs, axis=1)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients_under_dropout_equal_automatic_ones(variant, monkeypatch):
+    cell = make_cell(variant, dropout=0.5, recurrent_dropout=0.5)
+    masks = [2.0 * RNG.integers(0, 2, size=(BATCH, n)).astype("float32") for n in (FEATURES, UNITS)]
+    masks = [ops.convert_to_tensor(mask) for mask in masks]
+    monkeypatch.setattr(cell, "dropout_masks", lambda *_: masks)
+    layer, reference = Recurrent(cell, return_sequences=True), WithDropout(cell)
+    for each in (layer, reference):
+        each.build(INPUTS.shape)
+    randomise(cell)
+    assert_same(
+        outputs_and_gradients(layer, INPUTS, training=True),
+        outputs_and_gradients(reference, INPUTS),
+    )
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX computes in single precision")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients_equal_finite_differences(variant):
+    """Independent of all automatic differentiation, in double precision."""
+    cell = make_cell(variant, 2, dtype="float64")
+    layer = Recurrent(cell, return_sequences=True, dtype="float64")
+    inputs, mask = INPUTS[:2, :3, :2].astype("float64"), MASK[:2, :3]
+    layer.build(inputs.shape)
+    randomise(layer)
+
+    def loss():
+        return float(np.sum(np.sin(numbers(layer(inputs, mask=mask))[0])))
+
+    _, (_, *gradients) = outputs_and_gradients(layer, inputs, mask=mask)
+    for variable, gradient in zip(layer.trainable_variables, gradients, strict=True):
+        value = ops.convert_to_numpy(variable)
+        for _ in range(3):
+            direction = RNG.normal(size=value.shape)
+            losses = []
+            for nudge in (1e-5, -1e-5):
+                variable.assign(value + nudge * direction)
+                losses.append(loss())
+            variable.assign(value)
+            slope = (losses[0] - losses[1]) / 2e-5
+            assert np.sum(gradient * direction) == pytest.approx(slope, abs=1e-7)
+
+
+def test_one_dropout_mask_serves_all_steps():
+    """A linear cell that passes its state on: a dropped unit stays at zero, the others double."""
+    cell = RNNCell(
+        64, activation="relu", recurrent_initializer="identity", recurrent_dropout=0.5, seed=1
+    )
+    layer = Recurrent(cell, return_sequences=True)
+    ones = [np.ones((2, 64), "float32")]
+    outputs = numbers(layer(np.zeros((2, 4, 3), "float32"), initial_state=ones, training=True))[0]
+    for step in range(4):
+        assert set(np.unique(outputs[:, step])) == {0.0, 2.0 ** (step + 1)}
+        np.testing.assert_array_equal(outputs[:, step] == 0, outputs[:, 0] == 0)
+    assert not np.array_equal(outputs[0], outputs[1])
+
+
+def test_input_dropout_drops_the_same_features_at_all_steps():
+    cell = RNNCell(
+        16, "relu", kernel_initializer="identity", recurrent_initializer="zeros", dropout=0.5
+    )
+    layer = Recurrent(cell, return_sequences=True)
+    inputs = np.ones((2, 5, 16), "float32")
+    np.testing.assert_array_equal(numbers(layer(inputs))[0], inputs)
+    outputs = numbers(layer(inputs, training=True))[0]
+    assert set(np.unique(outputs)) == {0.0, 2.0}
+    np.testing.assert_array_equal(outputs, np.repeat(outputs[:, :1], 5, 1))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
+    """What `trace` should show, computed with NumPy, one sequence and one step at a time."""
+    kernel, recurrent, bias, *peepholes = (np.asarray(weight, "float64") for weight in weights)
+    batch, time, _ = inputs.shape
+    traced = {name: np.zeros((batch, time, cell.units)) for name in cell.internals}
+
+    def cut(total):
+        return dict(zip(cell.blocks, np.split(total, len(cell.blocks)), strict=True))
+
+    def rnn(x, hidden, _):
+        total = x @ kernel + hidden @ recurrent + bias
+        return {"hidden": np.tanh(total) if cell.activation == "tanh" else np.maximum(total, 0)}
+
+    def lstm(x, hidden, memory):
+        total = cut(x @ kernel + hidden @ recurrent + bias)
+        see = list(peepholes[0]) if peepholes else [0.0] * 3
+        seen = {"output": see.pop(), "forget": see.pop()}
+        forget = sigmoid(total["forget"] + seen["forget"] * memory)
+        entry = 1 - forget if cell.coupled else sigmoid(total["input"] + see.pop() * memory)
+        candidate = np.tanh(total["candidate"])
+        memory = forget * memory + entry * candidate
+        output = sigmoid(total["output"] + seen["output"] * memory)
+        values = (entry, forget, candidate, output, memory, output * np.tanh(memory))
+        return dict(zip(cell.internals, values, strict=True))
+
+    def gru(x, hidden, _):
+        inner = bias if cell.reset_after else [bias, np.zeros_like(bias)]
+        from_input, kernels = cut(x @ kernel + inner[0]), cut_columns(recurrent)
+        biases = cut(inner[1])
+        product = {name: hidden @ kernels[name] + biases[name] for name in cell.blocks}
+        update = sigmoid(from_input["update"] + product["update"])
+        reset = sigmoid(from_input["reset"] + product["reset"])
+        if cell.reset_after:
+            inner = reset * product["candidate"]
+        else:
+            inner = (reset * hidden) @ kernels["candidate"]
+        candidate = np.tanh(from_input["candidate"] + inner)
+        hidden = update * hidden + (1 - update) * candidate
+        return {"update": update, "reset": reset, "candidate": candidate, "hidden": hidden}
+
+    def cut_columns(matrix):
+        return dict(zip(cell.blocks, np.split(matrix, len(cell.blocks), axis=1), strict=True))
+
+    step = {RNNCell: rnn, LSTMCell: lstm, GRUCell: gru}[type(cell)]
+    for row in range(batch):
+        states = {"hidden": np.zeros(cell.units), "cell": np.zeros(cell.units)}
+        for place in range(time)[:: -1 if backwards else 1]:
+            values = step(inputs[row, place].astype("float64"), states["hidden"], states["cell"])
+            if mask is not None and not mask[row, place]:
+                values.update(states)
+            states.update({name: values[name] for name in cell.states})
+            for name in cell.internals:
+                traced[name][row, place] = values[name]
+    return traced
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_trace_equals_numpy(variant, backwards):
+    layer = ours(variant, go_backwards=backwards, return_sequences=True)
+    layer.build(INPUTS.shape)
+    weights = randomise(layer)
+    for mask in (None, MASK):
+        traced = layer.trace(INPUTS, mask=mask)
+        expected = numpy_trace(layer.cell, weights, INPUTS, mask, backwards)
+        assert list(traced) == list(layer.cell.internals) == list(expected)
+        for name, values in traced.items():
+            assert tuple(values.shape) == (BATCH, TIME, UNITS)
+            np.testing.assert_allclose(ops.convert_to_numpy(values), expected[name], atol=1e-5)
+        outputs = numbers(layer(INPUTS, mask=mask))[0]
+        hidden = ops.convert_to_numpy(traced["hidden"])
+        np.testing.assert_allclose(outputs, hidden[:, :: -1 if backwards else 1], atol=1e-6)
+
+
+def test_trace_names():
+    names = {variant: list(make_cell(variant).internals) for variant in ("rnn", "lstm", "gru")}
+    assert names == {
+        "rnn": ["hidden"],
+        "lstm": ["input", "forget", "candidate", "output", "cell", "hidden"],
+        "gru": ["update", "reset", "candidate", "hidden"],
+    }
+
+
+def test_trace_carries_masked_states():
+    layer = ours("lstm")
+    traced = {name: ops.convert_to_numpy(v) for name, v in layer.trace(INPUTS, mask=MASK).items()}
+    for name in ("hidden", "cell"):
+        np.testing.assert_array_equal(traced[name][1, 3:], np.repeat(traced[name][1, 2:3], 3, 0))
+        np.testing.assert_array_equal(traced[name][2, 1:], np.repeat(traced[name][2, :1], 5, 0))
+
+
+def test_trace_starts_from_the_initial_state_and_applies_no_dropout():
+    layer = Recurrent(LSTMCell(UNITS, dropout=0.5, recurrent_dropout=0.5), return_sequences=True)
+    traced = layer.trace(INPUTS, initial_state=STATES)
+    outputs = layer(INPUTS, initial_state=STATES)
+    np.testing.assert_allclose(numbers(traced["hidden"]), numbers(outputs), atol=1e-6)
+    assert not np.allclose(numbers(traced["hidden"]), numbers(layer.trace(INPUTS)["hidden"]))
+
+
+def test_trace_of_both_directions_and_of_a_stack():
+    both = Bidirectional(ours("gru", return_sequences=True))
+    stack = Stacked([both, ours("lstm", 3)])
+    below, above = stack.trace(INPUTS, mask=MASK)
+    outputs = numbers(both(INPUTS, mask=MASK))[0]
+    np.testing.assert_allclose(below["forward"]["hidden"], outputs[..., :UNITS], atol=1e-6)
+    np.testing.assert_allclose(below["backward"]["hidden"], outputs[..., UNITS:], atol=1e-6)
+    hidden = ops.convert_to_numpy(above["hidden"])
+    np.testing.assert_allclose(hidden[:, -1], numbers(stack(INPUTS, mask=MASK))[0], atol=1e-6)
+
+
+def network(recurrent):
+    words = keras.Input((None,), dtype="int32")
+    embedded = layers.Embedding(11, FEATURES, mask_zero=True)(words)
+    return keras.Model(words, layers.Dense(2)(recurrent(embedded)))
+
+
+WORDS = np.array([[3, 1, 4, 1, 5, 9], [2, 6, 5, 0, 0, 0], [3, 0, 0, 0, 0, 0]])
+
+
+def every_layer():
+    """One of each, no option at its default, all seeds set."""
+    cell = LSTMCell(4, peepholes=True, coupled=True, forget_bias=2.0, dropout=0.1, seed=3)
+    return {
+        "recurrent": Recurrent(cell, go_backwards=True),
+        "bidirectional": Bidirectional(Recurrent(GRUCell(4, reset_after=False)), merge="ave"),
+        "stacked": Stacked(
+            [
+                Bidirectional(Recurrent(RNNCell(3, "relu"), return_sequences=True), merge="sum"),
+                Recurrent(GRUCell(4)),
+            ]
+        ),
+    }
+
+
+@pytest.mark.parametrize("variant", KERAS)
+def test_functional_model_passes_the_mask_on(variant):
+    model = network(Stacked([ours(variant, return_sequences=True), ours(variant)]))
+    reference = keras.Sequential(
+        [
+            layers.Embedding(11, FEATURES, mask_zero=True),
+            keras_layer(variant, return_sequences=True),
+            keras_layer(variant),
+            layers.Dense(2),
+        ]
+    )
+    reference.build((None, None))
+    assert model.output_shape == (None, 2)
+    model.set_weights(randomise(reference))
+    np.testing.assert_allclose(numbers(model(WORDS)), numbers(reference(WORDS)), atol=1e-5)
+    alone = numbers(model(WORDS[1:2, :3]))[0]
+    np.testing.assert_allclose(numbers(model(WORDS))[0][1:2], alone, atol=1e-6)
+
+
+def test_masking_layer_before():
+    """The mask is computed from the inputs that the gradient is taken by."""
+    model, reference = (
+        keras.Sequential([keras.Input((TIME, FEATURES)), layers.Masking(), layer])
+        for layer in (ours("lstm"), keras_layer("lstm"))
+    )
+    model.set_weights(randomise(reference))
+    inputs = np.where(MASK[..., None], INPUTS, 0)
+    assert_same(outputs_and_gradients(model, inputs), outputs_and_gradients(reference, inputs))
+
+
+@pytest.mark.parametrize("name", every_layer())
+def test_saved_model_answers_the_same(name, tmp_path):
+    model = network(every_layer()[name])
+    randomise(model)
+    answer = numbers(model(WORDS))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(numbers(loaded(WORDS)), answer, atol=1e-6)
+    np.savez(tmp_path / "weights.npz", *model.get_weights())
+    fresh = network(every_layer()[name])
+    with np.load(tmp_path / "weights.npz") as arrays:
+        fresh.set_weights([arrays[key] for key in arrays.files])
+    np.testing.assert_allclose(numbers(fresh(WORDS)), answer, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", every_layer())
+def test_config_round_trip(name):
+    layer = every_layer()[name]
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(copy) is type(layer)
+    assert copy.get_config() == layer.get_config()
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+    arguments = set(inspect.signature(type(layer)).parameters) - {"kwargs"}
+    assert arguments <= set(layer.get_config())
+    for each in (layer, copy):
+        each.build(INPUTS.shape)
+    copy.set_weights(randomise(layer))
+    np.testing.assert_allclose(numbers(copy(INPUTS)), numbers(layer(INPUTS)), atol=1e-6)
+
+
+def test_model_fits():
+    model = network(Bidirectional(ours("lstm", return_sequences=False)))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(WORDS, np.array([0, 1, 1]), epochs=5, verbose=0).history["loss"]
+    assert np.all(np.isfinite(history))
+    assert history[-1] < history[0]
+
+
+def check_cell():
+    assert Recurrent(RNNCell(2))(INPUTS).shape == (BATCH, 2)
+    assert Recurrent(LSTMCell(7))(INPUTS).shape == (BATCH, 7)
+
+
+def check_return_sequences():
+    layer = ours("gru")
+    last = numbers(layer(INPUTS))[0]
+    layer.return_sequences = True
+    sequence = numbers(layer(INPUTS))[0]
+    assert (last.shape, sequence.shape) == ((BATCH, UNITS), (BATCH, TIME, UNITS))
+    np.testing.assert_array_equal(sequence[:, -1], last)
+
+
+def check_return_state():
+    output, hidden, cell = numbers(ours("lstm", return_state=True)(INPUTS))
+    np.testing.assert_array_equal(output, hidden)
+    assert cell.shape == (BATCH, UNITS)
+    assert not np.allclose(hidden, cell)
+
+
+def check_go_backwards():
+    layer = ours("gru", return_sequences=True)
+    mirrored = numbers(layer(INPUTS[:, ::-1]))[0]
+    layer.go_backwards = True
+    np.testing.assert_allclose(numbers(layer(INPUTS))[0], mirrored, atol=1e-6)
+
+
+def check_stateful():
+    layer = ours("gru", stateful=True)
+    first, second = numbers(layer(INPUTS)), numbers(layer(INPUTS))
+    assert not np.allclose(first, second)
+    layer.reset_state()
+    np.testing.assert_array_equal(numbers(layer(INPUTS)), first)
+
+
+def check_layer():
+    assert Bidirectional(ours("gru", 2))(INPUTS).shape == (BATCH, 4)
+    assert Bidirectional(ours("gru", 3, return_sequences=True))(INPUTS).shape == (BATCH, TIME, 6)
+
+
+def check_merge():
+    shapes = {merge: Bidirectional(ours("gru"), merge)(INPUTS).shape[-1] for merge in MERGED}
+    assert shapes == {"concat": 2 * UNITS, "sum": UNITS, "mul": UNITS, "ave": UNITS}
+    layer = Bidirectional(ours("gru"))
+    concatenated = numbers(layer(INPUTS))[0]
+    for merge, expected in MERGED.items():
+        layer.merge = merge
+        forward, backward = concatenated[:, :UNITS], concatenated[:, UNITS:]
+        np.testing.assert_allclose(
+            numbers(layer(INPUTS))[0], expected(forward, backward), atol=1e-6
+        )
+
+
+MERGED = {
+    "concat": lambda a, b: np.concatenate([a, b], -1),
+    "sum": lambda a, b: a + b,
+    "mul": lambda a, b: a * b,
+    "ave": lambda a, b: (a + b) / 2,
+}
+
+
+def check_layers():
+    one = Stacked([ours("rnn", 2)])
+    two = Stacked([ours("rnn", 2, return_sequences=True), ours("gru", 3)])
+    assert (one(INPUTS).shape, two(INPUTS).shape) == ((BATCH, 2), (BATCH, 3))
+    assert len(two.trace(INPUTS)) == 2
+
+
+OPTIONS = {
+    Recurrent: {
+        "cell": check_cell,
+        "return_sequences": check_return_sequences,
+        "return_state": check_return_state,
+        "go_backwards": check_go_backwards,
+        "stateful": check_stateful,
+    },
+    Bidirectional: {"layer": check_layer, "merge": check_merge},
+    Stacked: {"layers": check_layers},
+}
+
+
+@pytest.mark.parametrize(
+    ("layer", "option"), [(layer, option) for layer, checks in OPTIONS.items() for option in checks]
+)
+def test_option_has_its_effect(layer, option):
+    OPTIONS[layer][option]()
+
+
+@pytest.mark.parametrize("layer", OPTIONS)
+def test_every_option_is_tested(layer):
+    assert set(inspect.signature(layer).parameters) - {"kwargs"} == set(OPTIONS[layer])
+
+
+def test_stateful_bidirectional_and_stack_reset():
+    layer = Stacked(
+        [
+            Bidirectional(ours("gru", return_sequences=True, stateful=True)),
+            ours("lstm", stateful=True),
+        ]
+    )
+    first, second = numbers(layer(INPUTS)), numbers(layer(INPUTS))
+    assert not np.allclose(first, second)
+    layer.reset_state()
+    np.testing.assert_array_equal(numbers(layer(INPUTS)), first)
+
+
+def test_last_states_continue_a_sequence():
+    """Reading in two halves, the states handed over, is reading at once; for a stack too."""
+    whole = Stacked([ours("lstm", return_sequences=True), ours("gru", return_state=True)])
+    lower, upper = whole.layers
+    at_once = numbers(whole(INPUTS))
+    lower.return_state = True
+    below, *low = lower(INPUTS[:, :4])
+    _, *up = upper(below)
+    lower.return_state = False
+    rest = whole(INPUTS[:, 4:], initial_state=[low, up])
+    np.testing.assert_allclose(numbers(rest)[0], at_once[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ours("rnn")(INPUTS[0]), r"`inputs`.*\(6, 4\)"),
+        (lambda: ours("rnn")(INPUTS[:, :0]), r"`inputs`.*\(3, 0, 4\)"),
+        (lambda: ours_built("lstm")(INPUTS[..., :3]), r"`inputs`.*time, 4\).*\(3, 6, 3\)"),
+        (lambda: ours("gru")(INPUTS, mask=MASK[:, :4]), r"`mask`.*\(3, 6\).*\(3, 4\)"),
+        (lambda: ours("gru")(INPUTS, mask=MASK[..., None]), r"`mask`.*\(3, 6, 1\)"),
+        (lambda: ours("lstm")(INPUTS, STATES[:1]), r"`initial_state`.*2 tensor.*\[\(3, 5\)\]"),
+        (
+            lambda: ours("gru")(INPUTS, [STATES[0][:, :4]]),
+            r"`initial_state`.*\(3, 5\).*\[\(3, 4\)\]",
+        ),
+        (
+            lambda: Stacked([ours("gru")])(INPUTS, initial_state=[STATES[:1]] * 2),
+            r"`initial_state`.*1 layer.*2",
+        ),
+        (
+            lambda: ours("gru", stateful=True).build((None, 6, 4)),
+            r"`stateful=True`.*\(None, 6, 4\)",
+        ),
+        (lambda: ours_built("lstm").trace(INPUTS[..., :3]), r"`inputs`.*\(3, 6, 3\)"),
+        (lambda: Recurrent(layers.LSTMCell(3)), r"`cell`.*LSTMCell"),
+        (lambda: Bidirectional(layers.LSTM(3)), r"`layer`.*LSTM"),
+        (lambda: Bidirectional(ours("rnn"), merge="max"), r"`merge`.*'max'"),
+        (lambda: Stacked([]), r"`layers`.*\[\]"),
+        (lambda: Stacked([ours("rnn"), ours("rnn")]), r"`layers`.*return_sequences=True"),
+    ],
+)
+def test_wrong_argument_is_named_with_what_was_received(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
