@@ -131,7 +131,7 @@ def main():
     for cell in options.cells.split(","):
         for batch, length, units in SHAPES:
             for backward in (False, True):
-                repeats = (5 if options.quick else 41) // (1 if batch == 1 else 3)
+                repeats = (9 if options.quick else 45) // (3 if batch == 64 else 1)
                 times = medians(candidates(cell, (batch, length, units), backward), repeats)
                 found = ratios(times, batch, backward)
                 label = f"{cell} B{batch} T{length} U{units} {'f+b' if backward else 'fwd'}"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.forecasting.features import HORIZONS, WARM_UP
-from apps.forecasting.prices import LEAST, PriceError, Series, fetch, read_csv
+from apps.forecasting.features import HORIZONS
+from apps.forecasting.prices import LEAST, fetch, read_csv
 
 FILES = ("us_long_1962_2017", "gspc_close_1927_2025", "sp500_2013_2018", "recent_2016_2025")
 LONG = (
@@ -64,9 +64,9 @@ class Split:
         """How many of a series' days training sees."""
         return int(np.searchsorted(series.dates, self.validation))
 
-    def validation_origins(self, series, every=1):
+    def validation_origins(self, series, every=1, offset=0):
         """Positions of the validation's origins; their futures end before the cutoff."""
-        start = max(self.training_days(series), LEAST - 1)
+        start = max(self.training_days(series), LEAST - 1) + offset % every
         return np.arange(start, np.searchsorted(series.dates, self.cutoff) - HORIZONS, every)
 
     def test_origins(self, series, file, every=1):
@@ -116,16 +116,3 @@ def from_yahoo(tickers, folder=None):
         PriceError: if one of them cannot be had.
     """
     return [fetch(ticker, folder) for ticker in tickers]
-
-
-__all__ = [
-    "FILES",
-    "HORIZONS",
-    "LEAST",
-    "WARM_UP",
-    "PriceError",
-    "Series",
-    "Split",
-    "from_yahoo",
-    "read",
-]

@@ -1,0 +1,295 @@
+"""The page: a review in, the answer out, and how the network came to it."""
+
+from typing import Literal
+
+import gradio as gr
+
+from apps.sentiment import views
+from apps.sentiment.examples import EXAMPLES
+from apps.sentiment.views import CELLS
+from shared import bundle, page, tables
+
+TITLE = "Sentiment"
+CHUNK = 256  # reviews of a batch between two reports of progress
+
+
+def _models():
+    """The predictor's module, imported on first use because it brings in TensorFlow."""
+    from apps.sentiment import predictor
+
+    return predictor
+
+
+def build(tab, settings):
+    """The page inside its `gr.Tab`."""
+    card = bundle.read_card(bundle.MODELS / "sentiment")
+    page.opening(
+        "How a network reads a review",
+        "Type a film review in English. A recurrent network reads it word by word and says "
+        "whether it is positive. Below the answer you can watch it make up its mind.",
+    )
+    text = gr.Textbox(EXAMPLES[0][1], label="Your review", lines=4, max_lines=12)
+    with gr.Row(elem_classes="controls"):
+        cell = page.choice([(name, value) for value, name in CELLS.items()], "lstm", "Cell")
+        read_button = gr.Button("Read", variant="primary", min_width=120)
+        page.link_button(tab, text=text, cell=cell)
+    problem = page.html()
+    examples = gr.Dataset(
+        components=[text],
+        samples=[[review] for _, review in EXAMPLES],
+        sample_labels=[name for name, _ in EXAMPLES],
+        label="Examples",
+    )
+    answer = page.html(
+        page.note("The network is being loaded. The first answer takes a few seconds.")
+    )
+    asked = gr.State()  # the text and the cell of the answer above
+    page.section(
+        "Three cells and a baseline",
+        "The same text through the same network with each of the three cells, and through a "
+        "baseline that only adds up weights of words and word pairs, in no order.",
+    )
+    comparison = page.html(page.note("This follows the first answer."))
+    page.section(
+        "Inside the layer",
+        "At every word each of the layer’s units computes gates and states. Every row is a unit, "
+        "every column a word; units that behave alike are neighbours.",
+    )
+    shown = page.choice(_traces("lstm"), "forget", "Gate or state")
+    inside = page.html(wide=True)
+    page.section(
+        "Small changes",
+        "What does it listen to? The key word negated, the halves around “but” exchanged, all "
+        "words shuffled: the same words, read by both models.",
+    )
+    change_button = gr.Button("Change this review", min_width=120)
+    changes = page.html()
+    page.section(
+        "Many reviews at once",
+        f"A CSV with a column named text, up to {settings.max_rows:,} rows and "
+        f"{settings.max_upload_mb} MB. You get it back with a probability for each row.",
+    )
+    upload = gr.File(label="CSV", show_label=False, file_types=[".csv"], height=120)
+    scores = page.html()
+    download = gr.DownloadButton("Download the scores", visible=False)
+    with gr.Accordion("The equations and the source of the layer that answered", open=False):
+        layer = page.html()
+
+    def read(text, cell):
+        try:
+            reading = _read(text, cell, settings)
+        except (_models().InputError, bundle.BundleError) as refusal:
+            return page.error(refusal), gr.skip(), gr.skip()
+        return "", views.answer(reading, card), (reading.text, cell)
+
+    def read_sample(sample, cell):
+        return sample[0], *read(sample[0], cell)
+
+    def restore(link):
+        review, variant = link.get("text", EXAMPLES[0][1]), link.get("cell")
+        variant = variant if variant in CELLS else "lstm"
+        return review, variant, *read(review, variant)
+
+    seen = {**page.COMPUTE, "show_progress": "minimal"}
+    unseen = {**page.COMPUTE, "show_progress": "hidden"}
+    said = [problem, answer, asked]
+    gr.on(
+        [read_button.click, text.submit, cell.input],
+        read,
+        [text, cell],
+        said,
+        show_progress_on=answer,
+        **seen,
+    )
+    examples.click(read_sample, [examples, cell], [text, *said], show_progress_on=answer, **seen)
+    page.when_opened(tab, restore, [text, cell, *said], show_progress="hidden")
+    asked.change(_guarded(_compare), asked, comparison, **seen)
+    asked.change(_look_inside, [asked, shown], [shown, inside], show_progress_on=inside, **seen)
+    asked.change(_guarded(_show_layer), asked, layer, **unseen)
+    asked.change(lambda: "", None, changes, queue=False, api_visibility="private")
+    shown.input(_look_inside, [asked, shown], [shown, inside], show_progress_on=inside, **seen)
+    change_button.click(_guarded(_change), asked, changes, **seen)
+    batch = {**page.BATCH, "show_progress": "hidden"}
+    upload.upload(_scoring(settings), [upload, cell], [scores, download], **batch)
+    _api(settings)
+
+
+def warm_up():
+    """Load the networks and compile their graphs for the common lengths, the likeliest first."""
+    models = _models()
+    models.Baseline.load()
+    long = EXAMPLES[-1][1].split()
+    for words in (75, 200, 40, 20):
+        review = " ".join(long[:words])
+        for cell in CELLS:
+            predictor = models.Predictor.load(cell)
+            predictor.running(review)
+            if cell == "lstm" or words >= 75:
+                predictor.read(review)
+                predictor.trace(review)
+
+
+def _read(text, cell, settings):
+    models = _models()
+    if isinstance(text, str) and len(text) > settings.max_characters:
+        raise models.InputError(
+            f"This text has {len(text):,} characters; at most {settings.max_characters:,} are "
+            "read here. Shorten it, or upload it in a CSV."
+        )
+    return models.Predictor.load(cell).read(text)
+
+
+def _guarded(show):
+    """The same with a sentence where a bundle is damaged, and nothing before the first answer."""
+
+    def guarded(asked):
+        try:
+            return show(*asked) if asked else ""
+        except bundle.BundleError as problem:
+            return page.error(problem)
+
+    return guarded
+
+
+def _compare(text, cell):
+    models = _models()
+    baseline = models.Baseline.load()
+    runs = {variant: models.Predictor.load(variant).running(text) for variant in CELLS}
+    return views.comparison(
+        cell,
+        runs[cell][0],
+        {variant: running for variant, (_, running) in runs.items()},
+        baseline.predict(text),
+        baseline.ngrams(text),
+        models.Predictor.load(cell).card,
+    )
+
+
+def _traces(cell):
+    return [(views.TRACES[name][0], name) for name in views.TRACES_OF[cell]]
+
+
+def _look_inside(asked, shown):
+    if not asked:
+        return gr.skip(), gr.skip()
+    text, cell = asked
+    predictor = _models().Predictor.load(cell)
+    words, traced = predictor.trace(text)
+    shown = shown if shown in traced else views.TRACES_OF[cell][0]
+    _, running = predictor.running(text)
+    return gr.Radio(_traces(cell), value=shown), views.inside(words, traced, running, shown)
+
+
+def _change(text, cell):
+    models = _models()
+    predictor = models.Predictor.load(cell)
+    rewrites = predictor.rewrites(predictor.read(text), models.Baseline.load())
+    return views.changes(rewrites, cell)
+
+
+def _show_layer(text, cell):
+    del text
+    network = _models().Predictor.load(cell).network
+    return views.layer(cell, type(network.recurrent.cell).step)
+
+
+def _scoring(settings):
+    def score(path, cell):
+        try:
+            table = tables.read(path, settings.max_rows)
+            column = tables.text_column(table)
+            predictor = _models().Predictor.load(cell)
+        except (tables.TableError, bundle.BundleError) as problem:
+            yield page.error(problem), gr.DownloadButton(visible=False)
+            return
+        texts, results = table.column(column), []
+        for start in range(0, len(texts), CHUNK):
+            yield page.progress(start, len(texts), "reviews read"), gr.skip()
+            results += _score(predictor, texts[start : start + CHUNK])
+        target = page.download_path("sentiment.csv")
+        tables.write(
+            target,
+            [*table.columns, "probability", "label", "note"],
+            [row + list(result) for row, result in zip(table.rows, results, strict=True)],
+        )
+        yield (
+            views.summary(table.columns[column], texts, results, cell),
+            gr.DownloadButton(value=str(target), visible=True),
+        )
+
+    return score
+
+
+def _score(predictor, texts):
+    """(probability, label, note) for each text; a text that cannot be read has only a note."""
+    models = _models()
+    notes = []
+    for text in texts:
+        try:
+            models.check(text)
+            notes.append("")
+        except models.InputError as problem:
+            notes.append(str(problem))
+    return [
+        ("", "", note) if note else (round(float(value), 4), views.label(value), "")
+        for value, note in zip(predictor.predict(texts), notes, strict=True)
+    ]
+
+
+def _api(settings):
+    cells = Literal["lstm", "gru", "rnn"]
+
+    def sentiment(text: str, cell: cells = "lstm") -> dict:
+        """Whether a film review is positive, and how the network read it.
+
+        Args:
+            text: The review, in English.
+            cell: The network that reads it: lstm, gru or rnn.
+
+        Returns:
+            probability that it is positive, label, cell, words, effects (each word's share of
+            the log-odds), running (the probability after each word), and notes.
+        """
+        with page.refusals(_models().InputError, bundle.BundleError):
+            _check_cell(cell)
+            reading = _read(text, cell, settings)
+        return {
+            "probability": reading.probability,
+            "label": views.label(reading.probability),
+            "cell": cell,
+            "words": [word.text for word in reading.words],
+            "effects": [round(float(effect), 4) for effect in reading.effects],
+            "running": [round(float(value), 4) for value in reading.running],
+            "notes": list(reading.notes),
+        }
+
+    def sentiment_batch(texts: list[str], cell: cells = "lstm") -> list[dict]:
+        """Whether each of many film reviews is positive.
+
+        Args:
+            texts: The reviews, in English.
+            cell: The network that reads them: lstm, gru or rnn.
+
+        Returns:
+            For each review probability and label, or a note that says why it was not read.
+        """
+        with page.refusals(_models().InputError, bundle.BundleError):
+            _check_cell(cell)
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise _models().InputError("texts must be a list of strings.")
+            if len(texts) > settings.max_rows:
+                most = f"At most {settings.max_rows:,} texts are answered at once."
+                raise _models().InputError(most)
+            scored = _score(_models().Predictor.load(cell), texts)
+        return [
+            {"note": note} if note else {"probability": value, "label": said}
+            for value, said, note in scored
+        ]
+
+    gr.api(sentiment, concurrency_id="compute", concurrency_limit=2)
+    gr.api(sentiment_batch, concurrency_id="batch", concurrency_limit=1)
+
+
+def _check_cell(cell):
+    if cell not in CELLS:
+        raise _models().InputError("cell must be lstm, gru or rnn.")

@@ -1,0 +1,230 @@
+"""What the page shows of an answer: readings, comparisons and gates as HTML."""
+
+from shared import page, plots
+from shared.plots import chance, percent, signed
+
+CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+
+# What a gate or state is, and what to see in its picture.
+TRACES = {
+    "forget": ("Forget gate", "Full colour: the unit keeps its memory. Blank: it lets go."),
+    "input": ("Input gate", "Full colour: the unit writes what it reads here into its memory."),
+    "output": ("Output gate", "Full colour: the unit shows its memory to the rest of the network."),
+    "update": ("Update gate", "Full colour: the unit keeps its state. Blank: it rewrites it."),
+    "reset": ("Reset gate", "Blank: the unit ignores its past when it reads the word."),
+    "candidate": ("Candidate", "What each unit would write at this word: blue up, orange down."),
+    "cell": ("Cell state", "The memory: long horizontal streaks are units that remember."),
+    "hidden": ("Hidden state", "What the answer is made of: blue is above zero, orange below."),
+}
+TRACES_OF = {
+    "lstm": ("forget", "input", "output", "candidate", "cell", "hidden"),
+    "gru": ("update", "reset", "candidate", "hidden"),
+    "rnn": ("hidden",),
+}
+
+
+def label(probability):
+    return "positive" if probability >= 0.5 else "negative"
+
+
+def confidence(share):
+    """How sure a calibrated probability of at least one half is, in words."""
+    for least, words in ((0.98, "all but certain"), (0.9, "confident"), (0.75, "fairly sure")):
+        if share >= least:
+            return words
+    return "leaning that way, no more" if share >= 0.6 else "undecided"
+
+
+def answer(reading, card):
+    """The answer, the words that led to it and the model card line."""
+    name, said = CELLS[reading.cell], label(reading.probability)
+    share = max(reading.probability, 1 - reading.probability)
+    many = f"about {100 * share:.0f}" if share < 0.995 else "more than 99"
+    words = plots.coloured_words(
+        reading.text,
+        [(word.start, word.end) for word in reading.words],
+        reading.effects,
+        [
+            f"“{word.text}” {signed(effect)}{'' if word.known else ', unknown'} · "
+            f"{chance(running)} positive so far"
+            for word, effect, running in zip(
+                reading.words, reading.effects, reading.running, strict=True
+            )
+        ],
+        reading.running,
+    )
+    caption = (
+        "Shade: how much each word pushed the answer, by integrated gradients, in log-odds; "
+        "orange towards negative, blue towards positive. Beneath the words: how positive the text "
+        "was up to there; blue above the 50 % line, orange below it. Point at a word for its "
+        "numbers."
+    )
+    details = card["variants"][reading.cell]
+    beaten = card["baseline"]["accuracy"] > details["accuracy"]
+    return "".join(
+        [
+            page.answer(
+                percent(min(share, 0.999), 1 if share > 0.99 else 0),
+                said,
+                said,
+                f"The {name} is {confidence(share)}. Of 100 reviews it answers like this, "
+                f"{many} are {said}.",
+            ),
+            *map(page.note, reading.notes),
+            plots.figure(words, caption),
+            page.card_line(
+                card,
+                name,
+                percent(details["accuracy"], 1),
+                percent(card["baseline"]["accuracy"], 1),
+                details["parameters"],
+                remark="The baseline is the more accurate of the two." if beaten else "",
+            ),
+        ]
+    )
+
+
+def comparison(cell, words, curves, baseline, ngrams, card):
+    """Three cells and the baseline on one text.
+
+    Args:
+        cell: The one that gave the answer above.
+        words: The words read.
+        curves: Dict from cell to its running probability `(words,)`.
+        baseline: The baseline's probability.
+        ngrams: Its n-grams in the text, the strongest first.
+        card: The bundle's card.
+    """
+    answers = {CELLS[name]: float(curve[-1]) for name, curve in curves.items()}
+    scores = {CELLS[name]: card["variants"][name]["accuracy"] for name in curves}
+    answers[card["baseline"]["name"]] = baseline
+    scores[card["baseline"]["name"]] = card["baseline"]["accuracy"]
+    rows = [
+        [
+            name,
+            label(value),
+            page.Raw(plots.meter(value)),
+            chance(value),
+            percent(scores[name], 1),
+        ]
+        for name, value in answers.items()
+    ]
+    parts = []
+    mine, theirs = label(answers[CELLS[cell]]), label(baseline)
+    if mine != theirs:
+        parts.append(
+            page.note(f"They disagree: the {CELLS[cell]} says {mine}, the baseline {theirs}.")
+        )
+    columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
+    best = list(scores).index(max(scores, key=scores.get))
+    parts.append(page.table(columns, rows, numbers=(3, 4), winner=best))
+    parts.append(f'<p class="small">In bold: the most accurate on the {card["test_set"]}.</p>')
+    parts.append(_running(words, curves))
+    if ngrams:
+        bars = plots.bars(
+            [(gram.text, gram.weight) for gram in ngrams[:8]],
+            "The strongest words and word pairs of the baseline.",
+        )
+        caption = (
+            "The words and word pairs of this text that weigh most in the baseline, in log-odds. "
+            "It has no idea where in the text they stand."
+        )
+        parts.append(plots.figure(bars, caption))
+    return "".join(parts)
+
+
+def _running(words, curves):
+    chart = plots.line_chart(
+        [plots.Line(CELLS[name], curve, name) for name, curve in curves.items()],
+        "words read",
+        "probability that the review is positive",
+        "Line chart of the running sentiment of the three cells.",
+        low=0,
+        high=1,
+        reference=0.5,
+        form=percent,
+        readouts=[
+            " · ".join(
+                [f"“{word.text}”"]
+                + [f"{CELLS[name]} {chance(curve[n])}" for name, curve in curves.items()]
+            )
+            for n, word in enumerate(words)
+        ],
+    )
+    caption = (
+        "Where the lines jump, a cell changed its mind; where they part, the cells read the same "
+        "words differently."
+    )
+    return plots.figure(chart, caption, plots.legend([(CELLS[name], name) for name in curves]))
+
+
+def inside(words, traced, running, shown):
+    """A gate or state of all units at every word, `shown` one of `traced`."""
+    order = plots.similar_order(traced["hidden"].T)
+    title, caption = TRACES[shown]
+    gate = shown in plots.PALETTE
+    if gate:
+        legend = plots.scale_legend("0 closed", "", "1 open", shown)
+    else:
+        legend = plots.scale_legend("negative", "0", "positive")
+    chart = plots.heat_map(
+        traced[shown].T[order],
+        [word.text for word in words],
+        f"{title.lower()}, {len(order)} units; above it the running sentiment, dotted: 50 %",
+        f"Heat map of the {title.lower()} of every unit at every word.",
+        shade=shown if gate else None,
+        line=running,
+    )
+    return plots.figure(chart, caption, legend)
+
+
+def changes(rewrites, cell):
+    """What each small change to a review did to both models."""
+    first = rewrites[0]
+
+    def moved(probability, before, rewrite):
+        points = "" if rewrite is first else f" ({signed(100 * (probability - before), 0)})"
+        return chance(probability) + points
+
+    rows = [
+        [
+            rewrite.name,
+            rewrite.change,
+            page.Raw(plots.meter(rewrite.probability)),
+            moved(rewrite.probability, first.probability, rewrite),
+            moved(rewrite.baseline_probability, first.baseline_probability, rewrite),
+        ]
+        for rewrite in rewrites
+    ]
+    columns = ["Text", "What was done", "Negative to positive", CELLS[cell], "Baseline"]
+    return page.table(columns, rows, numbers=(3, 4)) + (
+        '<p class="small">Probability that the review is positive, and the points it moved. '
+        "A model that does not move when the words are shuffled does not read their order.</p>"
+    )
+
+
+def layer(variant, step):
+    """The equations of a cell and the source of its step."""
+    text = (
+        "x is the word’s vector, h the hidden state; a prime marks the step before, ∘ the product "
+        "unit by unit. This is the step that has just run, once per word; the products with x "
+        "were made for all words at once before it."
+    )
+    return f'{page.equations(variant)}<p class="small">{text}</p>{page.source(step)}'
+
+
+def summary(column, texts, results, cell):
+    """What a batch came to; `results` are (probability, label, note), one for each text."""
+    read = [result for result in results if not result[2]]
+    positive = sum(said == "positive" for _, said, _ in read)
+    sentence = (
+        f"The {CELLS[cell]} read column “{column}”: {positive:,} of {len(read):,} reviews are "
+        "positive."
+    )
+    if len(read) < len(results):
+        sentence += f" {len(results) - len(read):,} could not be read; the file says why."
+    rows = [
+        [text if len(text) < 80 else f"{text[:80]}…", said, chance(value) if said else note]
+        for text, (value, said, note) in list(zip(texts, results, strict=True))[:5]
+    ]
+    return page.note(sentence) + page.table(["First rows", "Answer", "Positive"], rows)

@@ -1,0 +1,306 @@
+"""What all pages share: the theme, the head of the site, links, messages, cards, small tables."""
+
+import inspect
+import textwrap
+import uuid
+from contextlib import contextmanager
+from datetime import date
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from shared.plots import PALETTE
+
+HERE = Path(__file__).parent
+FAVICON = HERE / "favicon.svg"
+
+# Events that compute with TensorFlow share two cores; batches wait for each other alone.
+COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, "api_visibility": "private"}
+BATCH = {"concurrency_id": "batch", "concurrency_limit": 1, "api_visibility": "private"}
+
+EQUATIONS = {
+    "rnn": ("h = tanh(x W + h′ U + b)",),
+    "lstm": (
+        "i = σ(x Wᵢ + h′ Uᵢ + bᵢ)",
+        "f = σ(x W_f + h′ U_f + b_f)",
+        "o = σ(x Wₒ + h′ Uₒ + bₒ)",
+        "g = tanh(x W_g + h′ U_g + b_g)",
+        "c = f ∘ c′ + i ∘ g",
+        "h = o ∘ tanh(c)",
+    ),
+    "gru": (
+        "z = σ(x W_z + h′ U_z + b_z)",
+        "r = σ(x W_r + h′ U_r + b_r)",
+        "g = tanh(x W_g + b_g + r ∘ (h′ U_g + b′_g))",
+        "h = z ∘ h′ + (1 − z) ∘ g",
+    ),
+}
+
+
+def theme():
+    """Quiet ground, system fonts, one neutral accent."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif"]
+    mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+    base = gr.themes.Base(
+        primary_hue="zinc", secondary_hue="zinc", neutral_hue="zinc", font=sans, font_mono=mono
+    )
+    both = {
+        "body_background_fill": "var(--ground)",
+        "body_text_color": "var(--ink)",
+        "body_text_color_subdued": "var(--ink-2)",
+        "background_fill_primary": "var(--surface)",
+        "background_fill_secondary": "var(--ground)",
+        "block_background_fill": "transparent",
+        "block_label_background_fill": "transparent",
+        "block_label_text_color": "var(--ink-2)",
+        "block_title_text_color": "var(--ink-2)",
+        "border_color_primary": "var(--rule)",
+        "border_color_accent": "var(--ink-2)",
+        "input_background_fill": "var(--surface)",
+        "input_border_color": "var(--rule)",
+        "input_border_color_focus": "var(--ink-2)",
+        "input_placeholder_color": "var(--ink-2)",
+        "button_primary_background_fill": "var(--ink)",
+        "button_primary_background_fill_hover": "var(--ink-2)",
+        "button_primary_text_color": "var(--ground)",
+        "button_secondary_background_fill": "transparent",
+        "button_secondary_background_fill_hover": "var(--hover)",
+        "button_secondary_text_color": "var(--ink)",
+        "button_secondary_border_color": "var(--rule)",
+        "checkbox_label_background_fill": "transparent",
+        "checkbox_label_background_fill_hover": "var(--hover)",
+        "checkbox_label_background_fill_selected": "var(--hover)",
+        "checkbox_label_border_color": "var(--rule)",
+        "checkbox_label_text_color_selected": "var(--ink)",
+        "checkbox_background_color_selected": "var(--ink)",
+        "checkbox_border_color_selected": "var(--ink)",
+        "table_even_background_fill": "transparent",
+        "table_odd_background_fill": "transparent",
+    }
+    return base.set(
+        **both,
+        **{f"{name}_dark": value for name, value in both.items()},
+        block_border_width="0px",
+        block_padding="0px",
+        block_shadow="none",
+        button_border_width="1px",
+        input_border_width="1px",
+        input_shadow="none",
+        layout_gap="12px",
+    )
+
+
+def head():
+    """Style sheet and script of all pages, in the page itself: nothing to fetch."""
+    modes = [
+        "".join(f"--{name}:{shades[mode]};" for name, shades in PALETTE.items()) for mode in (0, 1)
+    ]
+    colours = f":root{{{modes[0]}}}.dark{{{modes[1]}}}"
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    return f"<style>{colours}{style}</style><script>{script}</script>"
+
+
+def masthead():
+    """The name of the site and the switch between light and dark."""
+    return html(
+        f'<div class="masthead"><a href="./">{FAVICON.read_text(encoding="utf-8")}Unrolled</a>'
+        '<button type="button" onclick="unrolled.switchMode()">Light or dark</button></div>'
+    )
+
+
+def html(value="", wide=False, **options):
+    """A piece of text or a figure in the page's own style; `wide` figures exceed the column."""
+    return gr.HTML(
+        value,
+        apply_default_css=False,
+        js_on_load=None,
+        elem_classes=["text", "wide"] if wide else ["text"],
+        **options,
+    )
+
+
+def choice(options, value, label):
+    """A row of choices, `options` a list of (name, value); the label is for screen readers."""
+    return gr.Radio(options, value=value, label=label, show_label=False, container=False)
+
+
+def opening(title, lead):
+    """The title of a page and its first sentence."""
+    return html(f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>')
+
+
+def section(title, text=""):
+    """The heading of a section and what it shows."""
+    return html(heading(title, text))
+
+
+def heading(title, text=""):
+    """The same as a string."""
+    return f"<h2>{escape(title)}</h2>" + (f"<p>{escape(text)}</p>" if text else "")
+
+
+def error(sentence):
+    """What is wrong with an input and what would work, read out by screen readers."""
+    return f'<p class="message error" role="alert">{escape(str(sentence))}</p>'
+
+
+def note(sentence):
+    """Something the reader should know."""
+    return f'<p class="message">{escape(sentence)}</p>'
+
+
+def answer(number, word, tone, sentence):
+    """The answer of a page, first and large.
+
+    Args:
+        number: The figure, such as `96 %`.
+        word: What it stands for, such as `positive`.
+        tone: `"positive"`, `"negative"` or `""`, the colour.
+        sentence: What it means in plain language.
+    """
+    return (
+        f'<div class="answer"><span class="number {tone}">{escape(number)}</span>'
+        f'<div><span class="word {tone}">{escape(word)}</span><p>{escape(sentence)}</p></div></div>'
+    )
+
+
+def table(columns, rows, numbers=(), winner=None):
+    """A table as a string; cells are escaped unless they are `Raw`.
+
+    Args:
+        columns: Names of the columns.
+        rows: List of rows, lists of cells.
+        numbers: Places of the columns that hold numbers.
+        winner: Place of the row in bold, or None.
+    """
+
+    def line(tag, cells):
+        return "".join(
+            f"<{tag}{' class=number' if n in numbers else ''}>"
+            f"{cell if isinstance(cell, Raw) else escape(str(cell))}</{tag}>"
+            for n, cell in enumerate(cells)
+        )
+
+    body = "".join(
+        f"<tr{' class=winner' if n == winner else ''}>{line('td', row)}</tr>"
+        for n, row in enumerate(rows)
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="group" aria-label="table"><table>'
+        f"<thead><tr>{line('th', columns)}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+class Raw(str):
+    """HTML that `table` does not escape."""
+
+
+def progress(done, total, what):
+    """A progress bar with its numbers."""
+    return (
+        f'<p class="small">{done:,} of {total:,} {escape(what)}</p>'
+        f'<progress value="{done}" max="{total}" aria-label="{escape(what)}"></progress>'
+    )
+
+
+def card_line(card, name, score, baseline_score, parameters, measure="accuracy", remark=""):
+    """The line on every page that says how good the model is, beside its baseline.
+
+    Args:
+        card: The bundle's card.
+        name: Of the model that answers, such as `LSTM`.
+        score, baseline_score: On the card's test set, as written.
+        parameters: How many numbers the model has learned.
+        measure: What the scores are.
+        remark: A sentence to add.
+    """
+    parts = [
+        f"<b>{escape(name)} {escape(score)}</b>",
+        f"<b>{escape(card['baseline']['name'])} {escape(baseline_score)}</b>",
+        f"{escape(measure)} on the {escape(card['test_set'])}, {card['examples']:,} examples",
+        f"{parameters / 1e6:.1f} million parameters",
+        f"trained {long_date(card['date'])}, seed {card['seed']}",
+    ]
+    line = " · ".join(f"<span>{part}</span>" for part in parts)
+    return f'<p class="card">{line}{". " + escape(remark) if remark else ""}</p>'
+
+
+def long_date(iso):
+    """`2026-11-21` as `21 November 2026`."""
+    day = date.fromisoformat(iso[:10])
+    return f"{day.day} {day:%B %Y}"
+
+
+def equations(cell):
+    """The equations of `"rnn"`, `"gru"` or `"lstm"`; a prime marks the step before."""
+    lines = "".join(f"<span>{_subscripts(line)}</span>" for line in EQUATIONS[cell])
+    return f'<div class="equations">{lines}</div>'
+
+
+def _subscripts(line):
+    for flat, low in (("ᵢ", "i"), ("ₒ", "o")):
+        line = line.replace(flat, f"_{low}")
+    words = (word.split("_") for word in escape(line).split(" "))
+    return " ".join(
+        f"{first}<sub>{rest[0][0]}</sub>{rest[0][1:]}" if rest else first for first, *rest in words
+    )
+
+
+def source(function):
+    """The source of a function, as it runs."""
+    return f"<pre><code>{escape(textwrap.dedent(inspect.getsource(function)))}</code></pre>"
+
+
+def when_opened(tab, fn, outputs, **options):
+    """Call `fn(state)` when a tab is first seen, on arrival or later; returns the event.
+
+    Args:
+        tab: The page's `gr.Tab`.
+        fn: Takes a dict, what the link that led to this page holds (empty without one), and
+            returns a value for each of `outputs`.
+        outputs: List of components.
+        options: For the event.
+    """
+    seen, pages = gr.State(False), tab.parent
+
+    def opened(seen, request: gr.Request):
+        wanted = request.query_params.get("tab")
+        if seen or (wanted != tab.id and wanted in {other.id for other in pages.children}):
+            return [gr.skip()] * (len(outputs) + 1)
+        return [True, *fn(dict(request.query_params) if wanted in (None, tab.id) else {})]
+
+    return tab.select(opened, seen, [seen, *outputs], **{**COMPUTE, **options})
+
+
+def link_button(tab, **state):
+    """A button that copies a link to this page with the state of some components.
+
+    Args:
+        tab: The page's `gr.Tab`.
+        state: Components by their names in the link, as `when_opened` hands them back.
+    """
+    button = gr.Button("Copy link", size="md", min_width=120)
+    copy = f"(...values) => unrolled.copyLink({tab.id!r}, {list(state)}, values)"
+    copied = button.click(None, list(state.values()), button, js=copy, api_visibility="private")
+    wait = "async () => { await new Promise((done) => setTimeout(done, 2000)); return 'Copy link' }"
+    copied.then(None, None, button, js=wait, api_visibility="private")
+    return button
+
+
+@contextmanager
+def refusals(*errors):
+    """In an API event: these errors reach the caller as their sentences, without a trace."""
+    try:
+        yield
+    except errors as problem:
+        raise gr.Error(str(problem), print_exception=False) from None
+
+
+def download_path(name):
+    """Where to write a file for the visitor to fetch: it is deleted after about an hour."""
+    folder = Path(get_upload_folder()) / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    return folder / name

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from apps.sentiment import views
+from apps.sentiment.predictor import NGram, Reading, Word
+
+CARD = {
+    "date": "2026-03-01",
+    "seed": 7,
+    "test_set": "test split",
+    "examples": 100,
+    "baseline": {"name": "NB", "accuracy": 0.91},
+    "variants": {
+        "lstm": {"accuracy": 0.9, "parameters": 1_234_567},
+        "gru": {"accuracy": 0.92, "parameters": 1_000_000},
+    },
+}
+WORDS = (Word("<i>Fine", 0, 7, True), Word("film", 8, 12, False))
+CURVES = {"lstm": np.array([0.4, 0.8]), "gru": np.array([0.3, 0.2])}
+
+
+def reading(probability=0.8, cell="lstm"):
+    effects = np.array([-0.5, 1.25])
+    running = np.array([0.4, probability])
+    return Reading(
+        "<i>Fine film", WORDS, cell, probability, running, effects, 0.0, 0.0, ("Short & sweet.",)
+    )
+
+
+def test_the_answer_says_number_label_words_and_card():
+    html = views.answer(reading(), CARD)
+    assert "80\u202f%" in html
+    assert "The LSTM is fairly sure. Of 100 reviews it answers like this, about 80 are" in html
+    assert "“film” +1.25, unknown · 80\u202f% positive so far" in html
+    assert "Short &amp; sweet." in html
+    assert "trained 1 March 2026, seed 7" in html
+    assert "&lt;i&gt;Fine" in html
+
+
+def test_a_negative_answer_gives_the_share_of_negative():
+    html = views.answer(reading(0.004), CARD)
+    assert "99.6\u202f%" in html
+    assert "more than 99 are negative" in html
+
+
+def test_the_page_says_when_the_baseline_is_better_and_only_then():
+    assert "baseline is the more accurate" in views.answer(reading(), CARD)
+    assert "baseline is the more accurate" not in views.answer(reading(cell="gru"), CARD)
+
+
+@pytest.mark.parametrize(("baseline", "disagree"), [(0.1, True), (0.9, False)])
+def test_disagreement_with_the_baseline_is_said(baseline, disagree):
+    html = views.comparison("lstm", WORDS, CURVES, baseline, [NGram("a <b>", -1.0)], CARD)
+    assert ("They disagree: the LSTM says positive, the baseline negative." in html) == disagree
+    assert "a &lt;b&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.5, "undecided"), (0.7, "leaning that way, no more"), (0.99, "all but certain")],
+)
+def test_confidence_is_put_into_words(share, words):
+    assert views.confidence(share) == words
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_every_gate_and_state_can_be_drawn(cell):
+    values = np.random.default_rng(0).random((2, 4))
+    traced = dict.fromkeys(views.TRACES_OF[cell], values)
+    for shown in traced:
+        assert views.TRACES[shown][1] in views.inside(WORDS, traced, [0.4, 0.8], shown)

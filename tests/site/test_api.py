@@ -1,0 +1,63 @@
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    return Client(site, verbose=False)
+
+
+def test_a_review_is_answered_word_by_word(client):
+    result = client.predict("A superb, moving film.", "lstm", api_name="/sentiment")
+    assert result["label"] == "positive"
+    assert result["words"] == ["A", "superb", ",", "moving", "film", "."]
+    assert len(result["running"]) == len(result["effects"]) == 6
+    assert result["running"][-1] == pytest.approx(result["probability"], abs=1e-4)
+
+
+def test_many_reviews_are_answered_in_their_order(client):
+    texts = ["A superb, moving film.", "", "A terrible, boring waste of time."]
+    results = client.predict(texts, "gru", api_name="/sentiment_batch")
+    assert [result.get("label") for result in results] == ["positive", None, "negative"]
+    assert "nothing to read" in results[1]["note"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "nothing to read"),
+        (" \n\t ", "nothing to read"),
+        ("\x00\x01\x02", "no words"),
+        ("Отличный фильм, всем советую посмотреть", "another alphabet"),
+        ("qwrtplk zxcvbnm sdfghjk", "knows none of these words"),
+        ("word " * 20_000, "characters"),
+    ],
+)
+def test_what_cannot_be_read_gets_a_sentence(client, text, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(text, "lstm", api_name="/sentiment")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("Wonderful", "very short"),
+        ("<p>A <b>wonderful</b> film.</p>", "HTML tags were taken out"),
+        ("fine film " * 900, "Only the first 1,024"),
+    ],
+)
+def test_what_is_odd_is_answered_with_a_note(client, text, note):
+    result = client.predict(text, "lstm", api_name="/sentiment")
+    assert any(note in sentence for sentence in result["notes"])
+
+
+def test_an_unknown_cell_is_refused(client):
+    with pytest.raises(AppError, match="lstm, gru or rnn"):
+        client.predict("A film.", "transformer", api_name="/sentiment")
+
+
+def test_every_documented_event_says_what_it_does(client):
+    documented = client.view_api(return_format="dict")["named_endpoints"]
+    assert {"/sentiment", "/sentiment_batch"} <= set(documented)
+    assert all(event["description"] for event in documented.values())

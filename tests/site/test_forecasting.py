@@ -1,0 +1,267 @@
+import csv
+import re
+from datetime import date, timedelta
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import expect
+
+HERE = "?tab=forecasting"
+CHART = ".time-chart .js-plotly-plot"
+
+
+def answer(page):
+    return page.locator(".answer")
+
+
+def fan(page):
+    """The fan chart, drawn."""
+    chart = page.locator(CHART).first
+    expect(chart.locator(".scatterlayer .trace").first).to_be_visible()
+    return chart
+
+
+def lines(page):
+    """How many lines the fan chart has."""
+    return fan(page).locator(".scatterlayer .trace .js-line").count()
+
+
+def slider(page, name):
+    return page.get_by_role("spinbutton", name=name)
+
+
+def weekdays(count, start=date(2023, 1, 2)):
+    days = (start + timedelta(n) for n in range(2 * count))
+    return [day for day in days if day.weekday() < 5][:count]
+
+
+def prices(count, **changes):
+    """Rows of a CSV of slowly waving prices; `changes` replaces the price of some rows."""
+    rows = [[str(day), f"{100 + n % 7 + n / 50:.2f}"] for n, day in enumerate(weekdays(count))]
+    for place, text in changes.items():
+        rows[int(place.strip("_"))][1] = text
+    return rows
+
+
+def text_of(rows, header=("date", "close"), separator=","):
+    return "\n".join(separator.join(row) for row in [header, *rows]) + "\n"
+
+
+def upload(page, path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    page.locator("#tab-forecasting input[type=file]").set_input_files(path)
+
+
+def test_the_page_opens_with_a_real_series_answered(open_page):
+    page = open_page(HERE)
+    expect(answer(page)).to_contain_text("in 20 trading days, 80")
+    expect(answer(page)).to_contain_text("Up or down is a coin toss")
+    fan(page)
+    expect(page.locator(CHART).first).to_contain_text("S&P 500")
+    expect(page.locator(CHART).first).to_contain_text("data: arch.data, 1999-01-04 to 2018-12-31")
+    expect(page.locator("#tab-forecasting .lead")).to_contain_text(
+        "Nothing here is financial advice"
+    )
+    expect(page.get_by_text("last two years of each file").first).to_be_visible()
+    table = page.locator("table", has_text="Chance of a rise")
+    for name in ("LSTM", "GRU", "RNN", "Last price (naive)", "RiskMetrics", "GARCH(1,1)"):
+        expect(table).to_contain_text(name)
+    expect(page.get_by_text("Over 250 origins the network’s pinball loss is")).to_be_visible()
+    expect(page.locator("table", has_text="80 % held")).to_contain_text("GARCH(1,1)")
+    expect(page.get_by_text("Pretended: right ")).to_have_count(2)
+    expect(page.get_by_text("Most of all ")).to_be_visible()
+    expect(page.locator(".sheet img")).to_be_visible()
+
+
+def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
+    page = open_page(HERE)
+    fan(page)
+    number = answer(page).locator(".number")
+    before = number.inner_text()
+    slider(page, "Days ahead").fill("5")
+    slider(page, "Days ahead").press("Enter")
+    expect(answer(page)).to_contain_text("in 5 trading days")
+    expect(number).not_to_have_text(before)
+    before = number.inner_text()
+    slider(page, "Interval").fill("50")
+    slider(page, "Interval").press("Enter")
+    expect(answer(page)).to_contain_text("50")
+    expect(number).not_to_have_text(before)
+    slider(page, "Go back").fill("20")
+    slider(page, "Go back").press("Enter")
+    expect(page.get_by_text("What came: ")).to_be_visible()
+    many = lines(page)
+    page.get_by_role("checkbox", name="GARCH fan").uncheck()
+    expect(page.locator(".legend", has_text="GARCH 50")).to_have_count(0)
+    assert lines(page) == many - 2
+    page.get_by_role("button", name="The forecast as a table").click()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download the forecast").click()
+    with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["origin"] for row in rows] == ["2018-11-29"] * 5
+    assert all(float(row["q0.05"]) < float(row["q0.50"]) < float(row["q0.95"]) for row in rows)
+
+
+def test_the_cells_have_their_own_gates_and_the_illusion_two_sides(open_page):
+    page = open_page(HERE)
+    page.get_by_role("radio", name="GRU").check()
+    expect(page.get_by_text("GRU, middle of its range")).to_be_visible()
+    expect(page.get_by_role("radio", name="Update gate")).to_be_checked()
+    picture = page.locator(".sheet img")
+    before = picture.get_attribute("src")
+    page.get_by_role("radio", name="Hidden state").check()
+    expect(picture).not_to_have_attribute("src", before)
+    expect(page.get_by_text("forecast of the day before")).to_be_visible()
+    page.get_by_role("radio", name="A forecast made on one day").check()
+    expect(page.get_by_text("forecast of the day before")).to_have_count(0)
+    expect(page.get_by_text("GRU, middle", exact=True)).to_be_visible()
+
+
+def test_a_built_in_series_is_one_choice_away_and_the_backtest_runs_again(open_page):
+    page = open_page(HERE)
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name="Random walk (simulated)").click()
+    expect(page.get_by_text("The truth: nothing can be forecast")).to_be_visible()
+    slider(page, "Days ahead").fill("3")
+    slider(page, "Days ahead").press("Enter")
+    expect(answer(page)).to_contain_text("in 3 trading days")
+    slider(page, "Start days").fill("100")
+    page.get_by_role("button", name="Run the backtest").click()
+    expect(page.get_by_text("100 start days, ")).to_be_visible()
+    expect(page.get_by_text("all horizons up to 3 trading days")).to_be_visible()
+
+
+# What stands in a file, and the sentence that refuses it.
+REFUSED = {
+    "ten rows": (text_of(prices(10)), "10 usable prices; a forecast needs at least 61"),
+    "strings": (text_of([[d, "n.v."] for d, _ in prices(80)]), "text instead of a price"),
+    "no price": (text_of([[d, "abc"] for d, _ in prices(80)], ("date", "colour")), "no column"),
+    "no date": (text_of(prices(80), ("when", "close")), "no date column"),
+    "returns": (
+        text_of([[d, f"{(-1) ** n * 0.01}"] for n, (d, _) in enumerate(prices(80))]),
+        "zero or below",
+    ),
+}
+# What is odd about a file, and what the answer says of it.
+MENDED = {
+    "a gap": (text_of(prices(60) + prices(400)[300:]), "There is a gap of"),
+    "holes": (text_of(prices(90, _5="", _7="NaN")), "2 rows without a price did not count"),
+    "a zero": (text_of(prices(90, _9="0")), "1 row with a price of zero or below"),
+    "unsorted": (text_of(prices(90)[40:] + prices(90)[:40]), "not in the order of their dates"),
+    "twice": (text_of(prices(90) + prices(90)[-3:]), "3 rows repeated a date"),
+    "a split": (
+        text_of(prices(60) + [[d, f"{float(v) / 4:.2f}"] for d, v in prices(120)[60:]]),
+        "like an unadjusted split",
+    ),
+}
+
+
+def test_a_file_that_cannot_be_used_gets_its_sentence_and_the_next_is_answered(open_page, tmp_path):
+    page = open_page(HERE)
+    before = answer(page).inner_text()
+    for name in ("ten rows", "strings"):
+        content, sentence = REFUSED[name]
+        upload(page, tmp_path / f"{name}.csv", content)
+        expect(page.get_by_role("alert")).to_contain_text(sentence)
+    upload(page, tmp_path / "empty.csv", b"")
+    expect(page.get_by_role("alert")).to_contain_text("empty")
+    assert answer(page).inner_text() == before
+    content, sentence = MENDED["a split"]
+    upload(page, tmp_path / "mine.csv", content)
+    expect(page.locator(CHART).first).to_contain_text("mine, closing price")
+    expect(page.get_by_text(sentence).first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    commas = [[day, value.replace(".", ",")] for day, value in prices(90)]
+    upload(page, tmp_path / "european.csv", text_of(commas, separator=";"))
+    expect(page.locator(CHART).first).to_contain_text("european, closing price")
+    long = [[str(date(1500, 1, 1) + timedelta(n)), f"{90 + n % 23}"] for n in range(180_000)]
+    upload(page, tmp_path / "long.csv", text_of(long + long[:20_000]))
+    expect(page.locator(CHART).first).to_contain_text("long, closing price")
+
+
+def test_a_ticker_without_a_network_gets_a_sentence_and_stays(open_page):
+    page = open_page(HERE)
+    box = page.get_by_label("Ticker")
+    box.fill("no such ticker!")
+    page.get_by_role("button", name="Fetch").click()
+    expect(page.get_by_role("alert")).to_contain_text("is not a ticker")
+    box.fill("ZZZZ9")
+    box.press("Enter")
+    expect(page.get_by_text("Asking Yahoo for ZZZZ9")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("Yahoo .*a CSV", re.I))
+    expect(box).to_have_value("ZZZZ9")
+    expect(answer(page)).to_contain_text("in 20 trading days")
+
+
+def test_a_link_restores_what_was_asked(open_page):
+    page = open_page(f"{HERE}&series=garch&cell=rnn&horizon=7&level=90&back=30")
+    expect(answer(page)).to_contain_text("in 7 trading days, 90")
+    expect(page.get_by_text("RNN, middle of its range")).to_be_visible()
+    expect(page.get_by_text("so the GARCH fan is the best there can be")).to_be_visible()
+    expect(page.get_by_text("What came: ")).to_be_visible()
+    expect(slider(page, "Days ahead")).to_have_value("7")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_url("**tab=forecasting&series=garch&cell=rnn&horizon=7&level=90&back=30")
+
+
+def test_a_wrong_link_is_answered_as_far_as_it_can_be(open_page):
+    page = open_page(f"{HERE}&series=nothing&cell=transformer&horizon=soon&level=1e9&back=-4")
+    expect(answer(page)).to_contain_text("in 20 trading days, 90")
+    expect(page.get_by_text("LSTM, middle of its range")).to_be_visible()
+
+
+def test_a_phone_in_the_dark_needs_no_sideways_scrolling(open_page):
+    page = open_page(HERE, color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    fan(page)
+    expect(page.locator(".sheet img")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    axis = page.locator(f"{CHART} .xtick text").first
+    assert axis.evaluate("e => getComputedStyle(e).fill") == "rgb(163, 166, 173)"
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    return Client(site, verbose=False)
+
+
+def test_the_api_forecasts_a_built_in_series_and_a_csv(client):
+    result = client.predict("sp500", 20, "lstm", api_name="/forecast")
+    assert result["name"] == "S&P 500" and result["origin"] == "2018-12-31"
+    assert len(result["quantiles"]) == len(result["naive"]) == len(result["dates"]) == 20
+    assert all(row == sorted(row) and len(row) == 19 for row in result["quantiles"])
+    result = client.predict(text_of(prices(90)), 3, "gru", api_name="/forecast")
+    assert len(result["dates"]) == len(result["garch"]) == 3
+    assert result["cell"] == "gru"
+
+
+def test_the_api_runs_the_backtest(client):
+    result = client.predict("walk", 5, "rnn", 60, api_name="/backtest")
+    assert [score["model"] for score in result["scores"]][:2] == ["rnn", "naive"]
+    assert "Over 60 origins" in result["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("event", "arguments", "sentence"),
+    [
+        ("/forecast", ("AAPL", 20, "lstm"), "is no built-in series"),
+        ("/forecast", ("sp500", 21, "lstm"), "whole number from 1 to 20"),
+        ("/forecast", ("sp500", 20, "transformer"), "lstm, gru or rnn"),
+        ("/backtest", (text_of(prices(65)), 20, "lstm", 250), "a backtest over 20 days needs"),
+        ("/backtest", ("sp500", 20, "lstm", 10_000), "from 10 to 500"),
+    ],
+)
+def test_the_api_refuses_with_a_sentence(client, event, arguments, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(*arguments, api_name=event)
+
+
+def test_the_api_says_what_is_wrong_with_a_csv_or_odd_about_it(client):
+    for content, sentence in REFUSED.values():
+        with pytest.raises(AppError, match=sentence):
+            client.predict(content, 5, "lstm", api_name="/forecast")
+    for content, sentence in MENDED.values():
+        notes = client.predict(content, 5, "lstm", api_name="/forecast")["notes"]
+        assert any(sentence in note for note in notes)

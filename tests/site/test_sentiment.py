@@ -1,0 +1,213 @@
+import csv
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+REVIEW = "A warm, funny and beautiful film with superb acting. I loved every minute of it."
+RANT = "An awful, boring mess. Terrible acting, a stupid plot, the worst film of the year."
+
+
+def answer(page):
+    return page.locator(".answer")
+
+
+def box(page):
+    return page.get_by_label("Your review")
+
+
+def read(page, text):
+    box(page).fill(text)
+    page.get_by_role("button", name="Read", exact=True).click()
+
+
+def words(page):
+    return page.locator(".words").first
+
+
+def test_the_page_opens_with_an_example_answered(open_page):
+    page = open_page()
+    expect(page).to_have_title("Unrolled")
+    expect(answer(page)).to_contain_text(re.compile("positive|negative"))
+    expect(words(page)).to_contain_text("The harbour town is beautifully shot")
+    expect(page.locator(".chart path")).to_have_count(3)
+    expect(page.locator(".sheet img")).to_be_visible()
+    expect(page.get_by_text("accuracy on the official test split")).to_be_visible()
+
+
+def test_a_typed_review_changes_the_answer(open_page):
+    page = open_page()
+    read(page, REVIEW)
+    expect(answer(page)).to_contain_text("positive")
+    expect(words(page)).to_have_text(REVIEW)
+    read(page, RANT)
+    expect(answer(page)).to_contain_text("negative")
+    expect(words(page)).to_have_text(RANT)
+
+
+def test_an_example_is_answered_by_one_click(open_page):
+    page = open_page()
+    page.get_by_role("button", name="Sarcastic").click()
+    expect(words(page)).to_contain_text("Oh, brilliant, another superhero film")
+    expect(box(page)).to_have_value(re.compile("^Oh, brilliant"))
+
+
+def test_the_other_cells_answer_with_their_own_gates(open_page):
+    page = open_page()
+    expect(page.get_by_role("radio", name="Forget gate")).to_be_visible()
+    page.get_by_role("radio", name="GRU").check()
+    expect(answer(page)).to_contain_text("The GRU is")
+    expect(page.get_by_role("radio", name="Update gate")).to_be_checked()
+    page.get_by_role("radio", name="RNN").check()
+    expect(answer(page)).to_contain_text("The RNN is")
+    expect(page.get_by_role("radio", name="Hidden state")).to_be_checked()
+    expect(page.get_by_role("radio", name="Update gate")).to_have_count(0)
+
+
+def test_the_gate_selector_changes_the_picture(open_page):
+    page = open_page()
+    picture = page.locator(".sheet img")
+    before = picture.get_attribute("src")
+    page.get_by_role("radio", name="Cell state").check()
+    expect(picture).not_to_have_attribute("src", before)
+    expect(page.get_by_text("cell state, 128 units")).to_be_visible()
+
+
+def test_pointing_at_a_word_shows_its_numbers(open_page):
+    page = open_page()
+    word = page.locator(".w", has_text="wonderful")
+    word.hover()
+    shown = word.evaluate("word => getComputedStyle(word, '::after').content")
+    assert re.search(r"wonderful.*[+−]\d\.\d\d · \d+.% positive so far", shown)
+
+
+def test_small_changes_show_what_each_did(open_page):
+    page = open_page()
+    page.get_by_role("button", name="Change this review").click()
+    table = page.locator("table", has_text="What was done")
+    for name in ("As written", "Negated", "Halves swapped", "Shuffled"):
+        expect(table).to_contain_text(name)
+
+
+def test_the_source_that_ran_unfolds(open_page):
+    page = open_page()
+    page.get_by_role("button", name="The equations and the source").click()
+    expect(page.locator("pre", has_text="def step(self, projected, states")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("   ", "There is nothing to read yet"), ("12 345 67", "There are no words in this text")],
+)
+def test_what_cannot_be_read_gets_a_sentence_and_stays(open_page, text, sentence):
+    page = open_page()
+    read(page, text)
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
+    expect(box(page)).to_have_value(text)
+    read(page, REVIEW)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_is_typed_is_shown_as_text(open_page):
+    page = open_page()
+    read(page, "I said 2 < 3 & <b>bold</b> “quotes” ${1+1} {{value}} in this lovely film")
+    expect(words(page)).to_contain_text("${1+1} {{value}} in this lovely film")
+    expect(page.locator(".words b")).to_have_count(0)
+
+
+def test_a_csv_is_scored_and_comes_back(open_page, tmp_path):
+    upload = tmp_path / "reviews.csv"
+    with upload.open("w", newline="") as file:
+        rows = [["id", "text"], ["1", REVIEW], ["2", RANT], ["3", ""], ["4", f"=1+1 {REVIEW}"]]
+        csv.writer(file).writerows(rows)
+    page = open_page()
+    page.locator("input[type=file]").set_input_files(upload)
+    expect(page.get_by_text("2 of 3 reviews are positive")).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download the scores").click()
+    with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
+        scored = list(csv.DictReader(file))
+    assert [row["id"] for row in scored] == ["1", "2", "3", "4"]
+    assert [row["label"] for row in scored] == ["positive", "negative", "", "positive"]
+    assert float(scored[0]["probability"]) > 0.5 > float(scored[1]["probability"])
+    assert "nothing to read" in scored[2]["note"]
+    assert scored[3]["text"].startswith("'=")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "This file is empty"),
+        (b"id,score\n1,2\n3,4\n", "No column holds text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(200), "This file is not text"),
+        (b"text\n" + b"A lovely film.\n" * 301, "more than 300 rows"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_gets_a_sentence(open_page, tmp_path, content, sentence):
+    upload = tmp_path / "reviews.csv"
+    upload.write_bytes(content)
+    page = open_page()
+    page.locator("input[type=file]").set_input_files(upload)
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
+
+
+def test_a_link_restores_text_and_cell(open_page):
+    page = open_page(f"?tab=sentiment&text={quote(RANT)}&cell=gru")
+    expect(answer(page)).to_contain_text("The GRU is")
+    expect(words(page)).to_have_text(RANT)
+    expect(box(page)).to_have_value(RANT)
+    expect(page.get_by_role("radio", name="GRU")).to_be_checked()
+
+
+def test_the_copied_link_leads_back(open_page):
+    page = open_page()
+    read(page, REVIEW)
+    expect(words(page)).to_have_text(REVIEW)
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_url("**tab=sentiment**")
+    page.reload()
+    expect(words(page)).to_have_text(REVIEW)
+
+
+def test_an_unknown_cell_in_a_link_is_ignored(open_page):
+    page = open_page(f"?tab=sentiment&text={quote(RANT)}&cell=transformer")
+    expect(answer(page)).to_contain_text("The LSTM is")
+
+
+def test_the_keyboard_is_enough(open_page):
+    page = open_page()
+    box(page).fill(RANT)
+    box(page).focus()
+    page.keyboard.press("Shift+Enter")
+    expect(words(page)).to_have_text(RANT)
+    page.keyboard.press("Tab")  # LSTM
+    page.keyboard.press("Tab")  # GRU
+    page.keyboard.press("Space")
+    expect(answer(page)).to_contain_text("The GRU is")
+    box(page).fill(REVIEW)
+    for _ in range(4):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Read"
+    page.keyboard.press("Enter")
+    expect(words(page)).to_have_text(REVIEW)
+
+
+@pytest.mark.parametrize("query", ["", "?tab=about"])
+def test_a_phone_needs_no_sideways_scrolling(open_page, query):
+    page = open_page(query, wait_for="h1 >> visible=true", color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    if not query:
+        expect(page.locator(".sheet img")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_dark_mode_is_dark_and_can_be_switched(open_page):
+    page = open_page(color_scheme="dark")
+    ground = "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
+    assert page.evaluate(ground) == "rgb(22, 23, 26)"
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(ground) == "rgb(251, 250, 247)"
+    page.reload()
+    page.wait_for_selector(".answer .number")
+    assert page.evaluate(ground) == "rgb(251, 250, 247)"
