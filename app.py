@@ -69,6 +69,8 @@ def main():
         raise typer.Exit(2) from None
     logging.basicConfig(format="%(levelname)s %(message)s")
     log.setLevel(options.log_level.upper())
+    # TensorFlow warns of every text length that is compiled for the first time.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -93,8 +95,11 @@ def main():
             quiet=True,
             prevent_thread_lock=True,
         )
-    except OSError as problem:
-        typer.echo(f"The site could not be started: {problem}", err=True)
+    except OSError:
+        sentence = (
+            f"{options.host}:{options.port} is in use or not ours: set UNROLLED_PORT to another."
+        )
+        typer.echo(sentence, err=True)
         raise typer.Exit(1) from None
     log.info("Unrolled is at http://%s:%s; Ctrl+C stops it.", options.host, options.port)
     threading.Thread(target=warm_up, daemon=True).start()

@@ -12,6 +12,7 @@ from apps.forecasting.features import HORIZONS, LEVELS, NAMES, WARM_UP, features
 from apps.forecasting.model import CELLS, ForecastNetwork
 from apps.forecasting.prices import LEAST, PriceError, Series
 from shared import bundle
+from shared.plots import percent
 
 FOLDER = bundle.MODELS / "forecasting"
 WINDOW = 128  # days the network reads before each origin
@@ -510,21 +511,23 @@ def verdict(rows, origins):
     for name, row in against.items():
         change = mine["pinball"] / row.metrics["pinball"] - 1
         chance = "" if row.p_value < 0.05 else ", which may be chance"
-        size = f"{abs(change):.1%} {'lower' if change < 0 else 'higher'} than {PLAIN[name]}"
+        size = f"{percent(abs(change), 1)} {'lower' if change < 0 else 'higher'} than {PLAIN[name]}"
         parts.append(f"{size} (p = {row.p_value:.2g}{chance})")
     text = f"Over {origins} origins the network’s pinball loss is {mine['pinball']:.5f}"
     text += f": {'; '.join(parts)}. " if parts else ". "
     cover = mine["coverage_80"]
     width = "about right" if 0.77 <= cover <= 0.83 else "too narrow" if cover < 0.8 else "too wide"
-    text += f"Its 80 % interval held {cover:.0%} of the outcomes: {width}. "
+    text += f"Its 80 % interval held {percent(cover)} of the outcomes: {width}. "
     low, high = mine["direction_low"], mine["direction_high"]
     if np.isfinite(low):
         easy = max(mine["always_up"], 1 - mine["always_up"])
         known = "more often than" if low > easy else "which is no better than"
         always = "up" if mine["always_up"] >= 0.5 else "down"
-        share = f"{mine['direction']:.0%} of the time (95 % interval {low:.0%} to {high:.0%})"
+        range95 = f"95 % interval {percent(low)} to {percent(high)}"
+        share = f"{percent(mine['direction'])} of the time ({range95})"
         text += (
-            f"It had the direction right {share}, {known} always saying “{always}” ({easy:.0%}). "
+            f"It had the direction right {share}, {known} always saying “{always}” "
+            f"({percent(easy)}). "
         )
     if "naive" in against:
         naive = against["naive"]

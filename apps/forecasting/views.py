@@ -97,7 +97,7 @@ def answer(key, series, forecast, level, unit, fans, card):
     sentence = (
         f"That is {_change(low / last)} to {_change(high / last)} from the last price, "
         f"{price(last)} on {page.long_date(str(forecast.origin))}. Of 100 such ranges about "
-        f"{level} should hold what comes. {_direction(up, card['variants'][forecast.model], card)}"
+        f"{level} should hold what comes. {_direction(up, card['variants'][forecast.model])}"
     )
     parts = [
         page.answer(
@@ -162,7 +162,7 @@ def _change(ratio):
     return f"{'−' if change < 0 else '+'}{percent(abs(change), 1)}"
 
 
-def _direction(up, details, card):
+def _direction(up, details):
     """What the network says of the direction, and what that is worth."""
     share = percent(up)
     if abs(up - 0.5) < 0.1:
@@ -175,9 +175,7 @@ def _direction(up, details, card):
     told = f"{sentence} On the test its direction was right {percent(right, 1)} of the time"
     if low <= 0.5:
         return f"{told}, no better than a coin."
-    if "rises" in card:
-        return f"{told}; always saying “up” would have been, {percent(card['rises'], 1)}."
-    return f"{told}, in years that rose: always saying “up” did about as well."
+    return f"{told}; always saying “up” would have been, {percent(details['always_up'], 1)}."
 
 
 def caption(forecast, level):

@@ -18,7 +18,7 @@ TESTS = [
     "test_recurrent.py::test_outputs_and_gradients_equal_keras[sequences-and-state-padded-gru]",
     "test_recurrent.py::test_outputs_and_gradients_equal_keras[backwards-holes-gru reset before]",
     "test_recurrent.py::test_bidirectional_equals_keras[lstm-concat]",
-    "test_recurrent.py::test_stack_equals_keras_layers_in_a_row[gru]",
+    "test_recurrent.py::test_stack_equals_keras_layers_in_a_row[rnn]",
     "test_recurrent.py::test_stateful_equals_keras[gru]",
     "test_recurrent.py::test_gradients_under_dropout_equal_automatic_ones[lstm coupled peepholes]",
     "test_recurrent.py::test_trace_equals_numpy[False-gru]",
