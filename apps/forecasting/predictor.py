@@ -618,7 +618,7 @@ def _compiled(function):
         return function
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=True, reduce_retracing=False)
+    return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=False)
 
 
 @cache

@@ -76,13 +76,7 @@ class SentimentNetwork(keras.Model):
         if training and self.word_dropout > 0:
             dropped = keras.random.uniform(ops.shape(words), seed=self.seed_generator)
             words = ops.where(ops.logical_and(mask, dropped < self.word_dropout), 1, words)
-        vectors = self.embedding(words)  # (batch, time, dimensions)
-        hidden = self.recurrent(vectors, mask=mask, training=training)  # (batch, time, units)
-        real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
-        mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-        highest = ops.max(ops.where(real > 0, hidden, hidden[:, :1]), axis=1)
-        pooled = self.dropout(ops.concatenate([mean, highest], axis=-1), training=training)
-        return self.head(pooled)[:, 0]
+        return self.last_from_vectors(self.embedding(words), mask, training=training)
 
     def running(self, words):
         """Log-odds after every word: `(batch, time)` integers -> `(batch, time)`.
@@ -96,16 +90,16 @@ class SentimentNetwork(keras.Model):
         hidden = self.recurrent(vectors, mask=mask)  # (batch, time, units)
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         mean = ops.cumsum(hidden * real, axis=1) / ops.maximum(ops.cumsum(real, axis=1), 1)
-        # A masked step repeats the state before it, so the maximum needs no mask.
-        highest = _highest_so_far(hidden)
-        return self.head(ops.concatenate([mean, highest], axis=-1))[..., 0]
+        return self.head(ops.concatenate([mean, _highest_so_far(hidden)], axis=-1))[..., 0]
 
-    def last_from_vectors(self, vectors, mask):
+    def last_from_vectors(self, vectors, mask, training=False):
         """Only the last of them, `(batch,)`: a smaller graph to differentiate."""
-        hidden = self.recurrent(vectors, mask=mask)  # (batch, time, units)
+        hidden = self.recurrent(vectors, mask=mask, training=training)  # (batch, time, units)
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-        return self.head(ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1))[:, 0]
+        # A masked step repeats the state before it, so the maximum needs no mask.
+        pooled = ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1)
+        return self.head(self.dropout(pooled, training=training))[:, 0]
 
     def get_config(self):
         return {**super().get_config(), **self.options}

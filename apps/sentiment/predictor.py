@@ -282,15 +282,16 @@ class Predictor:
         nodes, weights = np.polynomial.legendre.leggauss(8)
         mask = tf.not_equal(words, 0)
         vectors = self.network.embedding(words)  # (1, time, dimensions)
-        scaled = vectors * tf.constant((nodes + 1) / 2, "float32")[:, None, None]
-        masks = tf.repeat(mask, len(nodes), axis=0)
+        scales = np.append((nodes + 1) / 2, 0)  # the nodes of the path, and a text without content
+        scaled = vectors * tf.constant(scales, "float32")[:, None, None]
+        masks = tf.repeat(mask, len(scales), axis=0)
         with tf.GradientTape() as tape:
             tape.watch(scaled)
             ends = self.network.last_from_vectors(scaled, masks)
-        gradients = tape.gradient(ends, scaled)  # (nodes, time, dimensions)
-        average = tf.tensordot(tf.constant(weights / 2, "float32"), gradients, axes=1)
-        empty = self.network.last_from_vectors(tf.zeros_like(vectors), mask)[0]
-        return tf.reduce_sum(average * vectors[0], axis=-1), empty
+        gradients = tape.gradient(ends, scaled)  # (nodes + 1, time, dimensions)
+        weights = tf.constant(np.append(weights / 2, 0), "float32")
+        average = tf.tensordot(weights, gradients, axes=1)
+        return tf.reduce_sum(average * vectors[0], axis=-1), ends[-1]
 
 
 def _compiled(function, any_length=False):
@@ -300,8 +301,10 @@ def _compiled(function, any_length=False):
     import tensorflow as tf
 
     if any_length:
-        return tf.function(function, input_signature=[tf.TensorSpec((1, None), "int32")])
-    return tf.function(function, jit_compile=True, reduce_retracing=False)
+        return tf.function(
+            function, autograph=False, input_signature=[tf.TensorSpec((1, None), "int32")]
+        )
+    return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=False)
 
 
 @cache

@@ -119,9 +119,9 @@ def warm_up():
     models = _models()
     models.Baseline.load()
     long = EXAMPLES[-1][1].split()
-    for words in (75, 200, 40, 20):
-        review = " ".join(long[:words])
-        for cell in CELLS:
+    for cell in CELLS:
+        for words in (200, 75, 40, 20):
+            review = " ".join(long[:words])
             predictor = models.Predictor.load(cell)
             predictor.running(review)
             if cell == "lstm" or words >= 75:
