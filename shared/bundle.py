@@ -11,13 +11,19 @@ from safetensors.numpy import load_file, save_file
 
 MODELS = Path(__file__).parent.parent / "models"
 
+# What every card says; the scores are each application's own.
+CARD = ("title", "date", "seed", "commit", "data", "test_set", "limits", "licence", "variants")
+
 
 class BundleError(Exception):
     """A bundle is missing or damaged; the message is a sentence for the page."""
 
 
 def save_arrays(path, arrays, quantised=()):
-    """Write named arrays as float16, those named in `quantised` as int8 with a scale per row."""
+    """Write named arrays as float16, those named in `quantised` as int8 with a scale per row.
+
+    Arrays of whole numbers are stored as they are.
+    """
     stored = {}
     for name, array in arrays.items():
         if name in quantised:
@@ -25,13 +31,14 @@ def save_arrays(path, arrays, quantised=()):
             stored[f"{name}.int8"] = np.round(array / scale).astype("int8")
             stored[f"{name}.scale"] = scale.astype("float32")
         else:
-            stored[name] = np.ascontiguousarray(array, "float16")
+            whole = np.asarray(array).dtype.kind in "iu"
+            stored[name] = np.ascontiguousarray(array, None if whole else "float16")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(stored, path)
 
 
 def load_arrays(path):
-    """The arrays of a file as float32, by name.
+    """The arrays of a file by name, as float32 where they are not whole numbers.
 
     Raises:
         BundleError: if the file is missing or damaged.
@@ -46,7 +53,7 @@ def load_arrays(path):
             name = name.removesuffix(".int8")
             arrays[name] = array.astype("float32") * stored[f"{name}.scale"]
         elif not name.endswith(".scale"):
-            arrays[name] = array.astype("float32")
+            arrays[name] = array if array.dtype.kind in "iu" else array.astype("float32")
     return arrays
 
 
@@ -75,12 +82,16 @@ def read_card(folder):
     """The `card.json` of a bundle, as a dict.
 
     Raises:
-        BundleError: if it is missing or damaged.
+        BundleError: if it is missing or damaged, or lacks what every card says.
     """
     try:
-        return json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        missing = [key for key in CARD if key not in card]
+    except (OSError, ValueError, TypeError) as error:
         raise BundleError(f"The model card {folder.name}/card.json cannot be read.") from error
+    if missing:
+        raise BundleError(f"The model card {folder.name}/card.json lacks {', '.join(missing)}.")
+    return card
 
 
 def write_card(folder, card):

@@ -1,9 +1,10 @@
 """The page about the site: every model beside its baseline, made from the models' cards."""
 
+import importlib
 from html import escape
 
+from apps import APPLICATIONS
 from shared import bundle, page
-from shared.plots import percent
 
 TITLE = "About"
 
@@ -30,16 +31,16 @@ def build(tab, settings):
         "A place to use recurrent networks, look inside them while they work, and train them "
         "again, each beside the plain baseline it has to beat.",
     )
-    cards = _cards()
+    tabs = [importlib.import_module(f"apps.{name}.tab") for name in APPLICATIONS]
     page.html(
         page.heading(
             "The models and their baselines",
             "Each row is one model of this site. The scores are measured on data that neither "
             "the model nor its baseline has seen in training. In bold: the best of its task.",
         )
-        + "".join(_scores(card) for card in cards)
+        + "".join(map(_scores, tabs))
         + page.heading("How each was trained")
-        + "".join(_training(card) for card in cards)
+        + "".join(map(_training, _cards()))
     )
     page.html(
         page.heading(
@@ -55,9 +56,17 @@ def build(tab, settings):
             "What is kept of what you type",
             "Nothing. Texts are answered and forgotten. Uploaded files and the files made from "
             "them are deleted after about an hour. The page loads nothing from anywhere else and "
-            "counts nobody.",
+            "counts nobody; a ticker that you ask for is looked up at Yahoo Finance by the server.",
         )
     )
+
+
+def _scores(tab):
+    """The table of a page's models, or nothing where it has none or its bundle is damaged."""
+    try:
+        return tab.scores() if hasattr(tab, "scores") else ""
+    except bundle.BundleError:
+        return ""
 
 
 def _cards():
@@ -69,58 +78,6 @@ def _cards():
         except bundle.BundleError:
             continue
     return found
-
-
-def _scores(card):
-    if "baseline" not in card:
-        return _losses(card)
-    baseline, measure = card["baseline"], card.get("measure", "accuracy")
-    rows = [
-        (name.upper(), details[measure], details["parameters"], details["minutes"])
-        for name, details in card["variants"].items()
-    ]
-    size = baseline.get("ngrams", baseline.get("parameters", 0))
-    rows.append((baseline["name"], baseline[measure], size, baseline["minutes"]))
-    table = page.table(
-        ("Model", measure.capitalize(), "Learned numbers", "Training, minutes"),
-        [(name, percent(score, 1), f"{size:,}", f"{time:g}") for name, score, size, time in rows],
-        numbers=(1, 2, 3),
-        winner=max(range(len(rows)), key=lambda n: rows[n][1]),
-    )
-    return (
-        f"<h3>{escape(card['title'])}</h3>"
-        f"<p>Scored on the {escape(card['test_set'])}, {card['examples']:,} examples.</p>{table}"
-    )
-
-
-def _losses(card):
-    """The same for forecasts: the lower loss is the better, and nothing is learned but a fit."""
-    rows = [
-        (name.upper(), details, f"{details['parameters']:,}", f"{details['minutes']:g}")
-        for name, details in card["variants"].items()
-    ]
-    rows += [
-        (name, card["baselines"][key], "–", "–")
-        for key, name in (
-            ("naive", "Last price (naive)"),
-            ("ewma", "RiskMetrics"),
-            ("garch", "GARCH(1,1)"),
-        )
-    ]
-    losses = [scores["pinball"] for _, scores, _, _ in rows]
-    table = page.table(
-        ("Model", "Pinball loss, %", "80 % held", "Learned numbers", "Training, minutes"),
-        [
-            (name, f"{100 * scores['pinball']:.3f}", percent(scores["coverage_80"], 1), size, time)
-            for name, scores, size, time in rows
-        ],
-        numbers=(1, 2, 3, 4),
-        winner=losses.index(min(losses)),
-    )
-    return (
-        f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}. "
-        f"A loss: less is better.</p>{table}"
-    )
 
 
 def _training(card):

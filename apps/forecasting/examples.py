@@ -21,6 +21,14 @@ class Example:
     make: Callable[[], Series]
 
 
+SIMULATED = {
+    "walk": "Random walk",
+    "garch": "GARCH(1,1)",
+    "regimes": "Two regimes",
+    "season": "Trend and season",
+}
+
+
 def simulated(kind, days=1500, seed=7):
     """A made-up price of which the truth is known.
 
@@ -52,7 +60,7 @@ def simulated(kind, days=1500, seed=7):
         raise ValueError(f"`kind` must be walk, garch, regimes or season. Received: {kind!r}")
     dates = pd.bdate_range(end="2024-12-31", periods=days).to_numpy().astype("datetime64[D]")
     close = 100 * np.exp(np.cumsum(returns))
-    return Series(kind, dates, close, source=f"simulated, seed {seed}")
+    return Series(SIMULATED[kind], dates, close, source=f"simulated, seed {seed}")
 
 
 def _from_arch(name, title):

@@ -4,7 +4,6 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 
-import keras
 import numpy as np
 
 from apps.forecasting import baselines, scores
@@ -12,6 +11,7 @@ from apps.forecasting.features import HORIZONS, LEVELS, NAMES, WARM_UP, features
 from apps.forecasting.model import CELLS, ForecastNetwork
 from apps.forecasting.prices import LEAST, PriceError, Series
 from shared import bundle
+from shared.compiled import Compiled
 from shared.plots import percent
 
 FOLDER = bundle.MODELS / "forecasting"
@@ -225,8 +225,8 @@ class Predictor:
         self.cell = network.options["cell"]
         self.calibration = np.ones(HORIZONS) if calibration is None else np.asarray(calibration)
         self.card = card or {}
-        self._last = _compiled(network.last)
-        self._traced = _compiled(lambda rows: network.recurrent.trace(network.standardise(rows)))
+        self._last = Compiled(network.last)
+        self._traced = Compiled(lambda rows: network.recurrent.trace(network.standardise(rows)))
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
@@ -611,14 +611,6 @@ def _correlation(first, second):
     if np.std(first) == 0 or np.std(second) == 0:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])
-
-
-def _compiled(function):
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=False)
 
 
 @cache

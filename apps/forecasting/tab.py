@@ -204,6 +204,11 @@ def build(tab, settings):
     _api(settings)
 
 
+def scores():
+    """The models beside their baselines, for the About page."""
+    return views.scores(bundle.read_card(bundle.MODELS / "forecasting"))
+
+
 def warm_up():
     """Load the networks, compile their graphs, and run the backtest of the first series."""
     series = example(START)

@@ -18,6 +18,12 @@ CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 HORIZON = 20
 FANS = ("naive", "ewma", "garch")
 SHORT = {"naive": "Last price (naive)", "ewma": "RiskMetrics", "garch": "GARCH(1,1)"}
+FILES = {
+    "us_long_1962_2017": "American shares, to 2017",
+    "gspc_close_1927_2025": "S&P 500 index, to 2025",
+    "sp500_2013_2018": "S&P 500 companies, to 2018",
+    "recent_2016_2025": "25 large companies, to 2025",
+}
 MOST_KEPT = 64  # results of one series
 DISCLAIMER = "Nothing here is financial advice."
 
@@ -202,6 +208,9 @@ def credit(cell, card):
         f"trained {page.long_date(card['date'])}, seed {card['seed']}",
         DISCLAIMER,
     ]
+    held = [100 * file["coverage_80"] for file in details.get("files", {}).values()]
+    if held:
+        parts.insert(-2, f"80 % intervals held {min(held):.0f} to {max(held):.0f} % by file")
     line = " · ".join(f"<span>{part}</span>" for part in parts)
     if min(losses.values()) < details["pinball"]:
         line += " A baseline is better than the network."
@@ -523,4 +532,56 @@ def shorter(forecast, horizon):
         dates=forecast.dates[:horizon],
         quantiles=forecast.quantiles[:horizon],
         actual=forecast.actual[:horizon],
+    )
+
+
+def scores(card):
+    """The tables of the networks beside the baselines, and by file, for the About page."""
+    rows = [
+        (name.upper(), details, f"{details['parameters']:,}", f"{details['minutes']:g}")
+        for name, details in card["variants"].items()
+    ]
+    rows += [(name, card["baselines"][key], "–", "–") for key, name in SHORT.items()]
+    losses = [details["pinball"] for _, details, _, _ in rows]
+    models = page.table(
+        ("Model", "Pinball loss", "80 % held", "Learned numbers", "Training, minutes"),
+        [
+            (name, _loss(details["pinball"]), percent(details["coverage_80"], 1), size, time)
+            for name, details, size, time in rows
+        ],
+        numbers=(1, 2, 3, 4),
+        winner=losses.index(min(losses)),
+    )
+    return (
+        f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
+        f"{card['variants']['lstm']['origins']:,} forecasts. A loss: less is better. “80 % held” "
+        f"is how often the price stayed within the 80 % interval.</p>{models}{_by_file(card)}"
+    )
+
+
+def _by_file(card):
+    """How the LSTM's intervals held on each file of prices, by horizon, and the p-values."""
+    rows = []
+    for name, details in card["variants"]["lstm"]["files"].items():
+        held = details["coverage_80_by_horizon"]
+        chances = (_chance(details["p_values"][other]) for other in ("naive", "ewma", "garch"))
+        rows.append(
+            (
+                FILES.get(name, name),
+                percent(details["coverage_80"], 1),
+                f"{percent(min(held), 1)} to {percent(max(held), 1)}",
+                *chances,
+            )
+        )
+    low = min(rows, key=lambda row: float(row[1].split()[0]))
+    return (
+        "<p>The LSTM by file of prices, with Diebold–Mariano p-values of its loss against each "
+        "baseline's.</p>"
+        + page.table(
+            ("Prices", "80 % held", "by horizon", "naive", "RiskMetrics", "GARCH"),
+            rows,
+            numbers=(1, 2, 3, 4, 5),
+        )
+        + f"<p>It held least on {escape(low[0])}: {low[1]}, so its intervals were "
+        + f"{'too narrow' if float(low[1].split()[0]) < 77 else 'about right'} there.</p>"
     )

@@ -87,7 +87,10 @@ class SentimentNetwork(keras.Model):
 
     def running_from_vectors(self, vectors, mask):
         """The same from word vectors `(batch, time, dimensions)` and a mask `(batch, time)`."""
-        hidden = self.recurrent(vectors, mask=mask)  # (batch, time, units)
+        return self.running_from_hidden(self.recurrent(vectors, mask=mask), mask)
+
+    def running_from_hidden(self, hidden, mask):
+        """The same from hidden states `(batch, time, units)`, such as those of held gates."""
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         mean = ops.cumsum(hidden * real, axis=1) / ops.maximum(ops.cumsum(real, axis=1), 1)
         return self.head(ops.concatenate([mean, _highest_so_far(hidden)], axis=-1))[..., 0]

@@ -7,11 +7,11 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
-import keras
 import numpy as np
 
 from apps.sentiment.model import CELLS, SentimentNetwork
 from shared import bundle
+from shared.compiled import Compiled
 from shared.text import UNKNOWN, WordTokenizer, clean, pad
 
 FOLDER = bundle.MODELS / "sentiment"
@@ -125,9 +125,9 @@ class Predictor:
         self.temperature = temperature
         self.card = card
         self.cell = network.options["cell"]
-        self._running = _compiled(network.running)
-        self._attributed = _compiled(self._attribute)
-        self._traced = _compiled(self._trace, any_length=True)
+        self._running = Compiled(network.running)
+        self._attributed = Compiled(self._attribute)
+        self._traced = Compiled(self._trace)
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
@@ -212,8 +212,8 @@ class Predictor:
         """
         text, _ = check(text)
         numbers, words, _ = self._words(text)
-        traced = self._traced(numbers[None])
-        return words, {name: np.asarray(values)[0] for name, values in traced.items()}
+        traced = self._traced(pad([numbers], _fitting(LENGTHS, len(numbers))))
+        return words, {name: np.asarray(v)[0, : len(numbers)] for name, v in traced.items()}
 
     def running(self, text):
         """The words of a text, and the probability after each: what `read` says, for less."""
@@ -221,6 +221,27 @@ class Predictor:
         numbers, words, _ = self._words(text)
         running = np.asarray(self._running(pad([numbers], _fitting(LENGTHS, len(numbers)))))
         return words, self._probability(running[0, : len(numbers)])
+
+    def held(self, text, force, after=0):
+        """The words of a text, and the probability after each with hands on the gates.
+
+        Args:
+            text: A review.
+            force: What gates and states are held at, as for `Recurrent.trace`.
+            after: Words that are read with hands off.
+        """
+        text, _ = check(text)
+        numbers, words, _ = self._words(text)
+        vectors = self.network.embedding(numbers[None])  # (1, words, dimensions)
+        states, parts = None, []
+        for part, hold in ((vectors[:, :after], None), (vectors[:, after:], force)):
+            if part.shape[1]:
+                traced = self.network.recurrent.trace(part, states, force=hold)
+                states = [traced[name][:, -1] for name in self.network.recurrent.cell.states]
+                parts.append(np.asarray(traced["hidden"]))
+        hidden = np.concatenate(parts, axis=1)
+        running = self.network.running_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
+        return words, self._probability(np.asarray(running)[0])
 
     def rewrites(self, reading, baseline, seed=0):
         """Minimal pairs: small changes to a review, and what each does to both models.
@@ -292,19 +313,6 @@ class Predictor:
         weights = tf.constant(np.append(weights / 2, 0), "float32")
         average = tf.tensordot(weights, gradients, axes=1)
         return tf.reduce_sum(average * vectors[0], axis=-1), ends[-1]
-
-
-def _compiled(function, any_length=False):
-    """As one graph: under XLA once per shape, or for texts `(1, time)` of any length without."""
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    if any_length:
-        return tf.function(
-            function, autograph=False, input_signature=[tf.TensorSpec((1, None), "int32")]
-        )
-    return tf.function(function, jit_compile=True, autograph=False, reduce_retracing=False)
 
 
 @cache

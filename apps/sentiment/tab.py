@@ -114,6 +114,11 @@ def build(tab, settings):
     _api(settings)
 
 
+def scores():
+    """The models beside their baselines, for the About page."""
+    return views.scores(bundle.read_card(bundle.MODELS / "sentiment"))
+
+
 def warm_up():
     """Load the networks and compile their graphs for the common lengths, the likeliest first."""
     models = _models()

@@ -1,5 +1,7 @@
 """What the page shows of an answer: readings, comparisons and gates as HTML."""
 
+from html import escape
+
 from shared import page, plots
 from shared.plots import chance, percent, signed
 
@@ -228,3 +230,23 @@ def summary(column, texts, results, cell):
         for text, (value, said, note) in list(zip(texts, results, strict=True))[:5]
     ]
     return page.note(sentence) + page.table(["First rows", "Answer", "Positive"], rows)
+
+
+def scores(card):
+    """The table of the networks beside the baseline, for the About page."""
+    rows = [
+        (CELLS[name], details["accuracy"], details["parameters"], details["minutes"])
+        for name, details in card["variants"].items()
+    ]
+    baseline = card["baseline"]
+    rows.append((baseline["name"], baseline["accuracy"], baseline["ngrams"], baseline["minutes"]))
+    table = page.table(
+        ("Model", "Accuracy", "Learned numbers", "Training, minutes"),
+        [(name, percent(score, 1), f"{size:,}", f"{time:g}") for name, score, size, time in rows],
+        numbers=(1, 2, 3),
+        winner=max(range(len(rows)), key=lambda n: rows[n][1]),
+    )
+    return (
+        f"<h3>{escape(card['title'])}</h3>"
+        f"<p>Scored on the {escape(card['test_set'])}, {card['examples']:,} examples.</p>{table}"
+    )

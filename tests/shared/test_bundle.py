@@ -29,6 +29,9 @@ def test_missing_and_damaged_files_give_a_sentence(tmp_path):
     (tmp_path / "card.json").write_text("{")
     with pytest.raises(bundle.BundleError, match=r"card.json cannot be read"):
         bundle.read_card(tmp_path)
+    (tmp_path / "card.json").write_text('{"task": "sentiment", "title": "T"}')
+    with pytest.raises(bundle.BundleError, match="lacks date, seed, commit"):
+        bundle.read_card(tmp_path)
 
 
 def test_a_network_refuses_weights_of_another_shape():

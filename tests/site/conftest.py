@@ -32,7 +32,10 @@ def site(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("site") / "log.txt"
-    environment = {**os.environ, "UNROLLED_PORT": str(port), "UNROLLED_MAX_ROWS": "300"}
+    # Whatever the site fetches from outside must fail here, on a machine with a network too.
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+    settings = {"UNROLLED_PORT": str(port), "UNROLLED_MAX_ROWS": "300"}
+    environment = {**os.environ, **nowhere, **settings}
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output

@@ -12,8 +12,10 @@ def test_every_bundle_stands_beside_its_baseline(open_page):
     expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
     for path in MODELS.glob("*/card.json"):
         card = json.loads(path.read_text(encoding="utf-8"))
-        baseline = card["baseline"]["name"] if "baseline" in card else "GARCH(1,1)"
-        table = page.locator("table", has_text=baseline)
+        expect(page.get_by_role("heading", name=card["title"]).first).to_be_visible()
+    for name, baseline in (("sentiment", "NB-weighted"), ("forecasting", "GARCH(1,1)")):
+        card = json.loads((MODELS / name / "card.json").read_text(encoding="utf-8"))
+        table = page.locator("table", has_text=baseline).first
         for variant in card["variants"]:
             expect(table).to_contain_text(variant.upper())
 
