@@ -4,6 +4,8 @@ import importlib
 import logging
 import os
 import threading
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -61,7 +63,11 @@ def _help():
 
 
 @command.command(help=_help())
-def main():
+def main(
+    vectors: Annotated[Path | None, typer.Option(help="Your own word vectors.")] = None,
+):
+    if vectors:
+        os.environ[settings.variable("vectors")] = str(vectors)
     try:
         options = settings.read()
     except settings.SettingsError as problem:
@@ -72,7 +78,7 @@ def main():
     # TensorFlow warns of every text length that is compiled for the first time.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
     from shared import page

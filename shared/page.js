@@ -1,10 +1,10 @@
-// The address bar follows the tabs, and links restore a page's state; nothing else.
+// The address bar follows the tabs, links restore a page's state, figures are stepped through and
+// saved; nothing else.
 (() => {
   const PAGES = "#pages [role=tab]";
 
-  function address(tab, state = {}) {
+  function address(state) {
     const url = new URL(window.location.pathname, window.location.origin);
-    url.searchParams.set("tab", tab);
     for (const [name, value] of Object.entries(state)) url.searchParams.set(name, value);
     return url;
   }
@@ -15,13 +15,170 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(PAGES);
     if (!button?.id) return;
-    history.replaceState(null, "", address(button.id.replace(/^tab-|-button$/g, "")));
+    history.replaceState(null, "", address({ tab: button.id.replace(/^tab-|-button$/g, "") }));
     document.title = titled(button);
   }, true);
 
+  // Parts of a stepper say with data-show and data-lit from which step to which they are so.
+  function show(stepper, wanted) {
+    const n = Math.min(Math.max(wanted, 0), Number(stepper.dataset.count) - 1);
+    stepper.dataset.n = n;
+    const within = (range) => {
+      const [from, to] = range.split(" ").map(Number);
+      return from <= n && n <= to;
+    };
+    for (const part of stepper.querySelectorAll("[data-show]"))
+      part.classList.toggle("off", !within(part.dataset.show));
+    for (const part of stepper.querySelectorAll("[data-lit]"))
+      part.classList.toggle("lit", part.dataset.lit.split(",").some(within));
+    stepper.querySelector("input[type=range]").value = n;
+    const here = stepper.querySelector(".scroll [data-lit].lit")?.getBoundingClientRect();
+    const row = stepper.querySelector(".scroll:has([data-lit])");
+    if (here) row.scrollLeft += here.left - row.getBoundingClientRect().left - row.clientWidth / 2;
+  }
+
+  function move(stepper, how) {
+    const n = Number(stepper.dataset.n);
+    const stops = stepper.dataset.stops.split(" ").map(Number);
+    show(stepper, {
+      back: n - 1,
+      on: n + 1,
+      before: stops.filter((stop) => stop < n).pop() ?? 0,
+      after: stops.find((stop) => stop > n) ?? Infinity,
+    }[how]);
+  }
+
+  // Pages that were left stay in the document, unseen.
+  const seen = () => [...document.querySelectorAll(".stepper")].find((one) => one.offsetParent);
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".stepper [data-move]");
+    if (button) move(button.closest(".stepper"), button.dataset.move);
+  });
+  document.addEventListener("input", (event) => {
+    const stepper = event.target.matches("input[type=range]") && event.target.closest(".stepper");
+    if (stepper) show(stepper, Number(event.target.value));
+  });
+  document.addEventListener("keydown", (event) => {
+    const stepper = seen();
+    const typing = event.target.closest?.("input, textarea, select, [role=tablist]");
+    if (!stepper || typing || event.ctrlKey || event.altKey || event.metaKey) return;
+    const keys = { ArrowLeft: "back", ArrowRight: "on" };
+    const jumps = { ArrowLeft: "before", ArrowRight: "after" };
+    const how = (event.shiftKey ? jumps : keys)[event.key];
+    if (!how) return;
+    event.preventDefault();
+    move(stepper, how);
+  });
+  new MutationObserver(() => {
+    for (const stepper of document.querySelectorAll(".stepper:not([data-ready])")) {
+      stepper.dataset.ready = "";
+      show(stepper, Number(stepper.dataset.n));
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  const SVG = document.createRange().createContextualFragment("<svg/>").firstChild.namespaceURI;
+  const LOOK = [
+    "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin",
+    "stroke-linecap", "opacity", "font-family", "font-size", "font-weight", "font-style",
+    "text-anchor", "vector-effect",
+  ];
+
+  function shape(name, attributes, text = "") {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.textContent = text;
+    return made;
+  }
+
+  // A figure as one drawing that needs no style sheet: the words around it become part of it.
+  function drawing(figure) {
+    const svgs = [...figure.querySelectorAll("svg")].filter((svg) => !svg.parentElement.closest("svg"));
+    const words = [...figure.querySelectorAll(".key, .y-title, .x-title")];
+    const boxes = [...svgs, ...words].map((part) => part.getBoundingClientRect());
+    const left = Math.min(...boxes.map((box) => box.left)) - 16;
+    const top = Math.min(...boxes.map((box) => box.top)) - 16;
+    const width = Math.max(...boxes.map((box) => box.right)) - left + 16;
+    const height = Math.max(...boxes.map((box) => box.bottom)) - top + 16;
+    const whole = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+    const ground = getComputedStyle(document.querySelector(".gradio-container")).backgroundColor;
+    whole.append(shape("rect", { width, height, fill: ground }));
+    for (const svg of svgs) {
+      const copy = svg.cloneNode(true);
+      const from = [svg, ...svg.querySelectorAll("*")];
+      const gone = [];
+      [copy, ...copy.querySelectorAll("*")].forEach((part, n) => {
+        const style = getComputedStyle(from[n]);
+        if (style.display === "none") gone.push(part);
+        for (const name of LOOK) part.setAttribute(name, style.getPropertyValue(name));
+        part.removeAttribute("class");
+        part.removeAttribute("style");
+      });
+      gone.forEach((part) => part.remove());
+      const box = svg.getBoundingClientRect();
+      const style = getComputedStyle(svg);
+      const pad = (side) => parseFloat(style.getPropertyValue(`padding-${side}`));
+      copy.setAttribute("x", box.left - left + pad("left"));
+      copy.setAttribute("y", box.top - top + pad("top"));
+      copy.setAttribute("width", box.width - pad("left") - pad("right"));
+      copy.setAttribute("height", box.height - pad("top") - pad("bottom"));
+      copy.setAttribute("overflow", "visible");
+      whole.append(copy);
+    }
+    for (const part of words) {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      const key = part.querySelector("i");
+      if (key) {
+        const box = key.getBoundingClientRect();
+        const y = (box.top + box.bottom) / 2 - top;
+        const ends = { x1: box.left - left, x2: box.right - left, y1: y, y2: y };
+        const stroke = { stroke: getComputedStyle(key).backgroundColor, "stroke-width": box.height };
+        const dashes = part.matches(".dashed") ? { "stroke-dasharray": "5 3" } : {};
+        whole.append(shape("line", { ...ends, ...stroke, ...dashes }));
+        range.setStartAfter(key);
+      }
+      const box = range.getBoundingClientRect();
+      const style = getComputedStyle(part);
+      const font = { "font-family": style.fontFamily, "font-size": style.fontSize, fill: style.color };
+      const place = { x: box.left - left, y: box.bottom - top - 0.28 * box.height };
+      whole.append(shape("text", { ...place, ...font }, part.textContent));
+    }
+    return { width, height, text: new XMLSerializer().serializeToString(whole) };
+  }
+
+  function save(name, url) {
+    const link = document.createElement("a");
+    Object.assign(link, { download: name, href: url });
+    link.click();
+  }
+
   window.unrolled = {
-    async copyLink(tab, names, values) {
-      const url = address(tab, Object.fromEntries(names.map((name, n) => [name, values[n] ?? ""])));
+    async copyCode(button) {
+      const text = button.parentElement.querySelector("code").textContent;
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    },
+    async saveFigure(button, name, kind) {
+      const { width, height, text } = drawing(button.closest(".savable").querySelector(".fig"));
+      const url = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+      if (kind === "svg") return save(`${name}.svg`, url);
+      const image = new Image();
+      image.src = url;
+      await image.decode();
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [2 * width, 2 * height];
+      canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+      save(`${name}.png`, canvas.toDataURL("image/png"));
+    },
+    visit(place) {
+      history.replaceState(null, "", address(place));
+    },
+    async copyLink(place, names, values) {
+      const state = Object.fromEntries(names.map((name, n) => [name, values[n] ?? ""]));
+      const step = seen()?.dataset.n;
+      const url = address({ ...place, ...state, ...(step ? { step } : {}) });
       if (url.href.length > 6000) return "Too long for a link";
       history.replaceState(null, "", url);
       try {

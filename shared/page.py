@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from datetime import date
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from shared import tables
 from shared.plots import PALETTE
 
 HERE = Path(__file__).parent
@@ -34,6 +36,28 @@ EQUATIONS = {
         "z = σ(x W_z + h′ U_z + b_z)",
         "r = σ(x W_r + h′ U_r + b_r)",
         "g = tanh(x W_g + b_g + r ∘ (h′ U_g + b′_g))",
+        "h = z ∘ h′ + (1 − z) ∘ g",
+    ),
+    "peephole": (
+        "i = σ(x Wᵢ + h′ Uᵢ + bᵢ + p_i ∘ c′)",
+        "f = σ(x W_f + h′ U_f + b_f + p_f ∘ c′)",
+        "g = tanh(x W_g + h′ U_g + b_g)",
+        "c = f ∘ c′ + i ∘ g",
+        "o = σ(x Wₒ + h′ Uₒ + bₒ + p_o ∘ c)",
+        "h = o ∘ tanh(c)",
+    ),
+    "coupled": (
+        "f = σ(x W_f + h′ U_f + b_f)",
+        "i = 1 − f",
+        "o = σ(x Wₒ + h′ Uₒ + bₒ)",
+        "g = tanh(x W_g + h′ U_g + b_g)",
+        "c = f ∘ c′ + i ∘ g",
+        "h = o ∘ tanh(c)",
+    ),
+    "gru_before": (
+        "z = σ(x W_z + h′ U_z + b_z)",
+        "r = σ(x W_r + h′ U_r + b_r)",
+        "g = tanh(x W_g + (r ∘ h′) U_g + b_g)",
         "h = z ∘ h′ + (1 − z) ∘ g",
     ),
 }
@@ -125,6 +149,26 @@ def html(value="", wide=False, **options):
 def choice(options, value, label):
     """A row of choices, `options` a list of (name, value); the label is for screen readers."""
     return gr.Radio(options, value=value, label=label, show_label=False, container=False)
+
+
+def tries(options, label="Try"):
+    """A row of buttons that set knobs, `options` a list of (name, key); a click gives `[key]`."""
+    return gr.Dataset(
+        components=[gr.Textbox(render=False)],
+        samples=[[key] for _, key in options],
+        sample_labels=[name for name, _ in options],
+        label=label,
+    )
+
+
+def edits(components):
+    """The triggers of a visitor's hand on components.
+
+    Gradio passes over the first input that follows a value of ours, so that Enter and leaving a
+    field count as well.
+    """
+    names = ("input", "submit", "blur")
+    return [getattr(each, name) for each in components for name in names if hasattr(each, name)]
 
 
 def opening(title, lead):
@@ -235,12 +279,13 @@ def long_date(iso):
 
 
 def equations(cell):
-    """The equations of `"rnn"`, `"gru"` or `"lstm"`; a prime marks the step before."""
-    lines = "".join(f"<span>{_subscripts(line)}</span>" for line in EQUATIONS[cell])
+    """The equations of a cell in `EQUATIONS`; a prime marks the step before."""
+    lines = "".join(f"<span>{subscripts(line)}</span>" for line in EQUATIONS[cell])
     return f'<div class="equations">{lines}</div>'
 
 
-def _subscripts(line):
+def subscripts(line):
+    """A line of mathematics with its `_i` lowered, escaped."""
     for flat, low in (("ᵢ", "i"), ("ₒ", "o")):
         line = line.replace(flat, f"_{low}")
     words = (word.split("_") for word in escape(line).split(" "))
@@ -254,6 +299,34 @@ def source(function):
     return f"<pre><code>{escape(textwrap.dedent(inspect.getsource(function)))}</code></pre>"
 
 
+def code(text):
+    """Code that a button copies as it stands, as a string."""
+    return (
+        '<div class="code"><button type="button" onclick="unrolled.copyCode(this)">Copy</button>'
+        f"<pre><code>{escape(text)}</code></pre></div>"
+    )
+
+
+def savable(figure, name, columns, rows):
+    """A figure with a line below it that saves it as SVG and PNG, and its numbers as CSV.
+
+    Args:
+        figure: What `plots.figure` returned.
+        name: Of the files, without an ending.
+        columns, rows: The numbers, for `tables.text`.
+    """
+    buttons = "".join(
+        f'<button type="button" onclick="unrolled.saveFigure(this, {escape(repr(name))}, '
+        f"'{kind}')\">{kind.upper()}</button>"
+        for kind in ("svg", "png")
+    )
+    link = f"data:text/csv;charset=utf-8,{quote(tables.text(columns, rows))}"
+    return (
+        f'<div class="savable">{figure}<p class="save">Save as {buttons}'
+        f'<a download="{escape(name)}.csv" href="{escape(link)}">CSV</a></p></div>'
+    )
+
+
 def when_opened(tab, fn, outputs, **options):
     """Call `fn(state)` when a tab is first seen, on arrival or later; returns the event.
 
@@ -265,14 +338,37 @@ def when_opened(tab, fn, outputs, **options):
         options: For the event.
     """
     seen, pages = gr.State(False), tab.parent
+    level = list(_address(tab))[-1]
 
     def opened(seen, request: gr.Request):
-        wanted = request.query_params.get("tab")
+        wanted = request.query_params.get(level)
         if seen or (wanted != tab.id and wanted in {other.id for other in pages.children}):
             return [gr.skip()] * (len(outputs) + 1)
         return [True, *fn(dict(request.query_params) if wanted in (None, tab.id) else {})]
 
     return tab.select(opened, seen, [seen, *outputs], **{**COMPUTE, **options})
+
+
+def locked(link, **values):
+    """Values for the knobs of a page, in order; those that the link's `lock` names are hidden.
+
+    Args:
+        link: The dict that `when_opened` hands over; `lock` holds names with commas.
+        values: The knobs' values by their names in the link.
+    """
+    hidden = link.get("lock", "").split(",")
+    return [gr.update(value=value, visible=name not in hidden) for name, value in values.items()]
+
+
+def _address(tab):
+    """What a link to a tab holds: `{"tab": "cells"}`, within it `{…, "lesson": "race"}`.
+
+    The tabs within a page are named by the `elem_id` of their `gr.Tabs`.
+    """
+    outer = tab.parent.parent
+    if isinstance(outer, gr.Tab):
+        return {**_address(outer), tab.parent.elem_id: tab.id}
+    return {"tab": tab.id}
 
 
 def link_button(tab, **state):
@@ -283,7 +379,7 @@ def link_button(tab, **state):
         state: Components by their names in the link, as `when_opened` hands them back.
     """
     button = gr.Button("Copy link", size="md", min_width=120)
-    copy = f"(...values) => unrolled.copyLink({tab.id!r}, {list(state)}, values)"
+    copy = f"(...values) => unrolled.copyLink({_address(tab)}, {list(state)}, values)"
     copied = button.click(None, list(state.values()), button, js=copy, api_visibility="private")
     wait = "async () => { await new Promise((done) => setTimeout(done, 2000)); return 'Copy link' }"
     copied.then(None, None, button, js=wait, api_visibility="private")

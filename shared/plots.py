@@ -21,6 +21,7 @@ PALETTE = {
     "lstm": ("#1B1D21", "#F4F3EF"),
     "gru": ("#00855F", "#17B890"),
     "rnn": ("#B8568C", "#D98AB8"),
+    "irnn": ("#2F93CF", "#56B4E9"),
     "baseline": ("#7A7D84", "#9A9DA5"),
     "forget": ("#D55E00", "#E8762B"),
     "update": ("#D55E00", "#E8762B"),
@@ -106,6 +107,7 @@ def line_chart(
     form=None,
     readouts=None,
     height=220,
+    levels=None,
 ):
     """Lines over a common horizontal axis.
 
@@ -119,6 +121,7 @@ def line_chart(
         form: Function that writes a value of the vertical axis.
         readouts: For each position, the text shown while the pointer is there.
         height: Of the plot, in pixels.
+        levels: Values of the vertical axis to mark; round ones if None.
     """
     values = [np.asarray(line.values, float) for line in lines]
     x = np.arange(1, len(values[0]) + 1) if x is None else np.asarray(x, float)
@@ -134,7 +137,7 @@ def line_chart(
         return 100 - (value - low) / (high - low) * 100
 
     parts = []
-    for tick in ticks(low, high, 4):
+    for tick in ticks(low, high, 4) if levels is None else levels:
         parts.append(
             f'<line class="grid" x2="100%" y1="{up(tick):.2f}%" y2="{up(tick):.2f}%"/>'
             f'<text x="-8" y="{up(tick):.2f}%" dy=".35em" class="end">{escape(form(tick))}</text>'

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(20, ge=1, description="Largest file accepted, in megabytes.")
     max_characters: int = Field(20_000, ge=1, description="Longest typed text, in characters.")
     max_rows: int = Field(5_000, ge=1, description="Most rows of a CSV answered at once.")
+    vectors: str | None = Field(
+        None,
+        description="Your own word vectors for the analogies: word2vec .bin or .txt, GloVe .txt, "
+        "gensim .kv (which holds a pickle: only files that you trust).",
+    )
 
 
 class Description(NamedTuple):

@@ -123,9 +123,16 @@ def _mostly(kind, cells):
 def write(path, columns, rows):
     """Write a CSV; strings that a spreadsheet would take for a formula get an apostrophe."""
     with open(path, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([_harmless(name) for name in columns])
-        writer.writerows([_harmless(cell) for cell in row] for row in rows)
+        file.write(text(columns, rows))
+
+
+def text(columns, rows):
+    """The same as a string."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow([_harmless(name) for name in columns])
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    return file.getvalue()
 
 
 def _harmless(cell):

@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 PADDING, UNKNOWN = 0, 1
 
@@ -17,6 +17,8 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\ud800-\udfff\ue000-\uf8ff]"
 )
+_PLAIN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_MARKS = re.compile("[\u0300-\u036f]")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"'})
 
 
@@ -78,9 +80,77 @@ class WordTokenizer:
         return np.array(encoding.ids, "int32"), encoding.offsets
 
 
+# A word with the space before it and an elision's apostrophe, a figure, or a run of marks.
+_PIECE = r"▁?[\p{L}\p{M}]+'?|▁?\p{N}|▁?[^\p{L}\p{M}\p{N}▁]+|▁"
+SPECIAL = ("[PAD]", "[UNK]", "[BEGIN]", "[END]")
+
+
+class SubwordTokenizer:
+    """Byte-pair encoding (Sennrich, Haddow & Birch 2016) that keeps case and spaces.
+
+    0 pads, 1 is unknown, 2 begins and 3 ends a sentence. A thin wrapper around
+    `tokenizers.Tokenizer`, stored as its JSON; `decode` gives back the text that was encoded,
+    with one space where there were several.
+    """
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        self.size = tokenizer.get_vocab_size()
+
+    @classmethod
+    def train(cls, texts, size):
+        """A tokenizer with at most `size` tokens, merged by frequency in an iterable of texts."""
+        tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.NFC()
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Metaspace(split=False),
+                pre_tokenizers.Split(Regex(_PIECE), "isolated"),
+            ]
+        )
+        tokenizer.decoder = decoders.Metaspace()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size, special_tokens=list(SPECIAL), min_frequency=2, show_progress=False
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, path):
+        return cls(Tokenizer.from_file(str(path)))
+
+    def save(self, path):
+        self._tokenizer.save(str(path), pretty=False)
+
+    def encode(self, texts):
+        """Numbers of the tokens of each text, the end token last: a list of int32 arrays."""
+        encodings = self._tokenizer.encode_batch([" ".join(text.split()) for text in texts])
+        end = SPECIAL.index("[END]")
+        return [np.array([*encoding.ids, end], "int32") for encoding in encodings]
+
+    def pieces(self, numbers):
+        """The tokens as they are written, `▁` where a space precedes: a list of strings."""
+        return [self._tokenizer.id_to_token(int(number)) for number in numbers]
+
+    def decode(self, numbers):
+        """The text of a sequence of numbers, without the special tokens."""
+        return self._tokenizer.decode([int(number) for number in numbers])
+
+
 def pad(sequences, length):
     """An int32 array `(batch, length)`, each sequence cut or padded on the right with zeros."""
     padded = np.full((len(sequences), length), PADDING, "int32")
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = sequence[:length]
     return padded
+
+
+def plain_words(text):
+    """The words of a text in letters a to z: lower case, no accents, no figures, no possessive 's.
+
+    `São Paulo’s 3 well-known cafés` gives `sao paulo well known cafes`; don't stays one word, and
+    words in other alphabets are left out.
+    """
+    text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).lower()
+    words = _PLAIN.findall(_MARKS.sub("", text))
+    return [word for word in (word.removesuffix("'s") for word in words) if word.isascii()]

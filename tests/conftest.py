@@ -25,3 +25,11 @@ def chromium() -> str:
     if Path(path).exists():
         return path
     pytest.skip("no Chromium found: `make browser` installs one")
+
+
+def pytest_collection_modifyitems(items):
+    """With `-n 2`: the tests of the site, first and on one process; the others by file on both."""
+    items.sort(key=lambda item: "site" not in item.path.parts)
+    for item in items:
+        group = "site" if "site" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of m
 def data_folder(chosen):
     """The folder of corpora: the one chosen on the command line, else the setting's."""
     return chosen or settings.read().data
+
+
+def commit():
+    """The commit that trains, for the card; None outside a repository."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
 
 
 def run(app):

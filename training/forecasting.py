@@ -21,7 +21,7 @@ from apps.forecasting import baselines, scores
 from apps.forecasting.features import HORIZONS, NAMES, WARM_UP, features, future_returns
 from apps.forecasting.prices import LEAST, PriceError, read_csv
 from shared import bundle
-from training.command import AsJson, DataDir, data_folder, run
+from training.command import AsJson, DataDir, commit, data_folder, run
 from training.datasets import prices
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -464,7 +464,7 @@ def _new_card(output, seed, split, files, histories, held, official):
         "title": "Price forecasting",
         "date": date.today().isoformat(),
         "seed": seed,
-        "commit": _commit(),
+        "commit": commit(),
         "data": "daily prices of 570 shares and an index, 1927 to 2025"
         if official
         else "own prices",
@@ -487,13 +487,6 @@ def _new_card(output, seed, split, files, histories, held, official):
         "variants": old.get("variants", {}),
         "baselines": old.get("baselines", {}),
     }
-
-
-def _commit():
-    import subprocess
-
-    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return result.stdout.strip() or None
 
 
 def _write_test(card, files, split, predictors, work_dir):

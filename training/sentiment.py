@@ -19,7 +19,7 @@ import typer
 
 from shared import bundle
 from shared.text import WordTokenizer, clean, pad
-from training.command import AsJson, DataDir, data_folder, run
+from training.command import AsJson, DataDir, commit, data_folder, run
 from training.datasets import imdb
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -330,7 +330,7 @@ def _new_card(output, seed, training, validation, test):
         "title": "Movie-review sentiment",
         "date": date.today().isoformat(),
         "seed": seed,
-        "commit": _commit(),
+        "commit": commit(),
         "data": "Large Movie Review Dataset (Maas et al. 2011)" if official else "own reviews",
         "test_set": "official test split" if official else "validation split",
         "examples": len(test if official else validation),
@@ -350,13 +350,6 @@ def _new_card(output, seed, training, validation, test):
             "test_in_training": imdb.duplicates(test, [*training, *validation]),
         }
     return card
-
-
-def _commit():
-    from subprocess import run
-
-    result = run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return result.stdout.strip() or None
 
 
 def _write_baseline(output, tokenizer, weights, bias, validation, test):

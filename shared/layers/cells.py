@@ -29,6 +29,14 @@ def _summed(x):
     return ops.sum(ops.reshape(x, (-1, x.shape[-1])), axis=0)
 
 
+def _forced(value, name, force):
+    """A value as computed or, where `force` has a number for it that is not NaN, that number."""
+    if not force or name not in force:
+        return value
+    held = ops.cast(force[name], value.dtype)
+    return ops.where(ops.isnan(held), value, held)
+
+
 def _slope(gate):
     """Derivative of the sigmoid, from its value."""
     return gate * (1 - gate)
@@ -144,7 +152,7 @@ class Cell(keras.layers.Layer):
         """The inputs' part of the pre-activations: (..., features) -> (..., blocks * units)."""
         return ops.matmul(inputs, self._tensor(self.kernel)) + self._tensor(self.bias)
 
-    def step(self, projected, states, weights, dropped=None):
+    def step(self, projected, states, weights, dropped=None, force=None):
         """One step forward.
 
         Args:
@@ -152,6 +160,8 @@ class Cell(keras.layers.Layer):
             states: List of tensors `(batch, units)`, the states before the step.
             weights: What `recurrent_weights` returned.
             dropped: Mask on the hidden state `(batch, units)`, or None.
+            force: Dict from names in `internals` to what they are held at, as for
+                `Recurrent.trace`, or None.
 
         Returns:
             The list of the new states, and a dict with all of `internals` and `saved`, each a
@@ -243,8 +253,9 @@ class RNNCell(Cell):
 
     Args:
         units: Positive integer, the size of the hidden state.
-        activation: `"tanh"` or `"relu"`. With `activation="relu"` and
-            `recurrent_initializer="identity"` this is the IRNN of Le, Jaitly & Hinton (2015).
+        activation: `"tanh"`, `"relu"` or `"linear"`. With `activation="relu"` and
+            `recurrent_initializer="identity"` this is the IRNN of Le, Jaitly & Hinton (2015);
+            with `activation="linear"` a linear filter.
         **kwargs: The arguments of `Cell`.
 
     States: hidden. Trace: hidden. Weights, ordered as in `keras.layers.SimpleRNN`.
@@ -260,23 +271,26 @@ class RNNCell(Cell):
 
     def __init__(self, units, activation="tanh", **kwargs):
         super().__init__(units, **kwargs)
-        if activation not in ("tanh", "relu"):
+        if activation not in ("tanh", "relu", "linear"):
             raise ValueError(
-                f'`activation` must be "tanh" or "relu". Received: activation={activation!r}'
+                '`activation` must be "tanh", "relu" or "linear". '
+                f"Received: activation={activation!r}"
             )
         self.activation = activation
 
-    def step(self, projected, states, weights, dropped=None):
+    def step(self, projected, states, weights, dropped=None, force=None):
         hidden = states[0] if dropped is None else states[0] * dropped
         total = projected + ops.matmul(hidden, weights[0])  # (batch, units)
-        hidden = ops.tanh(total) if self.activation == "tanh" else ops.relu(total)
+        hidden = _forced(keras.activations.get(self.activation)(total), "hidden", force)
         return [hidden], {"hidden": hidden}
 
     def linearise(self, states, internals, weights, dropped=None):
         hidden = internals["hidden"]
         if self.activation == "tanh":
             return [1 - hidden * hidden]
-        return [ops.cast(hidden > 0, hidden.dtype)]
+        if self.activation == "relu":
+            return [ops.cast(hidden > 0, hidden.dtype)]
+        return [ops.ones_like(hidden)]
 
     def backstep(self, factors, gradients, transposed, dropped=None):
         delta = gradients[0] * factors[0]  # (batch, units)
@@ -349,7 +363,7 @@ class LSTMCell(Cell):
         weights = super().recurrent_weights()
         return [*weights, self._tensor(self.peephole_kernel)] if self.peepholes else weights
 
-    def step(self, projected, states, weights, dropped=None):
+    def step(self, projected, states, weights, dropped=None, force=None):
         hidden, cell = states
         if dropped is not None:
             hidden = hidden * dropped
@@ -357,14 +371,15 @@ class LSTMCell(Cell):
         *gates, candidate, output = ops.split(total, len(self.blocks), axis=-1)
         if self.peepholes:
             gates = [gate + cell * weights[1][n] for n, gate in enumerate(gates)]
-        forget = ops.sigmoid(gates[-1])
+        forget = _forced(ops.sigmoid(gates[-1]), "forget", force)
         entry = 1 - forget if self.coupled else ops.sigmoid(gates[0])
-        candidate = ops.tanh(candidate)
-        cell = forget * cell + entry * candidate
+        entry = _forced(entry, "input", force)
+        candidate = _forced(ops.tanh(candidate), "candidate", force)
+        cell = _forced(forget * cell + entry * candidate, "cell", force)
         if self.peepholes:
             output = output + cell * weights[1][-1]
-        output = ops.sigmoid(output)
-        hidden = output * ops.tanh(cell)
+        output = _forced(ops.sigmoid(output), "output", force)
+        hidden = _forced(output * ops.tanh(cell), "hidden", force)
         values = (entry, forget, candidate, output, cell, hidden)
         return [hidden, cell], dict(zip(self.internals, values, strict=True))
 
@@ -457,7 +472,7 @@ class GRUCell(Cell):
             return [kernel, self._tensor(self.bias)[1]]
         return [kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]]
 
-    def step(self, projected, states, weights, dropped=None):
+    def step(self, projected, states, weights, dropped=None, force=None):
         before = states[0]
         hidden = before if dropped is None else before * dropped
         update, reset, candidate = ops.split(projected, 3, axis=-1)  # (batch, units) each
@@ -467,14 +482,15 @@ class GRUCell(Cell):
         else:
             recurrent = ops.matmul(hidden, weights[0])  # (batch, 2 * units)
             to_update, to_reset = ops.split(recurrent, 2, axis=-1)
-        update = ops.sigmoid(update + to_update)
-        reset = ops.sigmoid(reset + to_reset)
+        update = _forced(ops.sigmoid(update + to_update), "update", force)
+        reset = _forced(ops.sigmoid(reset + to_reset), "reset", force)
         if self.reset_after:
             candidate = ops.tanh(candidate + reset * inner)
         else:
             inner = reset * hidden
             candidate = ops.tanh(candidate + ops.matmul(inner, weights[1]))
-        hidden = candidate + update * (before - candidate)
+        candidate = _forced(candidate, "candidate", force)
+        hidden = _forced(candidate + update * (before - candidate), "hidden", force)
         values = (update, reset, candidate, hidden)
         internals = dict(zip(self.internals, values, strict=True))
         return [hidden], {**internals, "inner": inner}

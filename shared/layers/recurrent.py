@@ -51,7 +51,7 @@ def scan(step, carry, sequences, results=1, reverse=False):
     return carry, [stack.stack() for stack in stacks]
 
 
-def unroll(cell, projected, states, weights, keep=None, dropped=None):
+def unroll(cell, projected, states, weights, keep=None, dropped=None, force=None):
     """The forward pass: run a cell over time.
 
     Args:
@@ -61,6 +61,7 @@ def unroll(cell, projected, states, weights, keep=None, dropped=None):
         weights: What `cell.recurrent_weights` returned.
         keep: Boolean mask `(time, batch, 1)` or None; where False the states are carried over.
         dropped: Mask on the hidden state `(batch, units)` or None.
+        force: What the cell's internals are held at, as for `Recurrent.trace`, or None.
 
     Returns:
         The list of the last states, and a dict with the states after every step and all that
@@ -69,7 +70,7 @@ def unroll(cell, projected, states, weights, keep=None, dropped=None):
     names = [*cell.states, *cell.saved]
 
     def step(carry, items):
-        new, internals = cell.step(items[0], carry, weights, dropped)
+        new, internals = cell.step(items[0], carry, weights, dropped, force)
         if keep is not None:
             new = [ops.where(items[1], n, c) for n, c in zip(new, carry, strict=True)]
         return new, [*new, *(internals[name] for name in cell.saved)]
@@ -77,6 +78,14 @@ def unroll(cell, projected, states, weights, keep=None, dropped=None):
     sequences = [projected] if keep is None else [projected, keep]
     last, history = scan(step, states, sequences, len(names))
     return last, dict(zip(names, history, strict=True))
+
+
+def _states_before(cell, history, states):
+    """The states before every step, each `(time, batch, units)`; arguments as for `unroll`."""
+    return [
+        ops.concatenate([ops.expand_dims(state, 0), history[name][:-1]], axis=0)
+        for state, name in zip(states, cell.states, strict=True)
+    ]
 
 
 def back_through_time(cell, d_sequence, d_last, history, states, weights, keep=None, dropped=None):
@@ -91,10 +100,7 @@ def back_through_time(cell, d_sequence, d_last, history, states, weights, keep=N
     Returns:
         The gradient by `projected`, and the lists of those by `states` and by `weights`.
     """
-    before = [
-        ops.concatenate([ops.expand_dims(state, 0), history[name][:-1]], axis=0)
-        for state, name in zip(states, cell.states, strict=True)
-    ]  # (time, batch, units) each
+    before = _states_before(cell, history, states)
     factors = cell.linearise(before, history, weights, dropped)
     transposed = [ops.transpose(weight) for weight in weights]
 
@@ -233,27 +239,76 @@ class Recurrent(keras.layers.Layer):
         outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else last[0]
         return (outputs, *last) if self.return_state else outputs
 
-    def trace(self, inputs, initial_state=None, mask=None):
+    def trace(self, inputs, initial_state=None, mask=None, force=None):
         """Everything the cell computes at every step, without dropout.
 
         Args:
             inputs, initial_state, mask: As in a call.
+            force: Dict from names in `cell.internals` to the values they are held at, whatever
+                the cell computes: a number, or an array `(units,)` or `(batch, units)` in which
+                NaN leaves a unit free. `{"forget": 1}` holds every forget gate open; a hidden
+                state of 0 silences a unit; a forget gate of 1 with an input gate of 0 freezes
+                an LSTM's cell.
 
         Returns:
             Dict from the names in `cell.internals` (gates, candidate, cell and hidden state)
             to tensors `(batch, time, units)`, in the order of the inputs' time steps. At masked
             steps the states are those carried over.
+
+        Raises:
+            ValueError: if `force` names what the cell does not compute.
         """
         if not self.built:
             self.build(inputs.shape)
+        if unknown := set(force or ()) - set(self.cell.internals):
+            raise ValueError(
+                f"`force` may name {list(self.cell.internals)}. Received: {sorted(unknown)}"
+            )
         projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
         weights = self.cell.recurrent_weights()
-        _, history = unroll(self.cell, projected, states, weights, keep)
+        _, history = unroll(self.cell, projected, states, weights, keep, force=force)
         traced = {}
         for name in self.cell.internals:
             values = ops.transpose(history[name], (1, 0, 2))  # (batch, time, units)
             traced[name] = ops.flip(values, axis=1) if self.go_backwards else values
         return traced
+
+    def jacobians(self, inputs, initial_state=None, mask=None):
+        """How the states after each step depend on those before it, without dropout.
+
+        A gradient travels back through time as a row vector times one of these matrices after
+        the other (Pascanu, Mikolov & Bengio 2013). They come from the cell's own backward step,
+        applied at all time steps at once to the unit vectors.
+
+        Args:
+            inputs, initial_state, mask: As in a call.
+
+        Returns:
+            Tensor `(batch, time, n, n)`, in the order of the inputs' time steps, where n is the
+            number of states times `units`: entry i, j is the derivative of number i of the
+            states after the step by number j of those before it, the cell's states one after
+            the other as in `cell.states`. At masked steps it is the identity.
+        """
+        if not self.built:
+            self.build(inputs.shape)
+        cell = self.cell
+        projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
+        weights = cell.recurrent_weights()
+        _, history = unroll(cell, projected, states, weights, keep)
+        factors = cell.linearise(_states_before(cell, history, states), history, weights)
+        size = len(cell.states) * cell.units
+        time, batch, _ = ops.shape(projected)
+        rows = ops.broadcast_to(ops.eye(size, dtype=cell.compute_dtype), (time, batch, size, size))
+        back, _ = cell.backstep(
+            [ops.expand_dims(factor, 2) for factor in factors],
+            ops.split(rows, len(cell.states), axis=-1),  # (time, batch, size, units) each
+            [ops.transpose(weight) for weight in weights],
+        )
+        found = ops.concatenate(back, axis=-1)
+        if keep is not None:
+            found = ops.where(ops.expand_dims(keep, -1), found, rows)
+        found = ops.transpose(found, (1, 0, 2, 3))  # (batch, time, size, size)
+        return ops.flip(found, axis=1) if self.go_backwards else found
 
     def _prepare(self, inputs, initial_state, mask, training=False):
         """What `unroll` needs: projected inputs, first states, `keep` and `dropped`."""

@@ -10,6 +10,7 @@ BACKEND = keras.backend.backend()
 
 VARIANTS = {
     "rnn": (RNNCell, {}),
+    "rnn linear": (RNNCell, {"activation": "linear"}),
     "irnn": (RNNCell, {"activation": "relu", "recurrent_initializer": "identity"}),
     "lstm": (LSTMCell, {}),
     "lstm peepholes": (LSTMCell, {"peepholes": True}),

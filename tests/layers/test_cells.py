@@ -54,6 +54,8 @@ def test_rnn_by_hand():
     assert hidden == pytest.approx([tanh(0.35), tanh(-0.9)], abs=1e-6)
     (hidden,) = one_step(RNNCell(2, activation="relu"), weights, [1.0], [0.5, -1.0])
     assert hidden == pytest.approx([0.35, 0.0], abs=1e-6)
+    (hidden,) = one_step(RNNCell(2, activation="linear"), weights, [1.0], [0.5, -1.0])
+    assert hidden == pytest.approx([0.35, -0.9], abs=1e-6)
 
 
 def test_lstm_by_hand():
@@ -190,11 +192,12 @@ def check_seed(cell):
 
 
 def check_activation(cell):
-    made = [built(cell(activation=name)) for name in ("tanh", "relu")]
+    made = [built(cell(activation=name)) for name in ("tanh", "relu", "linear")]
     for each in made:
         randomise(each)
-    squashed, rectified = (response(each) for each in made)
-    np.testing.assert_allclose(squashed.clip(0), np.tanh(rectified), atol=1e-6)
+    squashed, rectified, plain = (response(each) for each in made)
+    np.testing.assert_allclose(squashed, np.tanh(plain), atol=1e-6)
+    np.testing.assert_allclose(rectified, plain.clip(0), atol=1e-6)
 
 
 def check_forget_bias(cell):

@@ -318,7 +318,8 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
 
     def rnn(x, hidden, _):
         total = x @ kernel + hidden @ recurrent + bias
-        return {"hidden": np.tanh(total) if cell.activation == "tanh" else np.maximum(total, 0)}
+        made = {"tanh": np.tanh(total), "relu": np.maximum(total, 0), "linear": total}
+        return {"hidden": made[cell.activation]}
 
     def lstm(x, hidden, memory):
         total = cut(x @ kernel + hidden @ recurrent + bias)

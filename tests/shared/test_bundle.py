@@ -43,3 +43,12 @@ def test_a_network_refuses_weights_of_another_shape():
         np.testing.assert_array_equal(array, changed[name])
     with pytest.raises(bundle.BundleError, match="do not fit"):
         bundle.set_weights(network, {name: array[:1] for name, array in weights.items()})
+
+
+def test_whole_numbers_are_stored_as_they_are(tmp_path):
+    numbers = np.array([0, 255, 70_000], "int32")
+    arrays = {"numbers": numbers, "codes": numbers.astype("uint8")}
+    bundle.save_arrays(tmp_path / "a.safetensors", arrays)
+    loaded = bundle.load_arrays(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(loaded["numbers"], numbers)
+    assert (loaded["numbers"].dtype, loaded["codes"].dtype) == (np.int32, np.uint8)

@@ -1,5 +1,7 @@
 import re
 
+import gradio as gr
+
 from shared import page
 from shared.layers import LSTMCell
 
@@ -19,7 +21,8 @@ def test_messages_are_escaped():
 
 def test_source_is_shown_as_it_stands():
     text = re.sub("<[^>]+>", "", page.source(LSTMCell.step))
-    assert text.startswith("def step(self, projected, states, weights, dropped=None):\n    hidden")
+    head = "def step(self, projected, states, weights, dropped=None, force=None):"
+    assert text.startswith(f"{head}\n    hidden")
 
 
 def test_equations_have_subscripts():
@@ -33,3 +36,31 @@ def test_dates_are_written_out():
 
 def test_nothing_in_the_head_points_elsewhere():
     assert "http" not in page.head()
+
+
+def test_a_link_hides_the_knobs_it_names_and_sets_them_all():
+    updates = page.locked({"lock": "units,seed"}, text="1 2", units=3, seed=7)
+    assert [update["value"] for update in updates] == ["1 2", 3, 7]
+    assert [update["visible"] for update in updates] == [True, False, False]
+    assert all(update["visible"] for update in page.locked({}, text="1 2", units=3))
+
+
+def test_code_and_names_of_files_are_escaped():
+    assert "<b>" not in page.code("x = '<b>'")
+    saved = page.savable("<figure></figure>", 'a"b', ["n", "value"], [[1, 0.5], [2, "=1+1"]])
+    assert "data:text/csv;charset=utf-8,n%2Cvalue%0D%0A1%2C0.5%0D%0A2%2C%27%3D1%2B1" in saved
+    assert 'download="a&quot;b.csv"' in saved
+    assert saved.count("unrolled.saveFigure(this") == 2
+
+
+def test_tabs_within_a_page_have_addresses_of_two_parts():
+    with (
+        gr.Blocks(),
+        gr.Tabs(elem_id="pages"),
+        gr.Tab("Outer", id="cells") as outer,
+        gr.Tabs(elem_id="lesson"),
+        gr.Tab("Inner", id="race") as inner,
+    ):
+        page.link_button(inner, knob=gr.Number())
+    assert page._address(outer) == {"tab": "cells"}
+    assert page._address(inner) == {"tab": "cells", "lesson": "race"}

@@ -117,3 +117,9 @@ def test_every_colour_has_a_light_and_a_dark_shade():
     for shades in plots.PALETTE.values():
         assert len(shades) == 2
         assert all(re.fullmatch("#[0-9A-F]{6}", shade) for shade in shades)
+
+
+def test_the_vertical_axis_is_marked_where_asked():
+    drawn = chart([0, 4], levels=[1, 3], form=lambda value: f"level {value}")
+    assert re.findall("level (\\d)", drawn) == ["1", "3"]
+    assert 'y1="75.00%"' in drawn and 'y1="25.00%"' in drawn

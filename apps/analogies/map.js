@@ -1,0 +1,204 @@
+// The map of words on a canvas: pan, zoom, turn in three dimensions, point, click, search.
+// `value`: {words, points (x, y[, z] in −1…1), clusters, names, found, axes}.
+const canvas = element.querySelector("canvas");
+const said = element.querySelector(".map-said");
+const pen = canvas.getContext("2d");
+const SHADES = ["positive", "negative", "gru", "rnn", "forget", "output", "lstm", "baseline"];
+let data = null, zoom = 1, shift = [0, 0], turn = [0.6, 0.35], places = [], over = -1, waiting = false;
+
+const style = (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
+const deep = () => data.points.length && data.points[0].length === 3;
+
+function project([x, y, z = 0]) {
+  if (!deep()) return [x, y, 0];
+  const [a, b] = turn, side = x * Math.cos(a) + z * Math.sin(a), far = z * Math.cos(a) - x * Math.sin(a);
+  return [side * 0.8, (y * Math.cos(b) - far * Math.sin(b)) * 0.8, y * Math.sin(b) + far * Math.cos(b)];
+}
+
+function draw() {
+  waiting = false;
+  if (!data) return;
+  const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
+  if (!width) return;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const shades = SHADES.map(style), ink = style("ink"), faint = style("ink-2"), ground = style("ground");
+  const half = Math.min(width, height) / 2 - 8, wide = deep() ? half : width / 2 - 24, high = deep() ? half : height / 2 - 16;
+  places = data.points.map((point) => {
+    const [x, y, z] = project(point);
+    return [width / 2 + shift[0] + x * wide * zoom, height / 2 + shift[1] - y * high * zoom, z];
+  });
+  if (data.axes) axes(width, height, faint);
+  const found = new Set(data.found);
+  const order = places.map((_, n) => n);
+  if (deep()) order.sort((a, b) => places[a][2] - places[b][2]);
+  const size = Math.min(4.5, 1.7 + 0.5 * Math.log2(zoom) + (data.words.length < 200 ? 2 : 0));
+  for (const n of order) {
+    const [x, y, z] = places[n];
+    if (x < -5 || y < -5 || x > width + 5 || y > height + 5) continue;
+    pen.globalAlpha = (found.size && !found.has(n) ? 0.35 : 0.85) * (deep() ? 0.55 + 0.45 * Math.min(1, Math.max(0, (z + 1) / 2)) : 1);
+    pen.fillStyle = shades[data.clusters[n] % shades.length];
+    pen.beginPath();
+    pen.arc(x, y, size, 0, 7);
+    pen.fill();
+  }
+  pen.globalAlpha = 1;
+  // Words are written where there is room: what was looked for first, then the frequent ones.
+  pen.font = `13px ${style("sans")}`;
+  pen.textBaseline = "middle";
+  const taken = [], budget = Math.min(420, Math.round((width * height) / 5200));
+  const write = (n, strong) => {
+    const [x, y] = places[n], text = data.words[n];
+    if (x < 0 || y < 0 || x > width || y > height) return false;
+    const long = pen.measureText(text).width, left = x + size + 4 + long > width ? x - size - 4 - long : x + size + 4;
+    const box = [left - 3, y - 9, left + long + 3, y + 9];
+    if (!strong && taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return false;
+    taken.push(box);
+    if (strong) {
+      pen.globalAlpha = 0.85;
+      pen.fillStyle = ground;
+      pen.fillRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
+      pen.globalAlpha = 1;
+    }
+    pen.lineWidth = 3;
+    pen.strokeStyle = ground;
+    pen.strokeText(text, left, y);
+    pen.fillStyle = strong ? ink : faint;
+    pen.fillText(text, left, y);
+    return true;
+  };
+  for (const n of data.found) {
+    write(n, true);
+    pen.strokeStyle = ink;
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    pen.arc(places[n][0], places[n][1], size + 3, 0, 7);
+    pen.stroke();
+  }
+  let written = 0;
+  for (let n = 0; n < places.length && written < budget; n++) if (!found.has(n) && write(n, false)) written++;
+  if (over >= 0) write(over, true);
+}
+
+function axes(width, height, faint) {
+  pen.strokeStyle = style("rule");
+  pen.lineWidth = 1;
+  pen.beginPath();
+  pen.moveTo(0, height / 2 + shift[1]);
+  pen.lineTo(width, height / 2 + shift[1]);
+  pen.moveTo(width / 2 + shift[0], 0);
+  pen.lineTo(width / 2 + shift[0], height);
+  pen.stroke();
+  pen.fillStyle = faint;
+  pen.font = `600 13px ${style("sans")}`;
+  const [left, right, low, high] = data.axes, y = Math.min(height - 12, Math.max(12, height / 2 + shift[1] - 10));
+  pen.textAlign = "left";
+  pen.fillText(`← ${left}`, 4, y);
+  pen.textAlign = "right";
+  pen.fillText(`${right} →`, width - 4, y);
+  pen.textAlign = "center";
+  pen.fillText(`↑ ${high}`, width / 2 + shift[0], 12);
+  pen.fillText(`↓ ${low}`, width / 2 + shift[0], height - 10);
+  pen.textAlign = "left";
+}
+
+function later() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(draw);
+}
+
+function read() {
+  const text = element.querySelector(".map-data").textContent;
+  const fresh = text ? JSON.parse(text) : null;
+  if (fresh && (!data || fresh.view !== data.view)) {
+    zoom = 1;
+    shift = [0, 0];
+  }
+  data = fresh;
+  over = -1;
+  said.textContent = "";
+  later();
+}
+
+function at(event) {
+  const box = canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+  let best = -1, least = 196;
+  places.forEach(([left, top], n) => {
+    const apart = (left - x) ** 2 + (top - y) ** 2;
+    if (apart < least) [best, least] = [n, apart];
+  });
+  return best;
+}
+
+function scale(factor, x, y) {
+  const bounded = Math.min(60, Math.max(0.5, zoom * factor)), step = bounded / zoom;
+  const centre = [canvas.clientWidth / 2, canvas.clientHeight / 2];
+  shift = [0, 1].map((n) => ([x, y][n] - centre[n]) * (1 - step) + shift[n] * step);
+  zoom = bounded;
+  later();
+}
+
+let held = null, moved = 0;
+canvas.addEventListener("pointerdown", (event) => {
+  held = [event.clientX, event.clientY];
+  moved = 0;
+});
+window.addEventListener("pointerup", () => { held = null; });
+canvas.addEventListener("pointermove", (event) => {
+  if (!data) return;
+  if (held && event.pointerType !== "touch") {
+    const by = [event.clientX - held[0], event.clientY - held[1]];
+    held = [event.clientX, event.clientY];
+    moved += Math.abs(by[0]) + Math.abs(by[1]);
+    if (deep() && !event.shiftKey) turn = [turn[0] + by[0] / 150, turn[1] + by[1] / 150];
+    else shift = [shift[0] + by[0], shift[1] + by[1]];
+    later();
+    return;
+  }
+  const found = at(event);
+  if (found !== over) {
+    over = found;
+    canvas.style.cursor = over >= 0 ? "pointer" : "grab";
+    said.textContent = over >= 0 ? `${data.words[over]} · ${data.names[data.clusters[over]] || ""}` : "";
+    later();
+  }
+});
+canvas.addEventListener("click", (event) => {
+  if (!data || moved > 6) return;
+  const found = at(event);
+  if (found >= 0) trigger("click", { word: data.words[found] });
+});
+canvas.addEventListener("wheel", (event) => {
+  // A wheel alone scrolls the page; with Ctrl, or a pinch, it zooms.
+  if (!event.ctrlKey && !event.metaKey) return;
+  event.preventDefault();
+  scale(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
+}, { passive: false });
+element.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
+  const factor = Number(button.dataset.zoom);
+  if (factor) scale(factor, canvas.clientWidth / 2, canvas.clientHeight / 2);
+  else {
+    zoom = 1;
+    shift = [0, 0];
+    turn = [0.6, 0.35];
+    later();
+  }
+}));
+canvas.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }[event.key];
+  if (step) shift = shift.map((value, n) => value + step[n]);
+  else if (event.key === "+" || event.key === "=") return scale(1.5, canvas.clientWidth / 2, canvas.clientHeight / 2);
+  else if (event.key === "-") return scale(1 / 1.5, canvas.clientWidth / 2, canvas.clientHeight / 2);
+  else return;
+  event.preventDefault();
+  later();
+});
+new ResizeObserver(later).observe(canvas);
+new MutationObserver(later).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+watch("value", read);
+read();

@@ -1,0 +1,173 @@
+"""Words and their vectors: on disk at four bits a number, in memory, from other people's files."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from shared import bundle
+from shared.text import plain_words
+
+FOLDER = bundle.MODELS / "analogies"
+LEVELS = 16  # of a number as stored: four bits
+
+
+class VectorsError(ValueError):
+    """What was asked cannot be answered; the message is a sentence for the page."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """A vocabulary, the most frequent words first, and its vectors.
+
+    Attributes:
+        words: List of words.
+        matrix: Array `(words, dimensions)` of rows of length 1.
+        name: What they are, for the page.
+    """
+
+    words: list[str]
+    matrix: np.ndarray
+    name: str = ""
+
+    @cached_property
+    def index(self):
+        """Dict from a word to its row."""
+        return {word: n for n, word in enumerate(self.words)}
+
+    def __len__(self):
+        return len(self.words)
+
+    def __contains__(self, word):
+        return word in self.index
+
+    def __getitem__(self, word):
+        return self.matrix[self.index[word]]
+
+    @classmethod
+    def of(cls, words, matrix, name=""):
+        """The same from rows of any length."""
+        matrix = np.asarray(matrix, "float32")
+        lengths = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))[:, None]
+        return cls(list(words), matrix / np.maximum(lengths, 1e-12), name)
+
+    def first(self, count):
+        """The most frequent words alone."""
+        return Vectors(self.words[:count], self.matrix[:count], self.name)
+
+
+def pack(matrix, rounds=30):
+    """Rows at four bits a number: the index of the nearest of 16 levels (Lloyd 1957, Max 1960).
+
+    Each row is first brought to a standard deviation of 1; its length is not kept, for cosines
+    do not depend on it.
+
+    Args:
+        matrix: Array `(rows, dimensions)`, an even number of dimensions.
+        rounds: Of fitting the levels to the numbers.
+
+    Returns:
+        Dict with `codes`, uint8 `(rows, dimensions / 2)`, two a byte, and `levels`, `(16,)`.
+    """
+    if matrix.shape[1] % 2:
+        raise ValueError(f"`matrix` must have an even number of columns. Received: {matrix.shape}")
+    rows = matrix / np.maximum(matrix.std(axis=1, keepdims=True), 1e-12)
+    sample = np.sort(rows.ravel()[:: max(1, rows.size // 1_000_000)])
+    levels = np.quantile(sample, (np.arange(LEVELS) + 0.5) / LEVELS)
+    for _ in range(rounds):
+        cuts = np.searchsorted(sample, (levels[1:] + levels[:-1]) / 2)
+        parts = np.split(sample, cuts)
+        levels = np.array(
+            [part.mean() if len(part) else old for part, old in zip(parts, levels, strict=True)]
+        )
+    levels = levels.astype("float16")
+    codes = np.searchsorted((levels[1:] + levels[:-1]).astype("float32") / 2, rows).astype("uint8")
+    return {"codes": codes[:, ::2] << 4 | codes[:, 1::2], "levels": levels}
+
+
+def unpack(packed):
+    """The rows of `pack`, an array `(rows, dimensions)` of float32."""
+    codes, levels = packed["codes"], np.asarray(packed["levels"], "float32")
+    pairs = np.stack([np.repeat(levels, LEVELS), np.tile(levels, LEVELS)], axis=1)  # (256, 2)
+    # A pair of float32 is looked up as one complex64, four times as quickly.
+    return pairs.view("complex64")[:, 0][codes].view("float32")
+
+
+def save(folder, words, matrix):
+    """Write a bundle's words and vectors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle.save_arrays(folder / "vectors.safetensors", pack(matrix))
+    text = json.dumps(list(words), ensure_ascii=False, separators=(",", ":"))
+    (folder / "words.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder=FOLDER):
+    """The `Vectors` of a bundle.
+
+    Raises:
+        BundleError: if it is missing or damaged.
+    """
+    matrix = unpack(bundle.load_arrays(folder / "vectors.safetensors"))
+    try:
+        words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise bundle.BundleError(f"{folder.name}/words.json cannot be read.") from error
+    if len(words) != len(matrix):
+        raise bundle.BundleError(
+            f"The vocabulary of {folder.name} has {len(words):,} words, but there are "
+            f"{len(matrix):,} vectors."
+        )
+    return Vectors.of(words, matrix, "these vectors")
+
+
+def read_file(path, most=400_000):
+    """The `Vectors` of a file: word2vec `.bin` or `.txt`, GloVe's `.txt`, or gensim's `.kv`.
+
+    Words are brought to the form the page asks for, lower case without accents; of words that then
+    are the same the most frequent, the first, is kept. A `.kv` holds a pickle: read only your own.
+
+    Args:
+        path: The file, `.gz` or not.
+        most: Words to read, the first of the file; `.kv` files are read whole.
+
+    Raises:
+        BundleError: if it cannot be read.
+    """
+    from gensim.models import KeyedVectors
+
+    path = Path(path)
+    if not path.is_file():
+        raise bundle.BundleError(f"There is no file {path}.")
+    kind = path.name.lower().removesuffix(".gz")
+    try:
+        if kind.endswith(".kv"):
+            loaded = KeyedVectors.load(str(path), mmap="r")
+        else:
+            binary = kind.endswith(".bin")
+            header = binary or _has_header(path)
+            loaded = KeyedVectors.load_word2vec_format(
+                str(path), binary=binary, no_header=not header, limit=most, unicode_errors="ignore"
+            )
+    except Exception as error:  # gensim raises what its parsers happen to meet
+        raise bundle.BundleError(
+            f"{path.name} cannot be read as vectors: word2vec .bin or .txt, GloVe .txt, gensim .kv."
+        ) from error
+    rows = {}
+    for row, word in enumerate(loaded.index_to_key[:most]):
+        parts = plain_words(word.replace("_", " "))
+        if parts:
+            rows.setdefault(" ".join(parts), row)
+    if len(rows) < 4:
+        raise bundle.BundleError(f"{path.name} has fewer than four words.")
+    return Vectors.of(list(rows), loaded.vectors[list(rows.values())], path.name)
+
+
+def _has_header(path):
+    import gzip
+
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", errors="ignore") as file:
+        cells = file.readline().split()
+    return len(cells) == 2 and all(cell.isdigit() for cell in cells)

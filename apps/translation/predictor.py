@@ -1,0 +1,304 @@
+"""From English text to French: sentences, beams, what each word looked at, and how sure it is."""
+
+import re
+import threading
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from apps.translation.model import BEGIN, END, UNKNOWN, Translator
+from shared import bundle
+from shared.compiled import Compiled
+from shared.decoding import beam
+from shared.text import SubwordTokenizer, clean, pad
+
+FOLDER = bundle.MODELS / "translation"
+LENGTHS = (8, 16, 24, 48, 96)  # padded lengths in tokens, one compiled graph each
+ROWS = (1, 16)  # sentences decoded together
+WIDTH, ALPHA = 4, 1.0  # chosen on the validation pairs
+LONGEST = 5_000  # characters of a text
+
+# A full stop after these does not end a sentence.
+_SHORT = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\b[ap]\.m)"
+_END = re.compile(rf"((?:[!?…]|{_SHORT}\.)[\"')\]]*)\s+(?=[\"'(\[]?[A-Z0-9])")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+")
+_FRENCH = set(
+    re.findall("[a-z]+", "le la les des est une dans pas que qui je vous nous il elle et")
+)
+_ENGLISH = set(re.findall("[a-z]+", "the a an is are was of to in and you he she it we they not"))
+
+
+class InputError(ValueError):
+    """The text cannot be translated; the message is a sentence for the page."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One translation of a sentence.
+
+    Attributes:
+        text: In French spacing.
+        pieces: Its tokens as written, `▁` where a space precedes, the end token last.
+        each: The probability of each token, `(tokens,)`.
+        attention: What each looked at, `(tokens, source tokens)`; zeros without attention.
+        score: Log-probability divided by the length penalty.
+    """
+
+    text: str
+    pieces: tuple[str, ...]
+    each: np.ndarray
+    attention: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence and its translations, the best first.
+
+    Attributes:
+        source: As read.
+        pieces: Its tokens, the end token last.
+        hypotheses: The distinct translations found, or one faithful copy.
+        tree: What the beam weighed, arrays `(steps, 2 * width)`; see `shared.decoding.Beams`.
+        copied: Whether there was nothing in it to translate.
+        notes: Sentences the reader should know.
+    """
+
+    source: str
+    pieces: tuple[str, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    tree: dict | None
+    copied: bool
+    notes: tuple[str, ...]
+
+    @property
+    def text(self):
+        """The best translation."""
+        return self.hypotheses[0].text
+
+    @property
+    def confidence(self):
+        """The geometric mean of the probabilities of its tokens."""
+        return float(np.exp(np.log(np.maximum(self.hypotheses[0].each, 1e-9)).mean()))
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A text and its translation.
+
+    Attributes:
+        text: The French text, with the line breaks of the English one.
+        lines: For every line, its `Sentence`s.
+    """
+
+    text: str
+    lines: tuple[tuple[Sentence, ...], ...]
+
+
+def check(text):
+    """Refuse a text that is not English.
+
+    Raises:
+        InputError: if there is nothing in it that could be translated.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InputError("There is nothing to translate yet. Type a sentence in English.")
+    if len(text) > LONGEST:
+        raise InputError(
+            f"This text has {len(text):,} characters; at most {LONGEST:,} are translated at once. "
+            "Shorten it, or upload it as a file."
+        )
+    letters = [c for c in text if c.isalpha()]
+    foreign = [c for c in letters if not unicodedata.name(c, "").startswith("LATIN")]
+    if len(foreign) > len(letters) / 2:
+        script = unicodedata.name(foreign[0], "another script").split()[0].capitalize()
+        raise InputError(
+            f"This text is mostly in another alphabet ({script}). The network translates from "
+            "English: try an English sentence."
+        )
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    french, english = (sum(word in known for word in words) for known in (_FRENCH, _ENGLISH))
+    if french > 1 and french > 2 * english:
+        raise InputError("This looks like French already. Type the English, on this side.")
+
+
+def sentences_of(line):
+    """A line cut into sentences."""
+    return _END.sub("\\1\n", clean(line)).split("\n") if line.strip() else []
+
+
+def french_spacing(text):
+    """Text with the narrow spaces that French sets before `? ! ;` and inside « », after NF Z 44."""
+    text = re.sub(r" ?([?!;]+)(?=\s|$|[»\"')])", "\u202f\\1", text)
+    text = re.sub(r" :(?=\s|$)", "\u00a0:", text)
+    return re.sub(r"« ?", "«\u00a0", re.sub(r" ?»", "\u00a0»", text)).strip()
+
+
+def _fitting(sizes, needed):
+    return next((size for size in sizes if size >= needed), sizes[-1])
+
+
+class Predictor:
+    """A trained translator.
+
+    Load with `Predictor.load(variant)`; safe to use from several threads.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, network, tokenizer, card):
+        self.network = network
+        self.tokenizer = tokenizer
+        self.card = card
+        self._decoders = {}
+
+    @classmethod
+    def load(cls, variant="lstm", folder=None):
+        """A network of a bundle, read once per process.
+
+        Args:
+            variant: One of the card's variants.
+            folder: Path of a bundle; the shipped one if None.
+
+        Raises:
+            BundleError: if there is no such variant, or files are missing or damaged.
+        """
+        with cls._lock:
+            return _load(variant, folder or FOLDER)
+
+    def translate(self, text, width=WIDTH, alpha=ALPHA):
+        """The `Translation` of a text of any number of lines and sentences.
+
+        Args:
+            text: English.
+            width: Beam width.
+            alpha: Exponent of the length penalty.
+
+        Raises:
+            InputError: if there is nothing in it that could be translated.
+        """
+        check(text)
+        lines = [sentences_of(line) for line in text.split("\n")]
+        flat = iter(self.sentences([each for line in lines for each in line], width, alpha))
+        done = tuple(tuple(next(flat) for _ in line) for line in lines)
+        french = "\n".join(" ".join(each.text for each in line) for line in done)
+        return Translation(french, done)
+
+    def sentences(self, texts, width=WIDTH, alpha=ALPHA):
+        """`Sentence`s for a list of single sentences, batched by length, in its order."""
+        sources = self.tokenizer.encode([clean(text) for text in texts])
+        found = {}
+        lengths = np.array([len(source) for source in sources], int)
+        wanted = [n for n in np.argsort(lengths, kind="stable") if _to_translate(texts[n])]
+        for start in range(0, len(wanted), ROWS[-1]):
+            rows = wanted[start : start + ROWS[-1]]
+            time = _fitting(LENGTHS, lengths[rows[-1]])
+            padded = np.zeros((_fitting(ROWS, len(rows)), time), "int32")
+            padded[: len(rows)] = pad([sources[row] for row in rows], time)
+            result = self._decoder(width)(padded, np.float32(alpha))
+            beams = [np.asarray(part) for part in (*result.written, result.normalised)]
+            tree = {name: np.asarray(values) for name, values in result.tree.items()}
+            for place, row in enumerate(rows):
+                lanes = [part[place] for part in beams]
+                branches = {name: values[place] for name, values in tree.items()}
+                found[row] = self._sentence(texts[row], sources[row], lanes, branches, time)
+        return [found.get(n) or _copy(text) for n, text in enumerate(texts)]
+
+    def _decoder(self, width):
+        with self._lock:
+            if width not in self._decoders:
+                self._decoders[width] = Compiled(_search(self.network, width))
+            return self._decoders[width]
+
+    def _sentence(self, text, source, lanes, tree, longest):
+        hypotheses, seen = [], set()
+        pieces = self.tokenizer.pieces(source)
+        for tokens, length, score, each, weights, normalised in zip(*lanes, strict=True):
+            numbers = tuple(int(token) for token in tokens[:length])
+            if score < -1e8 or numbers in seen:
+                continue
+            seen.add(numbers)
+            weights = weights[:length, : len(source)]
+            hypotheses.append(
+                Hypothesis(
+                    text=self._written(numbers, weights, pieces),
+                    pieces=tuple(self.tokenizer.pieces(numbers)),
+                    each=np.exp(each[:length]),
+                    attention=weights,
+                    score=float(normalised),
+                )
+            )
+        notes = []
+        if len(source) > longest:
+            notes.append(f"This sentence is too long: only its first {longest} tokens were read.")
+        unknown = int(np.sum(source == UNKNOWN))
+        if unknown:
+            notes.append(
+                f"{unknown} of its characters stood in no training sentence and "
+                f"{'is' if unknown == 1 else 'are'} copied where the network asks for them."
+            )
+        if lanes[0][0].all():
+            notes.append("The translation was cut: it had not ended after the most tokens allowed.")
+        return Sentence(text, tuple(pieces), tuple(hypotheses), tree, False, tuple(notes))
+
+    def _written(self, numbers, weights, pieces):
+        """The text of tokens; an unknown one is the source's most attended (Luong et al. 2015)."""
+        parts, held = [], []
+        for number, looked in zip(numbers, weights, strict=True):
+            if number == UNKNOWN and looked.any():
+                parts += [self.tokenizer.decode(held), pieces[int(looked.argmax())]]
+                held = []
+            elif number != END:
+                held.append(number)
+        return french_spacing("".join([*parts, self.tokenizer.decode(held)]).replace("▁", " "))
+
+
+def _search(network, width):
+    def search(source, alpha):
+        memory, mask, states = network.encode(source)
+        from keras import ops
+
+        lanes = width + 1
+        memory, mask = (ops.repeat(part, lanes, axis=0) for part in (memory, mask))
+
+        def step(tokens, states):
+            # The first call, before the lanes, asks for the shapes alone.
+            return network.step(tokens, states, memory, mask)
+
+        begin = ops.full((source.shape[0],), BEGIN, "int32")
+        steps = source.shape[1] * 3 // 2 + 8
+        return beam(step, states, begin, END, steps, width, alpha)
+
+    return search
+
+
+def _to_translate(text):
+    """Whether there is a word in it that is not an address."""
+    return any(c.isalpha() for c in _ADDRESS.sub("", text))
+
+
+def _copy(text):
+    hypothesis = Hypothesis(text, (text,), np.ones(1), np.ones((1, 1)), 0.0)
+    note = "There are no words in this to translate: it is copied."
+    return Sentence(text, (text,), (hypothesis,), None, True, (note,))
+
+
+@cache
+def _load(variant, folder):
+    card = bundle.read_card(folder)
+    if variant not in card["variants"]:
+        raise bundle.BundleError(f"The bundle {folder.name} has no network {variant}.")
+    network = Translator(**card["variants"][variant]["network"])
+    network.build(((None, None), (None, None)))
+    bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
+    return Predictor(network, _tokenizer(folder), card)
+
+
+@cache
+def _tokenizer(folder):
+    try:
+        return SubwordTokenizer.load(folder / "tokenizer.json")
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise bundle.BundleError(f"{folder.name}/tokenizer.json cannot be read.") from error

@@ -1,0 +1,106 @@
+"""How long an analogy takes beside gensim's, loading the vectors, and the map in a browser.
+
+`python -m benchmarks.analogies [--site ADDRESS] [--json]`. Milliseconds, medians, warm.
+"""
+
+import json
+import shutil
+import time
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from apps.analogies import vectors as store
+from apps.analogies.examples import ANALOGIES
+from apps.analogies.predictor import METHODS, Predictor
+from benchmarks.forecasting import milliseconds
+
+app = typer.Typer(add_completion=False)
+
+
+def measure(repeats=15):
+    """All timings without a browser, as a dict."""
+    from gensim.models import KeyedVectors
+
+    times = {"load": milliseconds(store.load, 5)}
+    predictor = Predictor.load()
+    vectors = predictor.vectors
+    questions = [words for _, *words in ANALOGIES]
+    for method in METHODS:
+        asked = milliseconds(
+            lambda method=method: [predictor.analogy(*words, method) for words in questions],
+            repeats,
+        )
+        times[f"analogy_{method}"] = round(asked / len(questions), 1)
+    keyed = KeyedVectors(vector_size=vectors.matrix.shape[1])
+    keyed.add_vectors(vectors.words, vectors.matrix)
+    theirs = milliseconds(
+        lambda: [keyed.most_similar([b, c], [a]) for a, b, c in questions], repeats
+    )
+    times["gensim_most_similar"] = round(theirs / len(questions), 1)
+    given = np.ascontiguousarray(vectors.matrix[:3].T)
+    times["the_product_alone"] = milliseconds(lambda: vectors.matrix @ given, repeats)
+    return times
+
+
+def measure_map(address):
+    """Milliseconds from the map's words in the page until they are painted, in a browser."""
+    from playwright.sync_api import sync_playwright
+
+    # The picture is asked for anew, and timed until two frames after its data have come.
+    script = """async () => {
+      const box = document.querySelector('#word-map'), data = box.querySelector('.map-data');
+      const before = data.textContent;
+      const arrived = new Promise((done) => new MutationObserver((_, watcher) => {
+        if (document.querySelector('.map-data').textContent === before) return;
+        watcher.disconnect();
+        const start = performance.now();
+        requestAnimationFrame(() => requestAnimationFrame(() => {
+          box.querySelector('canvas').getContext('2d').getImageData(0, 0, 1, 1);
+          done(performance.now() - start);
+        }));
+      }).observe(box, {childList: true, subtree: true, characterData: true}));
+      return arrived;
+    }"""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{address}/?tab=analogies")
+        page.wait_for_function(
+            "document.querySelector('.map-data')?.textContent.length > 1000", timeout=120_000
+        )
+        times = {}
+        for layout in ("PCA, flat", "PCA, deep", "t-SNE, flat"):
+            page.get_by_label("Layout").click()
+            waiting = page.evaluate_handle(f"({{ promise: ({script})() }})")
+            start = time.perf_counter()
+            page.get_by_role("option", name=layout).click()
+            times[f"map_painted, {layout}"] = round(waiting.evaluate("one => one.promise"), 1)
+            times[f"map_from_click, {layout}"] = round(1000 * (time.perf_counter() - start), 1)
+        browser.close()
+    return times
+
+
+@app.command()
+def main(
+    site: Annotated[
+        str | None, typer.Option(help="Address of a running site: its map too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+):
+    """Time the analogies, and with a site its map."""
+    times = measure()
+    if site:
+        times |= measure_map(site)
+    if as_json:
+        print(json.dumps(times))
+    else:
+        for name, value in times.items():
+            print(f"{name:40}{value:10.1f} ms")
+
+
+if __name__ == "__main__":
+    app()

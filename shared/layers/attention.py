@@ -1,0 +1,166 @@
+"""Attention: a weighted mean of a memory, with weights that a query chooses anew each time."""
+
+import keras
+from keras import initializers, ops
+
+
+class Attention(keras.layers.Layer):
+    """What both attentions share: the mask, the softmax and the weighted mean.
+
+    A subclass defines `scores(query, memory)`, a tensor `(batch, queries, time)`. Scores become
+    weights in float32 where the layer computes in less.
+
+    Args:
+        kernel_initializer: Initializer of the learned products.
+
+    Call arguments:
+        query: Tensor `(batch, queries, query features)`, such as the states of a decoder.
+        memory: Tensor `(batch, time, memory features)`, such as the states of an encoder.
+        mask: Boolean tensor `(batch, time)`, True where the memory counts, or None.
+
+    Returns:
+        The context `(batch, queries, memory features)`, and the weights
+        `(batch, queries, time)`, in float32 at least, which are 0 at masked steps and sum to 1;
+        where the whole memory is masked, both are 0.
+
+    Raises:
+        ValueError: if an argument or a shape does not fit; the message names it.
+    """
+
+    def __init__(self, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.supports_masking = True
+
+    def scores(self, query, memory):
+        """How well each step of the memory answers each query, before the softmax."""
+        raise NotImplementedError
+
+    def call(self, query, memory, mask=None):
+        self._check_shapes(query, memory, mask)
+        scores = self.scores(query, memory)  # (batch, queries, time)
+        scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
+        if mask is None:
+            weights = ops.softmax(scores, axis=-1)
+        else:
+            live = ops.expand_dims(ops.cast(mask, "bool"), 1)  # (batch, 1, time)
+            weights = ops.softmax(ops.where(live, scores, -1e9), axis=-1)
+            weights = ops.where(live, weights, ops.zeros_like(weights))
+        return ops.matmul(ops.cast(weights, memory.dtype), memory), weights
+
+    def compute_mask(self, query, previous_mask=None):
+        """None: a context is as long as the query, and its mask is the caller's to keep."""
+        return None
+
+    def _weight(self, name, rows, columns):
+        return self.add_weight((rows, columns), self.kernel_initializer, name=name)
+
+    def _check_shapes(self, query, memory, mask):
+        for name, tensor in (("query", query), ("memory", memory)):
+            if len(tensor.shape) != 3:
+                raise ValueError(
+                    f"`{name}` must have the shape (batch, steps, features). "
+                    f"Received: {name}.shape={tuple(tensor.shape)}"
+                )
+        if mask is None:
+            return
+        expected = tuple(memory.shape[:2])
+        shape = tuple(mask.shape)
+        fits = len(shape) == 2 and all(
+            a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"`mask` must have the shape (batch, time) = {expected}. "
+                f"Received: mask.shape={shape}"
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+        }
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class AdditiveAttention(Attention):
+    """Attention by a small network: score = v · tanh(q W + m U + b) (Bahdanau et al. 2015).
+
+    Args:
+        units: Positive integer, the size of the network's hidden layer.
+        **kwargs: The arguments of `Attention`.
+
+    Weights: query_kernel `(query features, units)`, memory_kernel `(memory features, units)`,
+    bias `(units,)`, score_kernel `(units, 1)`.
+
+    Example:
+
+    >>> context, weights = AdditiveAttention(8)(np.ones((2, 1, 3)), np.ones((2, 5, 4)))
+    >>> tuple(context.shape), tuple(weights.shape)
+    ((2, 1, 4), (2, 1, 5))
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(units, int) or units < 1:
+            raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
+        self.units = units
+
+    def build(self, query_shape, memory_shape):
+        self.query_kernel = self._weight("query_kernel", query_shape[-1], self.units)
+        self.memory_kernel = self._weight("memory_kernel", memory_shape[-1], self.units)
+        self.bias = self.add_weight((self.units,), "zeros", name="bias")
+        self.score_kernel = self._weight("score_kernel", self.units, 1)
+
+    def scores(self, query, memory):
+        asked = ops.matmul(query, self.query_kernel)  # (batch, queries, units)
+        known = ops.matmul(memory, self.memory_kernel) + self.bias  # (batch, time, units)
+        hidden = ops.tanh(ops.expand_dims(asked, 2) + ops.expand_dims(known, 1))
+        return ops.squeeze(ops.matmul(hidden, self.score_kernel), -1)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class DotAttention(Attention):
+    """Attention by a product: score = q · m, or q W · m (Luong, Pham & Manning 2015).
+
+    Args:
+        general: Learn the product W (Luong's “general”); without it query and memory must have
+            as many features as each other (“dot”).
+        scaled: Divide the scores by the square root of the number of memory features, so that
+            the softmax does not saturate in wide layers (Vaswani et al. 2017).
+        **kwargs: The arguments of `Attention`.
+
+    Weights: kernel `(query features, memory features)` with `general`, else none.
+
+    Example:
+
+    >>> context, weights = DotAttention(general=True)(np.ones((2, 1, 3)), np.ones((2, 5, 4)))
+    >>> tuple(context.shape), tuple(weights.shape)
+    ((2, 1, 4), (2, 1, 5))
+    """
+
+    def __init__(self, general=False, scaled=True, **kwargs):
+        super().__init__(**kwargs)
+        self.general = general
+        self.scaled = scaled
+
+    def build(self, query_shape, memory_shape):
+        if self.general:
+            self.kernel = self._weight("kernel", query_shape[-1], memory_shape[-1])
+        elif query_shape[-1] != memory_shape[-1]:
+            raise ValueError(
+                "`query` and `memory` must have as many features as each other without "
+                f"`general=True`. Received: {query_shape[-1]} and {memory_shape[-1]}"
+            )
+
+    def scores(self, query, memory):
+        asked = ops.matmul(query, self.kernel) if self.general else query
+        if self.scaled:
+            asked = asked * memory.shape[-1] ** -0.5
+        return ops.matmul(asked, ops.transpose(memory, (0, 2, 1)))
+
+    def get_config(self):
+        return {**super().get_config(), "general": self.general, "scaled": self.scaled}

@@ -1,0 +1,196 @@
+"""Hands on the gates: held states beside numpy, text in and out, the code shown."""
+
+import numpy as np
+import pytest
+
+from apps.cells.gates import tab, views
+from apps.cells.gates.model import CharacterNetwork
+from apps.cells.gates.predictor import Hold, Predictor, code, encode
+from shared import bundle
+
+ALPHABET = "\n abcdefg"
+TEXT = "bad cab\nface a bee"
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    network = CharacterNetwork(len(ALPHABET) + 1, dimensions=3, units=4, seed=0)
+    network.build((None, None))
+    rng = np.random.default_rng(0)
+    for variable in network.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape))
+    return Predictor(network, ALPHABET, {"probes": {}})
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def by_numpy(predictor, text, hold=None, after=0):
+    """Surprises of a text, and the cell states, by the LSTM's equations written out."""
+    arrays = {v.path.split("/", 1)[-1]: np.asarray(v, float) for v in predictor.network.variables}
+
+    def find(end):
+        return next(array for path, array in arrays.items() if path.endswith(end))
+
+    numbers = encode(text, ALPHABET)
+    hidden = cell = np.zeros(4)
+    surprise, cells = [], []
+    for n, number in enumerate(numbers):
+        x = find("embeddings")[number]
+        total = x @ find("cell/kernel") + hidden @ find("recurrent_kernel") + find("cell/bias")
+        i, f, g, o = np.split(total, 4)
+        gates = {"input": sigmoid(i), "forget": sigmoid(f), "output": sigmoid(o)}
+        held = slice(None) if hold is None or hold.unit is None else hold.unit
+        acting = hold is not None and n >= after
+        if acting and hold.what in gates:
+            gates[hold.what][held] = hold.value
+        if acting and hold.what == "freeze":
+            gates["forget"][held], gates["input"][held] = 1, 0
+        cell = gates["forget"] * cell + gates["input"] * np.tanh(g)
+        hidden = gates["output"] * np.tanh(cell)
+        if acting and hold.what == "silence":
+            hidden[held] = 0
+        logits = hidden @ find("head/kernel") + find("head/bias")
+        if n + 1 < len(numbers):
+            surprise.append(np.log(np.exp(logits).sum()) - logits[numbers[n + 1]])
+        cells.append(cell)
+    return np.array(surprise), np.array(cells)
+
+
+@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize(
+    "hold",
+    [
+        Hold(),
+        Hold("forget", 0.0),
+        Hold("forget", 1.0, 2),
+        Hold("input", 0.5),
+        Hold("output", 1.0, 0),
+        Hold("freeze", unit=1),
+        Hold("silence", unit=3),
+    ],
+)
+def test_a_held_reading_equals_numpy(predictor, hold, after):
+    surprise, cells = by_numpy(predictor, TEXT, hold, after)
+    reading = predictor.read(TEXT, hold, after)
+    np.testing.assert_allclose(reading.surprise, surprise, rtol=1e-3, atol=1e-4)
+    found = predictor.trace(TEXT, hold, after)["cell"]
+    np.testing.assert_allclose(found, cells, rtol=1e-3, atol=1e-4)
+
+
+def test_every_hold_changes_the_reading(predictor):
+    free = predictor.read(TEXT).surprise.mean()
+    for what in ("forget", "input", "output", "freeze", "silence"):
+        assert predictor.read(TEXT, Hold(what)).surprise.mean() != pytest.approx(free, abs=1e-4)
+
+
+def test_a_long_text_is_read_as_one(predictor):
+    long = (TEXT * 80)[:1200]
+    np.testing.assert_allclose(
+        predictor.read(long).surprise, by_numpy(predictor, long)[0], rtol=2e-3, atol=2e-4
+    )
+
+
+def test_writing_follows_the_noise_and_the_states(predictor):
+    """The first character is the likeliest under the noise of the seed, the next ones go on."""
+    reading = predictor.read(TEXT)
+    written = predictor.write(reading, 12, temperature=0.7, seed=5)
+    assert len(written) == 12
+    assert set(written) <= set(ALPHABET)
+    noise = 0.7 * np.random.default_rng(5).gumbel(size=(12, len(ALPHABET) + 1))
+    text = TEXT
+    for n, character in enumerate(written):
+        logits = np.log([p for _, p in sorted(_all(predictor, text))])
+        assert ALPHABET[int(np.argmax(logits + noise[n, 1:]))] == character
+        text += character
+    assert predictor.write(reading, 12, seed=5) == written
+    assert predictor.write(reading, 12, seed=6) != written
+    assert predictor.write(reading, 12, Hold("output", 0.0), seed=5) != written
+    assert predictor.write(reading, 0) == ""
+
+
+def _all(predictor, text):
+    """(place, probability) of every character of the alphabet after a text."""
+    numbers = encode(text, ALPHABET)
+    logs = predictor.log_probabilities(numbers[None])[0, -1]
+    return [(n, float(np.exp(logs[n + 1]))) for n in range(len(ALPHABET))]
+
+
+def test_unknown_characters_are_read_as_unknown():
+    assert encode("aéb", "ab").tolist() == [1, 0, 2]
+
+
+def test_the_likeliest_next_characters_come_first(predictor):
+    following = predictor.read(TEXT).following
+    shares = [share for _, share in following]
+    assert shares == sorted(shares, reverse=True)
+    assert dict(following)[following[0][0]] == pytest.approx(
+        max(p for _, p in _all(predictor, TEXT))
+    )
+
+
+@pytest.mark.parametrize("hold", [Hold("forget", 0.25), Hold("freeze", unit=3), Hold("silence")])
+def test_the_code_shown_runs_and_gives_the_same(predictor, hold, monkeypatch, capsys):
+    monkeypatch.setattr(Predictor, "load", lambda *folder: predictor)
+    names = {}
+    exec(code(TEXT, hold, 4), names)
+    expected = predictor.read(TEXT, hold, 4).surprise
+    np.testing.assert_allclose(names["surprise"], expected, rtol=1e-4, atol=1e-5)
+    assert "nats a character" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "unit", "sentence"),
+    [
+        ("forget", float("nan"), "all", "The gate needs a number"),
+        ("forget", 2, "all", "must lie between 0 and 1"),
+        ("forget", 0, "400", "The unit is 400"),
+        ("forget", 0, "none", "The unit needs a number"),
+        ("doors", 0, "all", "must be one of"),
+    ],
+)
+def test_bad_knobs_are_refused_with_a_sentence(what, value, unit, sentence):
+    with pytest.raises(tab.KnobError, match=sentence):
+        tab._hold(what, value, unit, 256)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("", "nothing to read"), ("a" * 601, "at most 600")]
+)
+def test_texts_that_cannot_be_read_are_refused(text, sentence):
+    with pytest.raises(tab.KnobError, match=sentence):
+        tab._checked(text)
+
+
+def test_what_stands_in_the_text_is_escaped():
+    shown = views.coloured("<b>&\n", [1.0, -1.0, 0.5, 0.0, 2.0], 1.0)
+    assert "<b>" not in shown
+    assert "&lt;" in shown
+    assert shown.count("<i ") == 5
+
+
+def test_the_shipped_network_needs_its_gates():
+    predictor = Predictor.load()
+    free = predictor.read(tab.PLAY).surprise.mean()
+    assert free < 2.3
+    assert predictor.read(tab.PLAY, Hold("output", 0.0)).surprise.mean() > free + 0.5
+    assert predictor.read(tab.PLAY, Hold("forget", 0.0)).surprise.mean() > free + 0.2
+    weights = bundle.MODELS / "characters" / "lstm.safetensors"
+    assert weights.stat().st_size < 1.5e6
+
+
+def test_the_probe_of_speakers_holds_on_text_of_our_own():
+    """The unit that the card names for speakers tells them apart in a play it has not read."""
+    predictor = Predictor.load()
+    entry = predictor.card["probes"]["speaker"]["units"][0]
+    text = tab.PLAY + " know no more.\n\nMARGARET:\nGo then, and take this ring."
+    states = predictor.trace(text)["cell"][:, entry["unit"]] * (-1 if entry["falls"] else 1)
+    names = np.zeros(len(text), bool)
+    for name in ("MARGARET:", "FERRYMAN:"):
+        start = text.find(name)
+        while start >= 0:
+            names[start : start + len(name)] = True
+            start = text.find(name, start + 1)
+    auc = np.mean(states[names][:, None] > states[~names][None])
+    assert auc > 0.8

@@ -1,0 +1,192 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apps.cells.gradients import flow, views
+from tests.apps.cells import by_numpy
+
+SMALL = flow.Setting(length=12, units=4, seed=3)
+CELLS = ("rnn", "irnn", "lstm", "gru")
+
+
+def world(name, setting):
+    """Weights, inputs and readout of a measurement, and how many states the cell has."""
+    weights = flow.initial_weights(
+        name, setting.units, setting.start, setting.radius, setting.bias, setting.seed
+    )
+    inputs, readout = flow.inputs_and_readout(setting.length, setting.units, setting.seed)
+    return weights, inputs, readout.astype(float), 2 if name == "lstm" else 1
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_at_every_lag_against_finite_differences(name):
+    weights, inputs, readout, count = world(name, SMALL)
+    found = flow.measure(name, SMALL)
+    units, norms, memory = SMALL.units, [], []
+    for lag in range(SMALL.length + 1):
+        at = SMALL.length - lag
+        by_sequence = []
+        for sequence in inputs:
+            start = [np.zeros(units)] * count
+            states, _ = by_numpy.run(name, weights, sequence[:at], start)
+            here = states[-1] if at else np.zeros(units * count)
+
+            def loss(flat, at=at, sequence=sequence):
+                if at == SMALL.length:
+                    return flat[:units] @ readout
+                split = np.split(flat, count)
+                return by_numpy.run(name, weights, sequence[at:], split)[0][-1, :units] @ readout
+
+            by_sequence.append(by_numpy.gradient(loss, here))
+        by_sequence = np.array(by_sequence)
+        norms.append(np.linalg.norm(by_sequence[:, :units], axis=1).mean())
+        memory.append(np.linalg.norm(by_sequence[:, units:], axis=1).mean())
+    # A ReLU that is exactly at its kink has no derivative: the first state of the IRNN is 0.
+    stop = -1 if name == "irnn" else None
+    np.testing.assert_allclose(found.norms[:stop], norms[:stop], rtol=2e-4, atol=1e-6)
+    if count == 2:
+        np.testing.assert_allclose(found.memory, memory, rtol=2e-4, atol=1e-6)
+    else:
+        assert found.memory is None
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_gradient_by_the_recurrent_weights_against_finite_differences(name):
+    weights, inputs, readout, count = world(name, SMALL)
+
+    def loss(flat):
+        changed = [weights[0], flat.reshape(weights[1].shape), weights[2]]
+        start = [np.zeros(SMALL.units)] * count
+        ends = [by_numpy.run(name, changed, one, start)[0][-1, : SMALL.units] for one in inputs]
+        return np.mean(ends @ readout)
+
+    expected = np.linalg.norm(by_numpy.gradient(loss, weights[1].ravel()))
+    assert flow.measure(name, SMALL).gradient == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_largest_singular_value_is_that_of_the_product():
+    weights, inputs, _, _ = world("rnn", SMALL)
+    found = flow.measure("rnn", SMALL).largest
+    largest = np.zeros(SMALL.length + 1)
+    for sequence in inputs:
+        states, _ = by_numpy.run("rnn", weights, sequence, [np.zeros(SMALL.units)])
+        product = np.eye(SMALL.units)
+        for lag in range(SMALL.length + 1):
+            if lag:
+                product = product @ np.diag(1 - states[-lag] ** 2) @ weights[1].T
+            top = np.sqrt(np.linalg.eigvalsh(product @ product.T)[-1])
+            largest[lag] = max(largest[lag], top)
+    np.testing.assert_allclose(found, largest, rtol=1e-4)
+
+
+@pytest.mark.parametrize("start", ["orthogonal", "gaussian"])
+@pytest.mark.parametrize("name", ["rnn", "irnn"])
+def test_no_curve_lies_above_its_bound(name, start):
+    setting = replace(SMALL, start=start, radius=1.3, length=40)
+    found = flow.measure(name, setting)
+    weights = world(name, setting)[0]
+    assert found.weight_norm == pytest.approx(np.linalg.svd(weights[1])[1][0])
+    np.testing.assert_allclose(found.bound, found.weight_norm ** np.arange(41))
+    assert (found.norms <= found.bound * (1 + 1e-4)).all()
+    assert (found.largest <= found.bound * (1 + 1e-4)).all()
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("start", ["orthogonal", "gaussian"])
+def test_initial_weights_are_what_they_are_called(name, start):
+    _, recurrent, biases = flow.initial_weights(name, 8, start, 0.7, 2.5, 0)
+    blocks = np.split(recurrent, recurrent.shape[1] // 8, axis=1)
+    for block in blocks:
+        assert max(abs(np.linalg.eigvals(block))) == pytest.approx(0.7)
+        if start == "orthogonal":
+            np.testing.assert_allclose(block @ block.T, 0.49 * np.eye(8), atol=1e-9)
+        elif name != "irnn":
+            assert np.linalg.norm(block, 2) > 0.75
+    if name == "irnn":
+        np.testing.assert_allclose(recurrent, 0.7 * np.eye(8))
+    opened = {"lstm": lambda: biases[8:16], "gru": lambda: biases[0, :8]}.get(name)
+    if opened:
+        assert (opened() == 2.5).all()
+        assert biases.sum() == pytest.approx(8 * 2.5)
+    else:
+        assert not biases.any()
+
+
+def test_clipping_is_one_factor_for_all_lags():
+    loud = replace(SMALL, start="gaussian", radius=2.0, length=40)
+    plain = flow.measure("rnn", loud)
+    clipped = flow.measure("rnn", replace(loud, clip=plain.gradient / 4))
+    assert clipped.factor == pytest.approx(0.25)
+    assert flow.measure("rnn", replace(loud, clip=plain.gradient * 4)).factor == 1
+    assert "one factor for all lags" in views.story([clipped], None, plain.gradient / 4)
+    assert "clipping did nothing" in views.story([plain], None, plain.gradient * 4)
+
+
+def test_omega_and_its_slope_against_finite_differences():
+    rng = np.random.default_rng(5)
+    hidden, readout = np.tanh(rng.normal(size=(2, 6, 3))), rng.normal(size=3)
+    recurrent = rng.normal(size=(3, 3))
+    # The gradients that arrive are held fixed, as in the paper: worked out at `recurrent`.
+    arriving, gradient = [], np.tile(readout, (2, 1))
+    for t in reversed(range(6)):
+        arriving.append((t, gradient))
+        gradient = (gradient * (1 - hidden[:, t] ** 2)) @ recurrent.T
+
+    def expected(matrix):
+        total = 0
+        for t, gradient in arriving:
+            before = (gradient * (1 - hidden[:, t] ** 2)) @ matrix.T
+            ratio = np.linalg.norm(before, axis=1) / np.linalg.norm(gradient, axis=1)
+            total += ((ratio - 1) ** 2).sum()
+        return total / 12
+
+    value, slope = flow.omega(hidden, recurrent, readout)
+    assert value == pytest.approx(expected(recurrent))
+    np.testing.assert_allclose(slope, by_numpy.gradient(expected, recurrent), atol=1e-7)
+
+
+def test_going_down_omega_keeps_the_gradient_alive():
+    setting = flow.Setting(length=40, units=8, radius=0.6, omega=10, seed=1)
+    found = flow.regularise(setting)
+    assert len(found.values) == 11
+    assert found.values.min() < 0.1 * found.values[0]
+    assert found.flow.norms[-1] > 1000 * flow.measure("rnn", setting).norms[-1]
+
+
+def test_what_happens_is_said():
+    quiet = flow.measure("rnn", replace(SMALL, length=60, radius=0.5))
+    loud = flow.measure("irnn", replace(SMALL, length=60, radius=1.5))
+    assert views.happened(quiet) == "vanished"
+    assert "can no longer be learned" in views.story([quiet], None, 0)
+    if views.happened(loud) == "exploded":
+        assert "throw the weights away" in views.story([loud], None, 0)
+
+
+def test_a_state_that_overflows_is_caught_and_explained():
+    # 2.5 times more at every step: 10^38 is reached after less than 38 / log10(2.5) = 96 steps.
+    found = flow.measure("irnn", flow.Setting(length=200, units=8, radius=2.5))
+    assert 80 < found.broken < 110
+    assert np.isnan(found.norms).all()
+    assert views.happened(found) == "overflowed"
+    said = views.story([found], None, 0)
+    assert f"at step {found.broken}" in said
+    assert "NaN" in said
+    assert "no number" in views.answer([found])
+    views.curves([found], None)
+    views.products([found], None)
+
+
+def test_the_code_runs_as_shown_and_finds_the_same():
+    names = {}
+    exec(flow.code(CELLS, SMALL), names)
+    for name in CELLS:
+        np.testing.assert_allclose(names["norms"][name], flow.measure(name, SMALL).norms, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(0, "0"), (0.19, "0.19"), (2.36e-5, "2.4 × 10⁻⁵"), (5480, "5,480"), (np.inf, "no number")],
+)
+def test_numbers_are_written_to_be_read(number, written):
+    assert views.power(number) == written

@@ -1,0 +1,98 @@
+"""Attention as memory: the task, its training beside Keras's, its gradients beside finite ones."""
+
+import keras
+import numpy as np
+import pytest
+
+from apps.cells.memory import recall, tab
+from apps.cells.memory.recall import Recaller, Trial
+
+LENGTH = 5
+
+
+@pytest.fixture(scope="module", params=["none", "dot", "additive"])
+def trial(request):
+    trial = Trial(request.param, LENGTH, 2)
+    trial.advance(10)
+    return trial
+
+
+def network_of(trial):
+    network = Recaller(trial.kind, seed=trial.seed)
+    network.build((None, None, recall.SYMBOLS))
+    network.set_weights([np.asarray(weight) for weight in trial.weights])
+    return network
+
+
+def test_the_answer_is_the_sequence_backwards():
+    symbols, targets = recall.make(np.random.default_rng(0), 20, 7)
+    np.testing.assert_array_equal(targets, symbols.argmax(axis=-1)[:, ::-1])
+    assert symbols.shape == (20, 7, recall.SYMBOLS)
+
+
+def test_training_equals_keras(trial, capsys):
+    """The code shown trains the same network with Keras's own loop."""
+    names = {}
+    exec(recall.code(trial.kind, LENGTH, 2, 10), names)
+    np.testing.assert_allclose(trial.losses, names["losses"], rtol=2e-3)
+    assert capsys.readouterr().out
+
+
+def test_loss_and_accuracy_equal_numpy(trial):
+    symbols, targets = trial.test
+    logits = np.asarray(network_of(trial)(symbols), float)
+    logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    look = trial.look()
+    expected = -np.take_along_axis(logs, targets[..., None], axis=-1).mean()
+    assert look.loss == pytest.approx(expected, rel=1e-4)
+    assert look.accuracy == pytest.approx(np.mean(logs.argmax(axis=-1) == targets), abs=1e-6)
+    assert (look.weights is None) == (trial.kind == "none")
+    if look.weights is not None:
+        np.testing.assert_allclose(look.weights.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_gradients_equal_finite_differences(trial):
+    """Move one number of one hidden state of the reader, and read on from there."""
+    network = network_of(trial)
+    symbols, targets = (part[:1] for part in trial.test)
+
+    def loss(place, unit, change):
+        states, memory = None, []
+        for t in range(LENGTH):
+            traced = network.reader.trace(symbols[:, t : t + 1], states)
+            hidden = np.array(traced["hidden"][:, 0])
+            if t == place:
+                hidden[0, unit] += change
+            memory.append(hidden)
+            states = [hidden, np.array(traced["cell"][:, 0])]
+        logits, _ = network.answer(np.stack(memory, axis=1), states)
+        logits = np.asarray(logits, float)[0, -1]
+        return np.log(np.exp(logits).sum()) - logits[targets[0, -1]]
+
+    def losses_of(logits, targets):
+        return keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+
+    found = recall._by_the_way(network, symbols, targets, losses_of)
+    for place, unit in ((0, 0), (2, 5), (LENGTH - 1, 9)):
+        slope = (loss(place, unit, 1e-2) - loss(place, unit, -1e-2)) / 2e-2
+        assert float(found[0, place, unit]) == pytest.approx(slope, abs=2e-3)
+
+
+def test_with_attention_the_first_symbol_is_nearer():
+    """Untrained, the gradient at the first of 30 symbols is longer with attention."""
+    plain, looking = (Trial(kind, 30, 0).look() for kind in ("none", "dot"))
+    assert looking.gradients[0] > 3 * plain.gradients[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (("dot", 0, 300, 0), "must lie between 4 and 30"),
+        (("dot", 12, float("nan"), 0), "needs a number from 50 to 1,000"),
+        (("none", 12, 300, 0), "must be one of dot, additive"),
+        (("dot", 12, 300, 0.5), "must be a whole number"),
+    ],
+)
+def test_bad_knobs_are_refused_with_a_sentence(values, sentence):
+    with pytest.raises(tab.KnobError, match=sentence):
+        tab._checked(*values)

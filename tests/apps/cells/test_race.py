@@ -1,0 +1,225 @@
+"""The race: its tasks, its training beside Keras's, its gradients beside numpy, its words."""
+
+import keras
+import numpy as np
+import pytest
+
+from apps.cells.race import race as races
+from apps.cells.race import tab, views
+from apps.cells.race.race import Race, Setting, accuracy, by_lag, count, loss_of, units_of
+from apps.cells.race.tasks import GRAMMAR, LETTERS, LONGEST, SHORTEST, TASKS
+
+SMALL = {"length": 12, "units": 4, "batch": 4}
+
+
+def made(task, length=20, count=400, seed=0):
+    return TASKS[task].make(np.random.default_rng(seed), count, length)
+
+
+@pytest.fixture(scope="module")
+def short_race():
+    race = Race(Setting(cells=("rnn", "lstm"), seed=3, **SMALL))
+    assert [*race.prepare()] == ["RNN", "LSTM"]
+    race.advance(7)
+    race.advance(5)
+    return race
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("length", [SHORTEST, 37, LONGEST])
+def test_every_task_has_its_shapes_at_every_length(task, length):
+    inputs, targets, scored = made(task, length, 3)
+    assert inputs.shape == (3, length, TASKS[task].features)
+    assert targets.shape == scored.shape == (3, length)
+    asked = TASKS[task].asked(length)
+    assert (scored[:, asked] == 1).all()
+    assert targets[:, asked].shape[1] >= 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_seed_gives_the_same_sequences_and_another_does_not(task):
+    np.testing.assert_array_equal(made(task)[0], made(task)[0])
+    assert (made(task)[0] != made(task, seed=1)[0]).any()
+
+
+def test_adding_asks_for_the_sum_of_the_two_marked_numbers():
+    inputs, targets, _ = made("adding", count=20_000)
+    assert (inputs[:, :10, 1].sum(axis=1) == 1).all()
+    assert (inputs[:, 10:, 1].sum(axis=1) == 1).all()
+    expected = [row[row[:, 1] == 1, 0].sum() for row in inputs[:50]]
+    np.testing.assert_allclose(targets[:50, -1], expected, rtol=1e-6)
+    # The best guess is the mean, 1; its squared error is the variance, 2 / 12.
+    assert np.mean((targets[:, -1] - 1) ** 2) == pytest.approx(
+        TASKS["adding"].baseline(20), abs=0.004
+    )
+
+
+def test_copy_asks_for_the_first_symbols_again():
+    inputs, targets, scored = made("copy")
+    numbers = inputs.argmax(axis=-1)
+    np.testing.assert_array_equal(targets[:, -3:], numbers[:, :3])
+    assert (numbers[:, 3:-3] == 4).all()
+    assert (numbers[:, -3:] == 5).all()
+    assert scored.sum() == 3 * len(scored)
+
+
+def test_temporal_order_asks_which_marks_came_in_which_order():
+    inputs, targets, _ = made("order")
+    for letters, answer in zip(inputs.argmax(axis=-1), targets[:, -1], strict=True):
+        places = np.flatnonzero(letters >= 4)
+        assert len(places) == 2
+        assert 2 <= places[0] < 4 <= 10 <= places[1] < 12
+        assert answer == 2 * (letters[places[0]] - 4) + letters[places[1]] - 4
+
+
+def test_parity_counts_the_ones_so_far():
+    inputs, targets, _ = made("parity", 5, 1)
+    ones = 0
+    for bit, answer in zip(inputs[0, :, 0], targets[0], strict=True):
+        ones += bit > 0
+        assert answer == ones % 2
+
+
+def test_reber_strings_keep_to_the_grammar_and_repeat_their_second_letter():
+    inputs, targets, scored = made("reber", 17)
+    for row, following in zip(inputs.argmax(axis=-1), targets, strict=True):
+        word = [LETTERS[n] for n in row]
+        assert word[0] == "B"
+        assert word[-1] == "E"
+        assert word[1] == word[-2]
+        state = 0
+        for letter in word[2:-2]:
+            state = GRAMMAR[state][letter]  # a KeyError is a letter that may not come
+        assert state == len(GRAMMAR) - 1
+        np.testing.assert_array_equal(following[:-1], row[1:])
+    assert (scored[:, -1] == 0).all()
+    first = {"".join(LETTERS[n] for n in row[2:-2]) for row in inputs.argmax(axis=-1)}
+    assert len(first) > 20
+
+
+def test_the_reber_baseline_by_hand():
+    # 10 letters leave 6 for the inner string: three ways, found by hand in the grammar. Each takes
+    # four coin tosses, so all are as likely: a chance of 1 in 3.
+    inputs, _, _ = made("reber", 10)
+    inner = [row[2:-2] for row in inputs.argmax(axis=-1)]
+    inner = {"".join(LETTERS[n] for n in row) for row in inner}
+    assert inner == {"BTSXSE", "BPTVVE", "BPVPSE"}
+    # Nine letters are to be foretold: ln 2 for the second, ln 3 inside, ln 2 for the last but one.
+    assert TASKS["reber"].baseline(10) == pytest.approx((2 * np.log(2) + np.log(3)) / 9, abs=0.005)
+
+
+def test_the_race_trains_as_keras_does(short_race):
+    """The same network, batches, clipping and Adam, with Keras's own loop."""
+    setting = short_race.setting
+    task = TASKS[setting.task]
+    for cell, runner in short_race.runners.items():
+        network = races.make_network(cell, 4, setting.task, setting.seed)
+        optimizer = keras.optimizers.Adam(setting.rate, global_clipnorm=setting.clip)
+        network.compile(optimizer=optimizer, loss="mse", run_eagerly=False)
+        losses = []
+        for step in range(12):
+            rng = np.random.default_rng((setting.seed, 2, step))
+            inputs, targets, scored = task.make(rng, setting.batch, setting.length)
+            scored = scored / scored.mean()
+            losses.append(
+                float(network.train_on_batch(inputs, targets[..., None], sample_weight=scored))
+            )
+            network.reset_metrics()
+        assert runner.losses[1] == pytest.approx(np.mean(losses[:7]), rel=1e-3)
+        assert runner.losses[2] == pytest.approx(np.mean(losses[7:]), rel=1e-3)
+        for ours, theirs in zip(runner.weights, network.get_weights(), strict=True):
+            np.testing.assert_allclose(np.asarray(ours), theirs, atol=2e-4)
+
+
+def test_loss_and_accuracy_by_hand():
+    targets, scored = np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])
+    assert loss_of(np.array([[[9.0], [0.5]]]), targets, scored) == pytest.approx(0.25)
+    logits = np.log(np.array([[[0.5, 0.5], [0.2, 0.8]]]))
+    assert loss_of(logits, np.array([[0, 1]]), np.ones((1, 2))) == pytest.approx(
+        -(np.log(0.5) + np.log(0.8)) / 2
+    )
+    assert accuracy(np.array([[[1.05], [1.2]]]), np.array([[1.0, 1.0]])) == 0.5
+    assert accuracy(logits[:, 1:], np.array([[1]])) == 1
+
+
+def test_gradients_by_lag_equal_numpy(short_race):
+    """|∂L/∂h| of the plain RNN, by the chain rule written out for its weights."""
+    runner = short_race.runners["rnn"]
+    kernel, recurrent, bias, out, out_bias = (np.asarray(w, float) for w in runner.weights)
+    inputs, targets, _ = short_race.test
+    lengths = []
+    for sequence, target in zip(inputs[: races.PROBED], targets[: races.PROBED], strict=True):
+        hidden, states = np.zeros(4), []
+        for x in sequence:
+            hidden = np.tanh(x @ kernel + hidden @ recurrent + bias)
+            states.append(hidden)
+        gradient = 2 * (hidden @ out[:, 0] + out_bias[0] - target[-1]) * out[:, 0]
+        row = [np.linalg.norm(gradient)]
+        for hidden in states[:0:-1]:
+            gradient = (gradient * (1 - hidden**2)) @ recurrent.T
+            row.append(np.linalg.norm(gradient))
+        lengths.append(row)
+    np.testing.assert_allclose(runner.gradients[-1], np.mean(lengths, axis=0), rtol=1e-3)
+    assert by_lag(np.zeros((1, 3, 2, 2)), np.ones((1, 2))).tolist() == [np.sqrt(2), 0, 0]
+
+
+def test_how_a_run_is_cut_into_pictures_changes_nothing(short_race):
+    other = Race(short_race.setting)
+    [*other.prepare()]
+    other.advance(12)
+    for cell, runner in short_race.runners.items():
+        np.testing.assert_allclose(runner.tests[-1], other.runners[cell].tests[-1], rtol=1e-4)
+
+
+def test_equal_parameter_counts():
+    setting = Setting(units=16, matched=True)
+    sizes = units_of(setting)
+    assert sizes["lstm"] == 16
+    counts = {cell: count(cell, units, "adding") for cell, units in sizes.items()}
+    assert max(counts.values()) < 1.05 * min(counts.values())
+    for cell in sizes:
+        network = races.make_network(cell, 5, "order")
+        assert count(cell, 5, "order") == sum(weight.size for weight in network.get_weights())
+    assert set(units_of(Setting(units=16)).values()) == {16}
+
+
+def test_a_diverged_cell_is_caught_and_explained():
+    race = Race(Setting(cells=("irnn",), rate=1.0, clip=1000.0, **(SMALL | {"length": 200})))
+    [*race.prepare()]
+    race.advance(60)
+    runner = race.runners["irnn"]
+    assert runner.diverged is not None
+    assert all(np.isfinite(np.asarray(weight)).all() for weight in runner.weights)
+    assert race.over()
+    said = views.results(race)
+    assert f"diverged at step {runner.diverged}" in said
+    assert "smaller learning rate" in said
+    before = race.done
+    race.advance(10)
+    assert (race.done, runner.diverged <= before) == (before + 10, True)
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "sentence"),
+    [
+        ("length", 0, "must lie between 10 and 400"),
+        ("length", 10**6, "must lie between 10 and 400"),
+        ("length", float("nan"), "needs a number from 10 to 400"),
+        ("units", 2.5, "must be a whole number"),
+        ("rate", 0, "With a learning rate of 0"),
+        ("clip", None, "needs a number"),
+        ("cells", [], "No cell is chosen"),
+        ("task", "chess", "must be one of"),
+    ],
+)
+def test_bad_knobs_are_refused_with_a_sentence(knob, value, sentence):
+    with pytest.raises(tab.KnobError, match=sentence):
+        tab._setting(**(tab.KNOBS | {knob: value}))
+
+
+def test_the_code_shown_runs_and_gives_the_same_losses(short_race, capsys):
+    names = {}
+    exec(races.code(short_race.setting, 12), names)
+    for cell, runner in short_race.runners.items():
+        assert np.mean(names["losses"][cell][:7]) == pytest.approx(runner.losses[1], rel=1e-3)
+    assert "lstm" in capsys.readouterr().out

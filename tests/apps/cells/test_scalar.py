@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from apps.cells.scalar import network, views
+from tests.apps.cells import by_numpy
+
+
+@pytest.mark.parametrize(("w1", "w2"), [(0.9, 1.0), (1.0, 1.0), (1.1, 1.0), (-0.8, 1.2), (0.5, 0)])
+def test_an_impulse_follows_the_closed_form(w1, w2):
+    response = network.respond(w1, w2, network.impulse(50))
+    np.testing.assert_allclose(response.output, w1 * (w1 * w2) ** np.arange(50.0), rtol=1e-4)
+    assert response.growth == pytest.approx(w1 * w2)
+
+
+def test_a_sine_is_followed_step_by_step_and_settles_where_it_must():
+    response = network.respond(0.9, 1.0, network.sine(200, 20))
+    y, expected = 0.0, []
+    for x in np.sin(2 * np.pi * np.arange(200) / 20):
+        y = 0.9 * (x + 1.0 * y)
+        expected.append(y)
+    np.testing.assert_allclose(response.output, expected, atol=1e-4)
+    # The steady state of y = a e^(iwt) is a = 0.9 / (1 - 0.9 e^(-iw)).
+    amplitude = abs(0.9 / (1 - 0.9 * np.exp(-2j * np.pi / 20)))
+    last = response.output[-20:]
+    assert np.sqrt(2 * np.mean(last**2)) == pytest.approx(amplitude, rel=1e-3)
+    assert f"{amplitude:.2f}" in views.sine(response, 20)
+
+
+def test_a_loop_that_blows_up_is_caught_and_explained():
+    response = network.respond(2, 2, network.impulse(100))
+    # 2 * 4^t leaves the range of float32, 2^128, at t = 64.
+    assert response.overflow == 64
+    assert "At step 64 the number left the range" in views.impulse(response)
+
+
+@pytest.mark.parametrize(
+    ("w1", "word"), [(0.9, "dies out"), (1.0, "stays"), (1.1, "blows up"), (0, "forgets at once")]
+)
+def test_the_answer_says_what_happens(w1, word):
+    assert word in views.growth(network.respond(w1, 1.0, network.impulse(5)))
+
+
+def test_half_lives_are_right():
+    said = views.growth(network.respond(0.5, 1.0, network.impulse(5)))
+    assert "half of the impulse is gone after 1.0 steps" in said
+    said = views.growth(network.respond(-2, 1.0, network.impulse(5)))
+    assert "changes sign at every step" in said
+    assert "doubles every 1.0 steps" in said
+
+
+def test_paths_of_the_plane_are_what_numpy_finds():
+    weights = np.array([[1.1, -0.7], [0.6, 0.9]])
+    plane = network.plane(weights, (0.3, -0.4), apart=0.1, steps=30)
+    for path, start in zip(plane.paths, ((0.3, -0.4), (0.4, -0.4)), strict=True):
+        h = np.array(start)
+        np.testing.assert_allclose(path[0], h, atol=1e-6)
+        for place in path[1:]:
+            h = np.tanh(weights @ h)
+            np.testing.assert_allclose(place, h, atol=1e-4)
+    np.testing.assert_allclose(plane.distances[0], 0.1, atol=1e-6)
+    # Trace 2, determinant 0.99 + 0.42: 1 ± i sqrt(1.41 - 1).
+    np.testing.assert_allclose(
+        sorted(plane.eigenvalues, key=lambda value: value.imag),
+        [1 - 1j * np.sqrt(0.41), 1 + 1j * np.sqrt(0.41)],
+        atol=1e-9,
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "points"),
+    [
+        ([[0.7, 0], [0, 0.5]], [1]),
+        ([[1.6, 0], [0.4, 0.6]], [1, 1]),
+        ([[1.6, 0], [0, 1.6]], [1, 1, 1, 1]),
+        ([[-1.5, 0], [0.4, 0.5]], [2]),
+    ],
+)
+def test_starts_are_sorted_by_where_they_end(weights, points):
+    plane = network.plane(weights, (0.1, 0.1))
+    assert sorted(len(end) for end in plane.ends) == points
+    assert set(np.unique(plane.basins)) == set(range(len(points)))
+    for place, end in enumerate(plane.ends):
+        at = end[-1]
+        np.testing.assert_allclose(np.tanh(np.array(weights) @ at), end[0], atol=1e-3)
+        rows, columns = np.nonzero(plane.basins == place)
+        row, column = rows[0], columns[0]
+        side = np.linspace(-network.REACH, network.REACH, network.GRID)
+        h = np.array([side[column], side[row]])
+        for _ in range(2000):
+            h = np.tanh(np.array(weights) @ h)
+        assert min(np.abs(h - one).max() for one in end) < 0.1
+
+
+def test_what_goes_round_is_said_to():
+    plane = network.plane([[1.1, -0.7], [0.7, 1.1]], (0.1, 0.1))
+    assert len(plane.ends) == 1
+    assert "goes round" in views.plane(plane)
+
+
+def test_the_code_runs_as_shown_and_finds_the_same():
+    names = {}
+    exec(network.response_code(1.1, -0.9, 20), names)
+    expected = network.respond(1.1, -0.9, network.impulse(20)).output
+    np.testing.assert_allclose(names["output"], expected, rtol=1e-5)
+    weights = [[1.6, 0.0], [0.4, 0.6]]
+    exec(network.plane_code(weights, (0.02, 0.6)), names)
+    paths = network.plane(weights, (0.02, 0.6)).paths
+    np.testing.assert_allclose(names["paths"], paths[:, 1:], atol=1e-6)
+
+
+def test_the_network_of_one_line_is_a_layer_of_one_linear_unit():
+    states, _ = by_numpy.run(
+        "linear", ([[0.9]], [[0.9 * 1.2]], [0.0]), network.impulse(6)[:, None], [np.zeros(1)]
+    )
+    output = network.respond(0.9, 1.2, network.impulse(6)).output
+    np.testing.assert_allclose(output, states[:, 0], rtol=1e-5)

@@ -1,0 +1,189 @@
+"""Attention: numbers worked out by hand, masks, Keras's own layers, gradients, round trips."""
+
+import doctest
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from shared.layers import AdditiveAttention, DotAttention, attention
+from tests.layers.autodiff import BACKEND, randomise
+
+KINDS = {
+    "additive": (AdditiveAttention, {"units": 6}),
+    "dot": (DotAttention, {}),
+    "general": (DotAttention, {"general": True}),
+    "general unscaled": (DotAttention, {"general": True, "scaled": False}),
+}
+RNG = np.random.default_rng(0)
+QUERY = RNG.normal(size=(2, 3, 4)).astype("float32")
+MEMORY = RNG.normal(size=(2, 5, 4)).astype("float32")
+MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], bool)
+
+
+def make(kind, **more):
+    layer, options = KINDS[kind]
+    layer = layer(**options, **more)
+    layer.build(QUERY.shape, MEMORY.shape)
+    randomise(layer)
+    return layer
+
+
+def called(layer, *arguments, **named):
+    return [ops.convert_to_numpy(x) for x in layer(*arguments, **named)]
+
+
+def test_examples_in_the_docstrings():
+    found = doctest.testmod(attention, extraglobs={"np": np})
+    assert found.attempted >= 4
+    assert found.failed == 0
+
+
+# A memory of two steps, (1, 0) and (0, 2); the query is (1, 1).
+
+
+def test_dot_attention_by_hand():
+    query, memory = np.array([[[1.0, 1.0]]]), np.array([[[1.0, 0.0], [0.0, 2.0]]])
+    context, weights = called(DotAttention(scaled=False), query, memory)
+    # The scores are 1 and 2, so the second step weighs e times the first.
+    assert weights[0, 0].tolist() == pytest.approx([0.26894142, 0.73105858], abs=1e-6)
+    assert context[0, 0].tolist() == pytest.approx([0.26894142, 1.46211716], abs=1e-6)
+    _, weights = called(DotAttention(), query, memory)
+    # Scaled they differ by 1 / √2: 1 / (1 + exp(0.70710678)) = 0.33023845.
+    assert weights[0, 0].tolist() == pytest.approx([0.33023845, 0.66976155], abs=1e-6)
+
+
+def test_general_attention_by_hand():
+    layer = DotAttention(general=True, scaled=False)
+    layer.build((1, 1, 2), (1, 2, 2))
+    layer.set_weights([np.array([[0.0, 0.0], [2.0, 1.0]])])
+    _, weights = called(layer, np.array([[[1.0, 1.0]]]), np.array([[[1.0, 0.0], [0.0, 2.0]]]))
+    assert weights[0, 0].tolist() == pytest.approx([0.5, 0.5], abs=1e-6)  # both scores are 2
+
+
+def test_additive_attention_by_hand():
+    layer = AdditiveAttention(1)
+    layer.build((1, 1, 2), (1, 2, 2))
+    weights = [[0.5], [0.0]], [[0.5], [-0.25]], [0.1], [[2.0]]
+    layer.set_weights([np.array(weight) for weight in weights])
+    _, weights = called(layer, np.array([[[1.0, 1.0]]]), np.array([[[1.0, 0.0], [0.0, 2.0]]]))
+    # 2 tanh(0.5 + 0.5 + 0.1) = 1.6009980 and 2 tanh(0.5 - 0.5 + 0.1) = 0.1993360
+    expected = 1 / (1 + np.exp(0.1993360 - 1.6009980))
+    assert weights[0, 0].tolist() == pytest.approx([expected, 1 - expected], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_steps_weigh_nothing_and_change_nothing(kind):
+    layer = make(kind)
+    context, weights = called(layer, QUERY, MEMORY, mask=MASK)
+    assert (weights[1, :, 3:] == 0).all()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-6)
+    short, _ = called(layer, QUERY[1:], MEMORY[1:, :3])
+    np.testing.assert_allclose(context[1:], short, atol=1e-6)
+    empty, weights = called(layer, QUERY, MEMORY, mask=np.zeros_like(MASK))
+    assert (empty == 0).all()
+    assert (weights == 0).all()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_dot_attention_equals_keras(masked):
+    layer = keras.layers.Attention(use_scale=True)
+    layer.build([QUERY.shape, MEMORY.shape])
+    layer.set_weights([np.array(0.5)])  # 1 / √4
+    mask = [None, ops.convert_to_tensor(MASK)] if masked else None
+    expected = layer([QUERY, MEMORY], mask=mask, return_attention_scores=True)
+    found = called(make("dot"), QUERY, MEMORY, mask=MASK if masked else None)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, ops.convert_to_numpy(theirs), atol=1e-6)
+
+
+def test_additive_attention_equals_keras():
+    # Keras's layer has no products of its own: give it ours, done beforehand.
+    layer = make("additive")
+    query_kernel, memory_kernel, bias, score_kernel = layer.get_weights()
+    theirs = keras.layers.AdditiveAttention()
+    asked, known = QUERY @ query_kernel, MEMORY @ memory_kernel + bias
+    theirs.build([asked.shape, MEMORY.shape, known.shape])
+    theirs.set_weights([score_kernel[:, 0]])
+    expected = theirs([asked, MEMORY, known], return_attention_scores=True)
+    for ours, other in zip(called(layer, QUERY, MEMORY), expected, strict=True):
+        np.testing.assert_allclose(ours, ops.convert_to_numpy(other), atol=1e-6)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="differentiates with TensorFlow's tape")
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_equal_finite_differences(kind):
+    import tensorflow as tf
+
+    layer = make(kind, dtype="float64")
+    query, memory = tf.Variable(QUERY, dtype="float64"), tf.Variable(MEMORY, dtype="float64")
+
+    def loss():
+        context, weights = layer(query, memory, mask=MASK)
+        return tf.reduce_sum(tf.sin(context)) + tf.reduce_sum(weights**2)
+
+    with tf.GradientTape() as tape:
+        total = loss()
+    variables = [query, memory, *(weight.value for weight in layer.trainable_variables)]
+    gradients = tape.gradient(total, variables)
+    step = 1e-5
+    for variable, gradient in zip(variables, gradients, strict=True):
+        whole = variable.numpy()
+        for place in [(0,) * whole.ndim, (-1,) * whole.ndim]:
+            ends = []
+            for sign in (1, -1):
+                moved = whole.copy()
+                moved[place] += sign * step
+                variable.assign(moved)
+                ends.append(float(loss()))
+            variable.assign(whole)
+            slope = (ends[0] - ends[1]) / (2 * step)
+            assert gradient.numpy()[place] == pytest.approx(slope, abs=1e-7)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_are_float32_under_mixed_precision(kind):
+    layer = make(kind, dtype="mixed_bfloat16")
+    context, weights = layer(QUERY, MEMORY, mask=MASK)
+    assert keras.backend.standardize_dtype(context.dtype) == "bfloat16"
+    assert keras.backend.standardize_dtype(weights.dtype) == "float32"
+    np.testing.assert_allclose(ops.convert_to_numpy(weights).sum(axis=-1), 1, atol=1e-6)
+    _, expected = called(make(kind), QUERY, MEMORY, mask=MASK)
+    np.testing.assert_allclose(ops.convert_to_numpy(weights), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_model_answers_the_same(kind, tmp_path):
+    query, memory = keras.Input((3, 4)), keras.Input((None, 4))
+    mask = keras.Input((None,), dtype="bool")
+    layer = make(kind)
+    model = keras.Model([query, memory, mask], layer(query, memory, mask=mask))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    for ours, theirs in zip(
+        model([QUERY, MEMORY, MASK]), again([QUERY, MEMORY, MASK]), strict=True
+    ):
+        np.testing.assert_array_equal(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs))
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+def test_masks_of_the_arguments_do_not_disturb():
+    embedding = keras.layers.Embedding(5, 4, mask_zero=True)
+    words = np.array([[1, 2, 0], [3, 0, 0]])
+    context, _ = DotAttention()(embedding(words), embedding(words), mask=words != 0)
+    assert tuple(context.shape) == (2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: AdditiveAttention(0), "`units` must be a positive integer"),
+        (lambda: DotAttention()(QUERY[..., :2], MEMORY), "without `general=True`"),
+        (lambda: DotAttention()(QUERY, MEMORY, mask=MASK[:, :4]), "`mask` must have the shape"),
+        (lambda: make("additive")(QUERY[0], MEMORY), "`query` must have the shape"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()

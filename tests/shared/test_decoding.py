@@ -1,0 +1,198 @@
+"""On a toy network whose every sequence can be weighed."""
+
+import itertools
+from functools import cache, partial
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from shared.decoding import IMPOSSIBLE, beam, greedy, length_penalty, sample
+
+VOCABULARY, END, BEGIN, STEPS = 5, 3, 4, 5
+
+
+def step(table, tokens, states):
+    before = states["before"][:, 0]
+    rows = ops.take(ops.reshape(table, (-1, VOCABULARY)), before * VOCABULARY + tokens, 0)
+    return rows, {"before": tokens[:, None]}, ops.one_hot(tokens, VOCABULARY)
+
+
+@cache
+def graph(decode, *fixed):
+    """One graph for all toys, which is what makes these tests quick."""
+
+    def call(table, states, begin, *rest, **knobs):
+        return decode(partial(step, table), states, begin, END, *fixed, *rest, **knobs)
+
+    return tf.function(call, autograph=False)
+
+
+class Toy:
+    """Next-token log-probabilities that depend on the last two tokens, carried as a state."""
+
+    def __init__(self, seed, sharpness=1.5):
+        noise = np.random.default_rng(seed)
+        logits = sharpness * noise.standard_normal((VOCABULARY, VOCABULARY, VOCABULARY))
+        logits[:, :, [0, BEGIN]] = -30.0  # padding and the begin token are not written
+        self.table = (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype("float32")
+
+    def greedy(self, rows):
+        return graph(greedy, STEPS)(self.table, *self.start(rows))
+
+    def beam(self, rows, width, alpha=0.0):
+        return graph(beam, STEPS, width, alpha)(self.table, *self.start(rows))
+
+    def sample(self, chances, **knobs):
+        steps, rows = chances.shape
+        knobs = {name: tf.constant(value) for name, value in knobs.items()}
+        return graph(sample, steps)(self.table, *self.start(rows), chances, **knobs)
+
+    def start(self, rows):
+        return {"before": np.full((rows, 1), BEGIN, "int32")}, np.full((rows,), BEGIN, "int32")
+
+    def score(self, sequence):
+        before, last, total = BEGIN, BEGIN, 0.0
+        for token in sequence:
+            total += self.table[before, last, token]
+            before, last = last, token
+        return total
+
+    def sequences(self):
+        """Every sequence that ends, or reaches the last step."""
+        words = [1, 2]
+        for length in range(STEPS):
+            for body in itertools.product(words, repeat=length):
+                yield (*body, END)
+        yield from itertools.product(words, repeat=STEPS)
+
+
+def written(row):
+    return tuple(int(token) for token in np.asarray(row) if token)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_greedy_writes_the_likeliest_token_at_every_step(seed):
+    toy = Toy(seed)
+    result = toy.greedy(2)
+    expected, before, last = [], BEGIN, BEGIN
+    while len(expected) < STEPS and END not in expected:
+        expected.append(int(toy.table[before, last].argmax()))
+        before, last = last, expected[-1]
+    assert written(result.tokens[0]) == written(result.tokens[1]) == tuple(expected)
+    assert int(result.lengths[0]) == len(expected)
+    np.testing.assert_allclose(result.scores[0], toy.score(expected), rtol=1e-5)
+    np.testing.assert_allclose(np.sum(result.each, axis=1), result.scores, rtol=1e-6)
+    # The weights of the toy are its last token: those written, one step later.
+    attended = np.argmax(np.asarray(result.weights)[0, : len(expected)], axis=-1)
+    assert tuple(attended) == (BEGIN, *expected[:-1])
+    assert not np.asarray(result.weights)[0, len(expected) :].any()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.8])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_beam_as_wide_as_the_tree_finds_the_best_of_all(seed, alpha):
+    toy = Toy(seed)
+    found = toy.beam(1, 2**STEPS, alpha)
+
+    def value(sequence):
+        return toy.score(sequence) / ((5 + len(sequence)) / 6) ** alpha
+
+    best = max(toy.sequences(), key=value)
+    assert written(found.written.tokens[0, 0]) == best
+    np.testing.assert_allclose(found.normalised[0, 0], value(best), rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_beam_is_never_below_greedy_and_belongs_together(width):
+    below_without_lane = 0
+    for seed in range(20):
+        toy = Toy(seed)
+        plain, found = toy.greedy(2), toy.beam(2, width)
+        assert float(found.normalised[0, 0]) >= float(plain.scores[0]) - 1e-5
+        rows = [part[0] for part in found.written]
+        for tokens, length, score, each, weights in zip(*map(np.asarray, rows), strict=True):
+            if score < IMPOSSIBLE / 2:
+                continue
+            sequence = written(tokens)
+            assert len(sequence) == length
+            np.testing.assert_allclose(toy.score(sequence), score, rtol=1e-4)
+            np.testing.assert_allclose(each.sum(), score, rtol=1e-4)
+            assert tuple(weights[:length].argmax(-1)) == (BEGIN, *sequence[:-1])
+        np.testing.assert_array_equal(found.written.tokens[0], found.written.tokens[1])
+        kept = np.asarray(found.tree["score"])[0, :, :width]
+        below_without_lane += kept[-1].max() < float(plain.scores[0]) - 1e-5
+    if width > 1:
+        assert below_without_lane  # or the lane of its own is never put to the test
+
+
+def test_the_tree_tells_what_was_weighed():
+    toy = Toy(3)
+    tree = {name: np.asarray(values)[0] for name, values in toy.beam(1, 2).tree.items()}
+    first = toy.table[BEGIN, BEGIN]
+    order = np.argsort(-first)
+    assert list(tree["token"][0][:3]) == list(order[:3])
+    np.testing.assert_allclose(tree["score"][0][:3], first[order[:3]], rtol=1e-5)
+    parent, token = tree["parent"][1][0], tree["token"][1][0]
+    if tree["token"][0][parent] != END:
+        expected = toy.score((tree["token"][0][parent], token))
+        np.testing.assert_allclose(tree["score"][1][0], expected, rtol=1e-4)
+
+
+def test_a_longer_sequence_wins_with_a_length_penalty():
+    assert float(length_penalty(1, 0.7)) == 1.0
+    np.testing.assert_allclose(float(length_penalty(7, 1.0)), 2.0)
+    lengths = []
+    for alpha in (0.0, 2.0):
+        total = 0
+        for seed in range(20):
+            toy = Toy(seed, sharpness=0.7)
+            found = toy.beam(1, 4, alpha)
+            total += int(found.written.lengths[0, 0])
+        lengths.append(total)
+    assert lengths[1] > lengths[0]
+
+
+def test_sampling_follows_the_distribution_and_its_knobs():
+    toy = Toy(1)
+    rows = 4000
+    chances = np.random.default_rng(0).random((1, rows)).astype("float32")
+
+    def shares(**knobs):
+        tokens = np.asarray(toy.sample(chances, **knobs).tokens)[:, 0]
+        return np.bincount(tokens, minlength=VOCABULARY) / rows
+
+    truth = np.exp(toy.table[BEGIN, BEGIN])
+    np.testing.assert_allclose(shares(), truth, atol=0.025)
+    cold = truth**2 / (truth**2).sum()
+    np.testing.assert_allclose(shares(temperature=0.5), cold, atol=0.025)
+    best = int(truth.argmax())
+    assert shares(top_k=1)[best] == 1
+    assert shares(top_p=0.01)[best] == 1
+    two = np.sort(truth)[-2:]
+    np.testing.assert_allclose(shares(top_k=2)[best], two[1] / two.sum(), atol=0.025)
+
+
+def test_the_same_chances_draw_the_same_tokens():
+    toy = Toy(2)
+    noise = np.random.default_rng(0)
+    one, other = (noise.random((STEPS, 8)).astype("float32") for _ in range(2))
+    first = np.asarray(toy.sample(one).tokens)
+    np.testing.assert_array_equal(toy.sample(one).tokens, first)
+    assert (np.asarray(toy.sample(other).tokens) != first).any()
+
+
+@pytest.mark.parametrize("mode", ["eager", "xla"])
+def test_decoding_gives_the_same_however_it_is_called(mode):
+    toy = Toy(4)
+    expected = toy.beam(3, 3)
+
+    def call(states, begin):
+        return beam(partial(step, toy.table), states, begin, END, STEPS, 3)
+
+    if mode == "xla":
+        call = tf.function(call, jit_compile=True, autograph=False)
+    found = call(*toy.start(3))
+    np.testing.assert_array_equal(found.written.tokens, expected.written.tokens)
+    np.testing.assert_allclose(found.normalised, expected.normalised, rtol=1e-5)

@@ -1,0 +1,386 @@
+import csv
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import expect
+
+ANSWER = ".answer .number >> visible=true"
+STEPPER = ".stepper >> visible=true"
+
+
+def alert(page):
+    return page.locator("[role=alert] >> visible=true")
+
+
+def answer(page):
+    return page.locator(".answer >> visible=true")
+
+
+def curve(page, n=0):
+    return page.locator(".chart >> visible=true").first.locator("path").nth(n)
+
+
+def knob(page, label):
+    return page.get_by_label(label, exact=True).locator("visible=true").first
+
+
+def type_sequence(page, text):
+    box = page.get_by_label("Numbers, or a short sentence")
+    box.fill(text)
+    box.press("Enter")
+
+
+def set_number(page, label, value):
+    knob(page, label).fill(str(value))
+    knob(page, label).press("Tab")
+
+
+# The path
+
+
+def test_the_path_leads_from_lesson_to_lesson(open_page):
+    page = open_page("?tab=cells", wait_for=STEPPER)
+    expect(page.get_by_role("heading", name="Inside a recurrent cell")).to_be_visible()
+    page.get_by_role("radio", name="One line").check()
+    expect(page).to_have_url(re.compile(r"tab=cells&lesson=scalar$"))
+    expect(answer(page)).to_contain_text("dies out")
+    page.get_by_role("radio", name="Gradients").check()
+    expect(answer(page)).to_contain_text("vanished in the RNN")
+    page.get_by_role("radio", name="1 Unrolled").check()
+    expect(page.locator(STEPPER)).to_be_visible()
+
+
+def test_a_lesson_is_kept_while_another_page_is_seen(open_page):
+    page = open_page("?tab=cells&lesson=scalar&w1=1.1", wait_for=ANSWER)
+    expect(answer(page)).to_contain_text("blows up")
+    page.locator("#tab-about-button").click()
+    expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
+    page.locator("#tab-cells-button").click()
+    expect(answer(page)).to_contain_text("blows up")
+
+
+def test_an_unknown_lesson_leads_to_the_first(open_page):
+    page = open_page("?tab=cells&lesson=quantum", wait_for=STEPPER)
+    expect(page.get_by_role("radio", name="1 Unrolled")).to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("lesson", "wait_for"), [("unrolled", STEPPER), ("scalar", ANSWER), ("gradients", ANSWER)]
+)
+def test_a_phone_needs_no_sideways_scrolling(open_page, lesson, wait_for):
+    page = open_page(f"?tab=cells&lesson={lesson}", wait_for=wait_for, color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+# Lesson 1
+
+
+def step_of(page):
+    return page.locator(STEPPER).get_attribute("data-n")
+
+
+def test_steps_go_forward_and_back_with_buttons_and_keys(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=rnn&text=1 2 3", wait_for=STEPPER)
+    stepper = page.locator(STEPPER)
+    # Three time steps of one term, where the gradient starts, and three steps back.
+    expect(stepper).to_have_attribute("data-count", "7")
+    expect(page.get_by_role("heading", name="Time step 1 of 3")).to_be_visible()
+    page.get_by_role("button", name="Step ›").click()
+    expect(page.get_by_role("heading", name="Time step 2 of 3")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", name="The gradient starts")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", name="Back through time step 3")).to_be_visible()
+    expect(page.locator(".matrix >> visible=true")).to_have_count(1)
+    page.get_by_role("button", name="‹ Back").click()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("heading", name="Time step 3 of 3")).to_be_visible()
+    assert step_of(page) == "2"
+
+
+def test_a_whole_time_step_at_once(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=lstm&text=1 2 3", wait_for=STEPPER)
+    page.get_by_role("button", name="Next time step").click()
+    assert step_of(page) == "6"
+    page.keyboard.press("Shift+ArrowRight")
+    assert step_of(page) == "12"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert step_of(page) == "12"
+
+
+def test_the_current_term_is_lit_and_has_its_value(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=lstm&step=1", wait_for=STEPPER)
+    lit = page.locator(".term.lit >> visible=true")
+    expect(lit).to_have_count(1)
+    expect(lit).to_contain_text("f = σ(")
+    expect(lit.locator("b")).to_contain_text(re.compile(r"\d\.\d\d"))
+    expect(page.locator(".working >> visible=true")).to_contain_text("Now: the forget gate f")
+    later = page.locator(".term >> visible=true").last.locator("b")
+    expect(later).to_be_hidden()
+    page.get_by_role("button", name="Step ›").click()
+    expect(lit).to_contain_text("o = σ(")
+
+
+def test_the_cell_and_the_text_change_the_figure(open_page):
+    page = open_page("?tab=cells&lesson=unrolled", wait_for=STEPPER)
+    expect(page.locator(STEPPER)).to_have_attribute("data-count", str(4 * 6 + 1 + 4))
+    page.get_by_role("radio", name="GRU, reset before").check()
+    expect(page.locator(STEPPER)).to_have_attribute("data-count", str(4 * 4 + 1 + 4))
+    type_sequence(page, "the cat sat")
+    expect(page.locator(STEPPER)).to_have_attribute("data-count", str(3 * 4 + 1 + 3))
+    expect(page.locator(".row-of-cells")).to_contain_text("cat")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "nothing to read"),
+        ("1 2 three", "“three” is not a number"),
+        ("1 NaN", "“NaN” cannot be used"),
+        ("1 " * 40, "at most 12"),
+    ],
+)
+def test_a_sequence_that_cannot_be_read_keeps_the_last_figure(open_page, text, sentence):
+    page = open_page("?tab=cells&lesson=unrolled&text=5 6 7", wait_for=STEPPER)
+    count = page.locator(STEPPER).get_attribute("data-count")
+    type_sequence(page, text)
+    expect(alert(page)).to_contain_text(sentence)
+    expect(page.locator(STEPPER)).to_have_attribute("data-count", count)
+    type_sequence(page, "1 2")
+    expect(alert(page)).to_have_count(0)
+
+
+def test_the_copied_link_leads_back_to_the_step(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=gru&text=1 2&units=3", wait_for=STEPPER)
+    for _ in range(3):
+        page.get_by_role("button", name="Step ›").click()
+    page.get_by_role("button", name="Copy link").locator("visible=true").click()
+    page.wait_for_url("**step=3**")
+    page.reload()
+    page.wait_for_selector(STEPPER)
+    expect(page.locator(STEPPER)).to_have_attribute("data-n", "3")
+    expect(page.get_by_role("radio", name="GRU, reset after")).to_be_checked()
+    expect(page.get_by_label("Numbers, or a short sentence")).to_have_value("1 2")
+    expect(page.locator(".term.lit >> visible=true")).to_contain_text("h = z")
+
+
+def test_a_link_hides_knobs(open_page):
+    page = open_page(
+        "?tab=cells&lesson=unrolled&cell=rnn&units=4&lock=cell,units", wait_for=STEPPER
+    )
+    expect(page.get_by_role("radio", name="LSTM, peepholes")).to_have_count(0)
+    expect(page.get_by_label("Units")).to_have_count(0)
+    expect(page.get_by_label("Numbers, or a short sentence")).to_be_visible()
+    expect(page.locator(".term >> visible=true")).to_have_count(1)  # the RNN's one equation
+
+
+# Lesson 2
+
+
+def test_a_slider_changes_both_responses(open_page):
+    page = open_page("?tab=cells&lesson=scalar", wait_for=ANSWER)
+    before = curve(page, 1).get_attribute("d")
+    page.get_by_role("button", name="w₁ = 1.1, w₂ = 1").click()
+    expect(answer(page)).to_contain_text("1.10")
+    expect(answer(page)).to_contain_text("blows up")
+    expect(curve(page, 1)).not_to_have_attribute("d", before)
+    page.get_by_role("button", name="w₁ = 1.0, w₂ = 1").click()
+    expect(answer(page)).to_contain_text("stays")
+
+
+def test_the_matrix_changes_basins_and_eigenvalues(open_page):
+    page = open_page("?tab=cells&lesson=scalar", wait_for=ANSWER)
+    expect(page.get_by_text("Starts end at 2 places")).to_be_visible()
+    circles = page.locator(".square .value")
+    before = circles.last.get_attribute("cx")
+    page.get_by_role("button", name="Forgets").click()
+    expect(page.get_by_text("All starts end at one place")).to_be_visible()
+    assert circles.last.get_attribute("cx") != before
+
+
+def test_an_exploding_line_is_explained(open_page):
+    page = open_page("?tab=cells&lesson=scalar&w1=1.5&w2=1.5&steps=300", wait_for=ANSWER)
+    expect(page.get_by_text("left the range of 32 bits").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("steps", "sentence"), [(0, "between 2 and 500"), (1_000_000, "1,000,000")]
+)
+def test_a_bad_number_of_steps_keeps_the_last_figure(open_page, steps, sentence):
+    page = open_page("?tab=cells&lesson=scalar", wait_for=ANSWER)
+    before = curve(page, 1).get_attribute("d")
+    set_number(page, "Steps", steps)
+    expect(alert(page)).to_contain_text(sentence)
+    expect(curve(page, 1)).to_have_attribute("d", before)
+
+
+def test_a_link_restores_the_line_and_the_plane(open_page):
+    page = open_page(
+        "?tab=cells&lesson=scalar&w1=-0.5&w2=1&w11=0.5&w12=0&w21=0&w22=0.5&lock=steps",
+        wait_for=ANSWER,
+    )
+    expect(answer(page)).to_contain_text("changes sign")
+    expect(page.get_by_text("All starts end at one place")).to_be_visible()
+    expect(page.get_by_label("Steps", exact=True)).to_have_count(0)
+
+
+# Lesson 3
+
+
+def test_the_radius_changes_the_curves(open_page):
+    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
+    before = curve(page).get_attribute("d")
+    set_number(page, "number input for Spectral radius of the recurrent weights", 0.5)
+    expect(curve(page)).not_to_have_attribute("d", before)
+    expect(answer(page)).to_contain_text("vanished")
+
+
+def test_cells_are_chosen_and_bounds_go_with_them(open_page):
+    page = open_page("?tab=cells&lesson=gradients&units=8&length=20", wait_for=ANSWER)
+    legend = page.locator(".legend >> visible=true").first
+    expect(legend).to_contain_text("bound of the RNN and IRNN")
+    page.get_by_role("checkbox", name="IRNN", exact=True).uncheck()
+    expect(legend).to_contain_text("bound of the RNN,")
+    page.get_by_role("checkbox", name="RNN", exact=True).uncheck()
+    expect(legend).not_to_contain_text("bound")
+    expect(legend).to_contain_text("LSTM, by its cell state")
+
+
+def test_an_overflow_is_explained(open_page):
+    page = open_page("?tab=cells&lesson=gradients", wait_for=ANSWER)
+    page.get_by_role("button", name="Overflow").click()
+    expect(page.get_by_text("IRNN: its hidden state left the range")).to_be_visible()
+    page.get_by_role("button", name="Mended by Ω").click()
+    expect(page.get_by_text("steps down the regulariser Ω took it from")).to_be_visible()
+    page.get_by_role("button", name="Explode, clipped").click()
+    expect(page.get_by_text("one factor for all lags").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "sentence"),
+    [
+        ("Time steps T", 1_000_000, "1,000,000; it must lie between 1 and 400"),
+        ("Time steps T", 0, "must lie between 1 and 400"),
+        ("Time steps T", "", "needs a number"),
+        ("Units", 2.5, "must be a whole number"),
+    ],
+)
+def test_a_bad_knob_keeps_the_last_curves(open_page, label, value, sentence):
+    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
+    before = curve(page).get_attribute("d")
+    set_number(page, label, value)
+    expect(alert(page)).to_contain_text(sentence)
+    expect(curve(page)).to_have_attribute("d", before)
+
+
+def test_a_link_restores_the_measurement(open_page):
+    page = open_page(
+        "?tab=cells&lesson=gradients&cells=lstm,gru&start=gaussian&length=25&units=8&clip=0.001"
+        "&lock=seed,omega",
+        wait_for=ANSWER,
+    )
+    expect(answer(page)).to_contain_text("in the LSTM")
+    expect(answer(page)).to_contain_text("25 time steps")
+    expect(page.get_by_role("radio", name="Gaussian")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="RNN", exact=True)).not_to_be_checked()
+    expect(page.get_by_text("Clipping at 0.001 multiplied")).to_have_count(2)
+    expect(page.get_by_label("Seed", exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("query", "figure"),
+    [
+        ("unrolled&text=1 x 2", STEPPER),
+        ("scalar&steps=1000000", ANSWER),
+        ("gradients&length=1000000", ANSWER),
+    ],
+)
+def test_a_link_that_cannot_be_used_gets_a_sentence_above_the_first_sight(open_page, query, figure):
+    page = open_page(f"?tab=cells&lesson={query}", wait_for=figure)
+    expect(alert(page)).to_have_count(1)
+
+
+# Lesson 7: code and figures to take away
+
+
+def test_the_code_that_ran_unfolds_and_runs(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=gru&text=1 -2", wait_for=STEPPER)
+    page.get_by_role("button", name="The code that just ran").locator("visible=true").click()
+    code = page.locator(".code code >> visible=true")
+    expect(code).to_contain_text("layer = Recurrent(GRUCell(2), return_sequences=True)")
+    names = {}
+    exec(code.inner_text(), names)
+    drawn = page.locator(".row-of-cells").inner_html()
+    for value in names["trace"]["hidden"].ravel():
+        assert f"{value:.2f}".replace("-", "−") in drawn
+
+
+def test_a_figure_is_saved_as_drawing_picture_and_numbers(open_page):
+    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
+    saved = {}
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as event:
+            page.locator(".save >> visible=true").first.get_by_text(kind).click()
+        assert event.value.suggested_filename == f"gradients-by-lag.{kind.lower()}"
+        saved[kind] = event.value.path()
+    drawing = ElementTree.parse(saved["SVG"]).getroot()
+    text = " ".join(element.text or "" for element in drawing.iter() if element.text)
+    assert "lag, time steps back" in text
+    assert "var(" not in saved["SVG"].read_text()
+    assert saved["PNG"].read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader(saved["CSV"].open(encoding="utf-8")))
+    assert [row["lag"] for row in rows] == [str(lag) for lag in range(31)]
+    assert float(rows[0]["RNN"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_step_is_saved_as_it_stands(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=rnn&text=1 2", wait_for=STEPPER)
+    page.get_by_role("button", name="Step ›").click()
+    with page.expect_download() as event:
+        page.locator(".save >> visible=true").get_by_text("SVG").click()
+    drawing = event.value.path().read_text()
+    assert "step 2" in drawing
+    assert "∂" not in drawing
+
+
+# The API
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    return Client(site, verbose=False)
+
+
+def test_the_lessons_answer_programs(client):
+    unrolled = client.predict("1 -2", "gru", 2, 0, api_name="/cells_unrolled")
+    assert len(unrolled["steps"]) == 2
+    assert set(unrolled["steps"][0]) == {"update", "reset", "candidate", "hidden"}
+    line = client.predict(2, 2, 100, api_name="/cells_one_line")
+    assert line["overflow"] == 64
+    assert line["output"][:3] == pytest.approx([2, 8, 32])
+    assert line["output"][64] is None
+    flow = client.predict("rnn", 10, 4, api_name="/cells_gradients")
+    assert len(flow["norms"]) == 11
+    assert flow["norms"][0] == pytest.approx(1, abs=1e-5)
+    json.dumps([unrolled, line, flow], allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "api_name", "sentence"),
+    [
+        (("1 2 x",), "/cells_unrolled", "“x” is not a number"),
+        (("1 2", "cnn"), "/cells_unrolled", "must be one of"),
+        ((0.9, 1.0, 10**6), "/cells_one_line", "must lie between 2 and 500"),
+        (("rnn", 0), "/cells_gradients", "must lie between 1 and 400"),
+    ],
+)
+def test_bad_knobs_are_refused_with_their_sentence(client, arguments, api_name, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(*arguments, api_name=api_name)

@@ -1,0 +1,112 @@
+"""Lessons 4 to 6 in a browser: the race, hands on the gates, attention as memory."""
+
+import csv
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+FIRST = {
+    "race": ".sheet img >> visible=true",
+    "gates": ".answer .number >> visible=true",
+    "memory": "button:has-text('Train both') >> visible=true",
+}
+
+
+def lesson(open_page, query):
+    """A lesson's page once its link is restored: then its first figure stands."""
+    return open_page(f"?tab=cells&lesson={query}", wait_for=FIRST[query.split("&")[0]])
+
+
+def said(page, pattern):
+    """The line that says how far the work is."""
+    return page.locator(".message:visible", has_text=re.compile(pattern))
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_race_runs_pauses_goes_on_and_is_downloaded(open_page):
+    page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=10")
+    press(page, "Start")
+    expect(said(page, r"^Step [1-9]")).to_be_visible()
+    press(page, "Pause")
+    paused = said(page, r"^Paused at step ")
+    expect(page.get_by_role("button", name="Download the results")).to_be_visible()
+    expect(paused).to_be_visible()
+    at = int(re.search(r"[\d,]+", paused.inner_text())[0].replace(",", ""))
+    press(page, "One step")
+    expect(said(page, f"Paused at step {at + 1:,}.")).to_be_visible()
+    with page.expect_download() as event:
+        press(page, "Download the results")
+    with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["Cell"], row["Units"], row["Steps"]) == ("RNN", "4", str(at + 1))
+    press(page, "Go on")
+    expect(said(page, r"^Step [\d,]+\.")).to_be_visible()
+    press(page, "Stop")
+    expect(said(page, "^Stopped")).to_be_visible()
+
+
+def test_closing_the_page_stops_the_race(open_page, site):
+    """Two races may run: if those of closed pages went on, a third would wait for a minute."""
+    for _ in range(3):
+        page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=1")
+        press(page, "Start")
+        expect(said(page, r"^Step [1-9]")).to_be_visible(timeout=45_000)
+        page.context.close()
+
+
+@pytest.mark.parametrize("length", ["0", "1000000"])
+def test_a_bad_length_gets_a_sentence(open_page, length):
+    page = lesson(open_page, "race")
+    box = page.get_by_label("Length, 10 to 400 steps")
+    box.fill(length)
+    press(page, "Start")
+    expect(page.get_by_role("alert").first).to_contain_text("must lie between 10 and 400")
+    expect(box).to_have_value(length)
+
+
+def test_a_race_link_restores_its_knobs(open_page):
+    page = lesson(open_page, "race&task=copy&length=33&speed=200")
+    expect(page.get_by_label("Length, 10 to 400 steps")).to_have_value("33")
+    expect(page.get_by_role("radio", name="Copy")).to_be_checked()
+    expect(page.get_by_text("symbols of 4 kinds, then blanks")).to_be_visible()
+
+
+def test_holding_a_gate_changes_answer_and_text(open_page):
+    page = lesson(open_page, "gates")
+    answer = page.locator(".answer:visible .number")
+    expect(answer).to_contain_text("→")
+    page.get_by_role("radio", name="Nothing").check()
+    expect(answer).not_to_contain_text("→")
+    expect(page.locator(".play:visible")).to_have_count(1)
+    page.get_by_role("radio", name="Freeze the memory").check()
+    expect(page.locator(".play:visible")).to_have_count(2)
+    expect(page.get_by_role("heading", name="The cell state frozen in all units")).to_be_visible()
+
+
+def test_another_unit_colours_the_text_differently(open_page):
+    page = lesson(open_page, "gates")
+    letters = page.locator(".characters").first.locator("i")
+    before = letters.nth(3).get_attribute("style")
+    page.get_by_label("Unit, 0 to 255").fill("9")
+    page.keyboard.press("Enter")
+    expect(letters.nth(3)).not_to_have_attribute("style", before)
+    expect(page.get_by_text(re.compile("^Unit 9 "))).to_be_visible()
+
+
+def test_the_sentiment_network_can_be_held_too(open_page):
+    page = lesson(open_page, "gates&model=sentiment&what=output&value=0")
+    expect(page.locator(".answer:visible .word")).to_have_text("positive")
+    expect(page.get_by_text("With the output gate held at 0 in all units.")).to_be_visible()
+
+
+def test_attention_is_trained_beside_none(open_page):
+    page = lesson(open_page, "memory&length=5&steps=50&kind=additive")
+    expect(page.get_by_label("Symbols, 4 to 30")).to_have_value("5")
+    press(page, "Train both")
+    expect(said(page, "^Step 50")).to_be_visible()
+    expect(page.locator(".sheet img:visible")).to_be_visible()
+    expect(page.get_by_text("with additive attention").first).to_be_visible()

@@ -1,0 +1,192 @@
+import json
+import random
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from apps.analogies import vectors as store
+from apps.analogies.vectors import Vectors
+from shared import bundle
+from training import analogies
+
+CAPITALS = [("oslo", "norway"), ("rome", "italy"), ("paris", "france"), ("cairo", "egypt")]
+GRAMMAR = ["the", "of", "and", "in", "to", "is", "was", "by", "with", "from", "near", "that"]
+
+
+def made_up(lines, seed=0):
+    """Sentences about four countries: enough for vectors, not for good ones."""
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(lines):
+        city, country = chance.choice(CAPITALS)
+        words = [city, country, *chance.choices(GRAMMAR, k=9)]
+        chance.shuffle(words)
+        rows.append(" ".join(words))
+    return "\n".join(rows)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analogies")
+    (folder / "mine.txt").write_text(made_up(400))
+    command = ["train", "--input", folder / "mine.txt", "--output", folder / "out"]
+    command += ["--work-dir", folder / "work", "--epochs", "2", "--dimensions", "8", "--json"]
+    result = CliRunner().invoke(analogies.app, [str(part) for part in command])
+    assert result.exit_code == 0, result.output
+    return folder, json.loads(result.output.splitlines()[-1])
+
+
+def questions_file(folder):
+    path = folder / "questions.txt"
+    rows = [f"{a} {b} {c} {d}" for a, b in CAPITALS for c, d in CAPITALS if a != c]
+    path.write_text(": capitals\n" + "\n".join([*rows, "oslo norway bern switzerland"]) + "\n")
+    return path
+
+
+def test_training_writes_a_bundle_that_loads(trained):
+    folder, printed = trained
+    vectors = store.load(folder / "out")
+    assert set(vectors.words) == {*GRAMMAR, *(word for pair in CAPITALS for word in pair)}
+    assert vectors.matrix.shape == (20, 8)
+    assert printed["vocabulary"] == 20
+    card = bundle.read_card(folder / "out")
+    assert card["variants"]["CBOW"]["parameters"] == 20 * 8
+    assert card["baseline"]["name"] == "PPMI + SVD"
+    assert {path.suffix for path in (folder / "out").iterdir()} == {".json", ".safetensors"}
+
+
+def test_evaluation_scores_a_questions_file_and_a_similarity_file(trained):
+    folder, _ = trained
+    pairs = folder / "pairs.tsv"
+    pairs.write_text("oslo\tnorway\t9\nrome\titaly\t8\nthe\toslo\t1\nthe\tdragon\t2\n")
+    command = ["evaluate", "--model", folder / "out", "--input", questions_file(folder)]
+    command += ["--similarity", pairs, "--json"]
+    result = CliRunner().invoke(analogies.app, [str(part) for part in command])
+    metrics = json.loads(result.output.splitlines()[-1])
+    assert metrics["questions"] == 13
+    assert metrics["covered"] == pytest.approx(12 / 13)
+    assert metrics["skipped"] == 1
+    assert metrics["pairs_covered"] == 0.75
+    assert metrics["accuracy"] == metrics["accuracy_capitals"]
+    assert metrics["baseline_random_accuracy"] == pytest.approx(1 / 17)
+    assert {"accuracy_30k", "spearman", "vocabulary"} <= set(metrics)
+
+
+def test_evaluation_reads_a_file_of_vectors(tmp_path):
+    rows = {"oslo": [1, 0, 1], "norway": [1, 0, 0], "rome": [0, 1, 1], "italy": [0, 1, 0.1]}
+    path = tmp_path / "mine.txt"
+    path.write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in rows.items()))
+    questions = tmp_path / "questions.txt"
+    questions.write_text(": capitals\nOslo Norway Rome Italy\n")
+    command = ["evaluate", "--vectors", path, "--input", questions, "--json"]
+    result = CliRunner().invoke(analogies.app, [str(part) for part in command])
+    assert json.loads(result.output.splitlines()[-1])["accuracy"] == 1
+
+
+def test_a_questions_file_that_is_none_is_refused(trained, tmp_path):
+    folder, _ = trained
+    path = tmp_path / "questions.txt"
+    path.write_text("one two three\n")
+    command = ["evaluate", "--model", str(folder / "out"), "--input", str(path)]
+    result = CliRunner().invoke(analogies.app, command)
+    assert result.exit_code == 2
+    assert "line 1" in result.output
+
+
+@pytest.mark.parametrize("content", ["too few words", "\n\n"])
+def test_too_little_text_is_refused(tmp_path, content):
+    (tmp_path / "mine.txt").write_text(content)
+    command = ["train", "--input", str(tmp_path / "mine.txt"), "--work-dir", str(tmp_path)]
+    result = CliRunner().invoke(analogies.app, [*command, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "too few words" in " ".join(result.output.split())
+
+
+def test_a_stopped_run_goes_on_from_its_last_epoch(tmp_path):
+    corpus = analogies.write_corpus(
+        [line.split() for line in made_up(60).split("\n")], tmp_path / "corpus.txt", 0
+    )
+    recipe = {"vector_size": 6, "sg": 1, "min_count": 1}
+    options = {"workers": 1, **recipe}
+    words, whole, _ = analogies.learn(corpus, tmp_path / "whole", 0, 3, **options)
+    _, first, _ = analogies.learn(corpus, tmp_path / "part", 0, 1, **options)
+    with np.load(tmp_path / "part" / "checkpoint.npz") as arrays:
+        assert int(arrays["done"]) == 1
+        np.testing.assert_array_equal(arrays["vectors"], first)
+    again, resumed, _ = analogies.learn(corpus, tmp_path / "part", 0, 3, **options)
+    assert again == words
+    assert np.abs(resumed - first).max() > 0
+    _, done, _ = analogies.learn(corpus, tmp_path / "whole", 0, 3, **options)
+    np.testing.assert_array_equal(done, whole)
+
+
+def test_the_first_words_of_a_corpus_are_a_corpus(tmp_path):
+    corpus = analogies.write_corpus([["a", "b", "c"]] * 5 + [["d"]], tmp_path / "corpus.txt", 0)
+    part = corpus.first(7)
+    assert corpus.size == 16 and 4 <= part.size <= 7
+    assert part.path.read_text() == corpus.path.read_text()[: len(part.path.read_text())]
+
+
+def test_counting_gives_words_of_like_company_like_vectors(tmp_path):
+    chance = random.Random(0)
+    groups = [[f"{c}{d}x" for d in "abcdef"] for c in "mnop"]
+    lines = [chance.choices(chance.choice(groups), k=8) for _ in range(400)]
+    corpus = analogies.write_corpus(lines, tmp_path / "corpus.txt", 0)
+    words = [word for group in groups for word in group]
+    vectors = Vectors.of(words, analogies.ppmi_svd(corpus, words, dimensions=4))
+    for word in words:
+        nearest = words[np.argsort(-(vectors.matrix @ vectors[word]))[1]]
+        assert nearest[0] == word[0]
+
+
+def test_pairs_are_counted_within_the_window_and_the_paragraph(tmp_path, monkeypatch):
+    counted = []
+
+    def keep(matrix, *args, **options):
+        counted.append(matrix.toarray())
+        size = matrix.shape[0]
+        return np.eye(size), np.ones(size), np.eye(size)
+
+    monkeypatch.setattr("sklearn.utils.extmath.randomized_svd", keep)
+    lines = [["a", "b", "z", "c"]] * 3 + [["c"], ["a"]]
+    corpus = analogies.write_corpus(lines, tmp_path / "corpus.txt", 0)
+    analogies.ppmi_svd(corpus, ["a", "b", "c"], window=2)
+    information = counted[0]
+    # a and b meet three times, b and c too over the unknown z; a and c never do.
+    assert information[0, 1] > 0 and information[1, 2] > 0
+    assert information[0, 2] == 0
+    columns = 2 * 3**0.75 + 6**0.75
+    np.testing.assert_allclose(information[0, 1], np.log(3 * columns / 3 / 6**0.75), rtol=1e-5)
+
+
+def test_the_validation_questions_are_none_of_the_test():
+    official, _ = analogies.official_tests()
+    pairs = {pair for rows in official.values() for q in rows for pair in (q[:2], q[2:])}
+    own = analogies.validation_questions()
+    assert sum(map(len, own.values())) > 3000
+    assert not pairs & {pair for rows in own.values() for q in rows for pair in (q[:2], q[2:])}
+
+
+def test_the_official_questions_are_all_there():
+    questions, pairs = analogies.official_tests()
+    assert sum(map(len, questions.values())) == 19_544
+    assert len(questions) == 14 and len(pairs) == 353
+
+
+def test_the_strongest_direction_is_removed():
+    noise = np.random.default_rng(0)
+    matrix = noise.normal(size=(200, 6)) + 4
+    matrix[:, 0] += 9 * noise.normal(size=200)
+    assert analogies.finish(matrix, None) is matrix
+    centred = analogies.finish(matrix, 0)
+    np.testing.assert_allclose(centred.mean(axis=0), 0, atol=1e-5)
+    finished = analogies.finish(matrix, 1)
+    assert finished[:, 0].std() < 0.3 < 5 < centred[:, 0].std()
+
+
+def test_fewer_dimensions_keep_the_most():
+    matrix = np.random.default_rng(0).normal(size=(50, 6)) * [9, 9, 1, 0.1, 0.1, 0.1]
+    reduced = analogies.reduce(matrix, 3)
+    np.testing.assert_allclose(reduced @ reduced.T, matrix @ matrix.T, atol=2)
+    assert analogies.reduce(matrix, 6) is matrix

@@ -1,0 +1,122 @@
+"""The command of the character model: n-grams, labels, probes and a run from end to end."""
+
+import json
+import lzma
+
+import numpy as np
+import pytest
+import typer
+
+from shared import bundle
+from training import characters
+from training.characters import NGrams, agreement, alphabet_of, rows_of, since, speakers, until
+from training.datasets import characters as corpus
+
+PLAY = "ANNA:\nIs it late? The lamp, my friend, is low.\n\nOLD BEN:\nGo home; we: wait.\n"
+
+
+def test_ngrams_by_hand():
+    """Interpolated Kneser–Ney of order 2 on “abaabb”, a = 1 and b = 2, size 3."""
+    model = NGrams([1, 2, 1, 1, 2, 2], 3, 2)
+    # Pairs: ab 2, ba 1, aa 1, bb 1: three once, one twice, so D = 3 / (3 + 2) = 0.6.
+    # Kinds of character before a: b, a; before b: a, b. None occurs once, so D = 0.5 there:
+    # P(a) = P(b) = (2 - 0.5) / 4 + 0.5 * 2 / 4 / 3 = 0.4583333, unseen 0.0833333.
+    lower = 1.5 / 4 + 0.25 / 3
+    assert np.exp(-model.nats([2])) == pytest.approx([lower])
+    # After a come b twice and a once: P(b | a) = (2 - 0.6) / 3 + 0.6 * 2 / 3 * P(b).
+    assert np.exp(-model.nats([1, 2])[1]) == pytest.approx(1.4 / 3 + 0.4 * lower)
+    assert np.exp(-model.nats([0, 1])[1]) == pytest.approx(lower)  # a context never seen
+
+
+def test_ngrams_sum_to_one_after_any_context():
+    rng = np.random.default_rng(0)
+    model = NGrams(rng.integers(0, 5, 300), 5, 4)
+    for context in rng.integers(0, 5, (10, 6)):
+        total = sum(np.exp(-model.nats([*context, n])[-1]) for n in range(5))
+        assert total == pytest.approx(1)
+
+
+def test_every_character_but_the_first_is_scored_once_after_enough_others():
+    numbers = np.arange(2_500) % 50
+    inputs, targets, scored = rows_of(numbers)
+    assert scored.sum() == 2_499
+    np.testing.assert_array_equal(targets[scored], numbers[1:])
+    np.testing.assert_array_equal(inputs[scored], numbers[:-1])
+    assert not scored[1:, : characters.RUN_IN].any()
+
+
+def test_labels_by_hand():
+    named = "".join(c for c, label in zip(PLAY, speakers(PLAY), strict=True) if label)
+    assert named == "ANNA:OLD BEN:"
+    assert since("ab cd", " ").tolist() == [1, 2, 0, 1, 2]
+    asked = until("So? Go. He", "?", ".?!")
+    assert asked.tolist() == [True] * 3 + [False] * 7
+
+
+def test_agreement_equals_counting():
+    rng = np.random.default_rng(0)
+    states, labels = rng.normal(size=(40, 3)), rng.integers(0, 2, 40) == 1
+    from scipy.stats import rankdata, spearmanr
+
+    ranks = rankdata(states, axis=0)
+    higher = np.mean(states[labels][:, None] > states[~labels][None], axis=(0, 1))
+    np.testing.assert_allclose(agreement(ranks, labels), 2 * higher - 1)
+    numbers = rng.integers(0, 9, 40)
+    expected = [spearmanr(column, numbers).statistic for column in states.T]
+    np.testing.assert_allclose(agreement(ranks, numbers), expected)
+    assert (agreement(ranks, np.zeros(40, bool)) == 0).all()
+
+
+def test_rare_characters_are_unknown():
+    assert alphabet_of("ab" * 10 + "z" * 9) == "ab"
+
+
+def test_the_corpus_is_read_in_both_forms(tmp_path, monkeypatch):
+    (tmp_path / "language").mkdir()
+    (tmp_path / "language" / "tiny_shakespeare.txt.xz").write_bytes(lzma.compress(PLAY.encode()))
+    assert corpus.read(tmp_path) == PLAY
+    official = tmp_path / "official"
+    official.mkdir()
+
+    def fetched(url, sha256, path):
+        assert url.startswith("https://raw.githubusercontent.com/karpathy/char-rnn/")
+        path.write_text(PLAY, encoding="utf-8")
+        return path
+
+    monkeypatch.setattr(corpus, "fetch", fetched)
+    assert corpus.read(official) == PLAY
+    parts = corpus.split("x" * 200)
+    assert [len(part) for part in parts] == [180, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(b"too short", "at least 5,000"), (b"\xff\xfe\x00", "cannot be read")]
+)
+def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
+    path = tmp_path / "mine.txt"
+    path.write_bytes(content)
+    with pytest.raises(typer.BadParameter, match=sentence):
+        characters.read_text(path, characters.LEAST)
+
+
+def test_own_text_from_file_to_scores(tmp_path, monkeypatch, capsys):
+    """A tiny run of the command: it learns, resumes, and what it wrote is scored by evaluate."""
+    for name, value in {"UNITS": 8, "DIMENSIONS": 4, "BATCH": 8, "TIME": 32, "RATE": 0.02}.items():
+        monkeypatch.setattr(characters, name, value)
+    path = tmp_path / "mine.txt"
+    path.write_text(PLAY * 120, encoding="utf-8")
+    options = {"input": path, "output": tmp_path / "model", "work_dir": tmp_path / "work"}
+    characters.train(**options, epochs=2, as_json=True)
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    card = bundle.read_card(tmp_path / "model")
+    assert card["variants"]["lstm"]["nats_per_character"] < np.log(len(card["alphabet"]) + 1)
+    assert set(card["probes"]) == set(characters.FEATURES)
+    characters.train(**options, epochs=2, as_json=True)
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
+    rest = tmp_path / "rest.txt"
+    rest.write_text(corpus.split(PLAY * 120)[2], encoding="utf-8")
+    characters.evaluate(input=rest, model=tmp_path / "model", as_json=True)
+    scored = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert scored["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
+    assert scored["characters"] == card["examples"]

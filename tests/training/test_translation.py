@@ -1,0 +1,116 @@
+import json
+import random
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from apps.translation.predictor import Predictor
+from shared import bundle
+from training import translation
+from training.datasets.translation import Pair, read
+
+WORDS = {"dog": "chien", "cat": "chat", "boy": "garçon", "man": "homme"}
+VERBS = {"sleeps": "dort", "eats": "mange", "runs": "court"}
+
+
+def rows(count, seed=0):
+    noise = random.Random(seed)
+    lines = []
+    for n in range(count):
+        noun, verb = noise.choice(list(WORDS)), noise.choice(list(VERBS))
+        lines.append(f"The {noun} {verb} {n}.\tLe {WORDS[noun]} {VERBS[verb]} {n}.")
+    return lines
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("translation")
+    (folder / "pairs.tsv").write_text("\n".join(rows(300)) + "\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(translation, "VOCABULARY", 90)
+        patch.setattr(translation, "WARM_UP", 4)
+        patch.setattr(translation, "TOKENS", 256)
+        patch.setitem(translation.VARIANTS, "attention", {"dimensions": 24, "units": 32})
+        arguments = ["train", "--input", str(folder / "pairs.tsv"), "--variant", "attention"]
+        arguments += ["--output", str(folder / "bundle"), "--work-dir", str(folder / "work")]
+        result = CliRunner().invoke(translation.app, [*arguments, "--rounds", "6", "--json"])
+        assert result.exit_code == 0, result.output
+    return folder, json.loads(result.output.strip().splitlines()[-1])
+
+
+def test_training_writes_a_bundle_that_has_learned_something(trained):
+    folder, metrics = trained
+    card = bundle.read_card(folder / "bundle")
+    assert metrics["attention"] == card["variants"]["attention"]["bleu"]
+    record = json.loads(next(folder.glob("work/*/attention/state.json")).read_text())
+    losses = [each["loss"] for each in record["epochs"]]
+    assert losses[-1] < losses[0]
+    found = Predictor.load("attention", folder / "bundle").translate("The dog eats 5.")
+    assert found.lines[0][0].hypotheses
+
+
+def test_evaluate_prints_the_keys_of_the_contract(trained):
+    folder, _ = trained
+    command = ["evaluate", "--input", str(folder / "pairs.tsv"), "--model", str(folder / "bundle")]
+    result = CliRunner().invoke(translation.app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.strip().splitlines()[-1])
+    keys = {"bleu", "chrf", "sentences", "sentences_per_second", "signature"}
+    assert keys | {"baseline_dictionary_bleu"} <= set(metrics)
+    assert metrics["sentences"] == 300
+    assert metrics["baseline_dictionary_bleu"] > 50  # word for word is right here
+
+
+@pytest.mark.parametrize("line", ["no tab here", "English\t", "\tfrançais"])
+def test_a_bad_row_is_named(tmp_path, line):
+    file = tmp_path / "pairs.tsv"
+    file.write_text(f"A dog.\tUn chien.\n{line}\n", encoding="utf-8")
+    result = CliRunner().invoke(translation.app, ["evaluate", "--input", str(file)])
+    assert result.exit_code == 2
+    assert "line 2" in result.output
+
+
+def test_several_references_count():
+    pairs = [Pair("Hi.", ("Salut.", "Bonjour à toi."), "own"), Pair("Go.", ("Va.",), "own")]
+    assert translation.scores(["Bonjour à toi.", "Va."], pairs)["bleu"] == 100
+    assert translation.scores(["Bonjour à moi.", "Va."], pairs)["bleu"] < 100
+
+
+def test_smoothing_spreads_the_loss_and_padding_is_free():
+    logits = np.log(np.array([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]], "float32"))
+    targets = np.array([[1, 0]], "int32")
+    exact = translation.smoothed_cross_entropy(0.0)(targets, logits)
+    np.testing.assert_allclose(exact, -np.log(0.2), rtol=1e-5)
+    spread = translation.smoothed_cross_entropy(0.3)(targets, logits)
+    expected = 0.7 * -np.log(0.2) + 0.3 * -np.log([0.7, 0.2, 0.1]).mean()
+    np.testing.assert_allclose(spread, expected, rtol=1e-5)
+
+
+def test_batches_hold_every_pair_once_and_few_shapes():
+    lengths = np.random.default_rng(0).integers(2, 60, 5_000)
+    found = translation.batches_of(lengths, np.random.default_rng(1))
+    rows_ = np.concatenate([rows for _, rows in found])
+    assert sorted(rows_) == sorted(np.flatnonzero(lengths <= translation.LENGTHS[-1]))
+    for length, part in found:
+        assert lengths[part].max() <= length
+        assert len(part) <= translation.TOKENS // length
+
+
+def test_both_corpora_are_read_with_their_references(tmp_path):
+    import lzma
+
+    folder = tmp_path / "translation"
+    folder.mkdir()
+    tatoeba = "test\tHi.\tSalut.\ntest\tHi.\tBonjour.\ntrain\tGo.\tVa.\n"
+    (folder / "tatoeba_en_fr.tsv.xz").write_bytes(lzma.compress(tatoeba.encode()))
+    for part in ("train", "val", "test_2016_flickr"):
+        for language, line in (("en", "A dog."), ("fr", "Un chien.")):
+            file = folder / f"multi30k_{part}.{language}.xz"
+            file.write_bytes(lzma.compress(f"{line}\n{line}\n".encode()))
+    test = read(tmp_path, "test")
+    assert [pair.domain for pair in test] == ["multi30k", "multi30k", "tatoeba"]
+    assert test[-1].targets == ("Salut.", "Bonjour.")
+    assert [pair.source for pair in read(tmp_path, "train")] == ["A dog.", "A dog.", "Go."]
+    with pytest.raises(ValueError, match="`part`"):
+        read(tmp_path, "dev")

@@ -1,0 +1,98 @@
+"""English–French sentence pairs: Tatoeba's, and Multi30k's captions of photographs.
+
+Reads the official downloads, or the same pairs repacked: `translation/tatoeba_en_fr.tsv.xz` with
+columns split, English, French, and `translation/multi30k_{train,val,test_2016_flickr}.{en,fr}.xz`.
+"""
+
+import gzip
+import lzma
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.datasets.download import fetch
+
+PARTS = ("train", "val", "test")
+DOMAINS = ("multi30k", "tatoeba")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An English sentence, its French references (one or more) and the corpus it is from."""
+
+    source: str
+    targets: tuple[str, ...]
+    domain: str
+
+
+def read(data_dir, part):
+    """The pairs of a part of both corpora, Multi30k's first.
+
+    Args:
+        data_dir: Folder of corpora.
+        part: `"train"`, `"val"` or `"test"` (Multi30k's is test 2016).
+
+    Returns:
+        List of `Pair`. In `"train"` each has one reference; elsewhere an English sentence
+        stands once with all of its references.
+
+    Raises:
+        ValueError: if there is no such part.
+        FileNotFoundError: if a corpus is not there and cannot be downloaded.
+    """
+    if part not in PARTS:
+        raise ValueError(f"`part` must be one of {PARTS}. Received: part={part!r}")
+    pairs = []
+    for domain, rows in zip(
+        DOMAINS, (_multi30k(Path(data_dir), part), _tatoeba(Path(data_dir), part)), strict=True
+    ):
+        if part == "train" or domain == "multi30k":
+            # A caption that two photographs share is two examples, as in every published score.
+            pairs += [Pair(source, (target,), domain) for source, target in rows]
+            continue
+        references = {}
+        for source, target in rows:
+            references.setdefault(source, []).append(target)
+        pairs += [Pair(source, tuple(found), domain) for source, found in references.items()]
+    return pairs
+
+
+def _multi30k(data_dir, part):
+    name = {"test": "test_2016_flickr"}.get(part, part)
+    sides = []
+    for language in ("en", "fr"):
+        repacked = data_dir / "translation" / f"multi30k_{name}.{language}.xz"
+        if repacked.exists():
+            text = lzma.decompress(repacked.read_bytes()).decode("utf-8")
+        else:
+            file = f"{name}.{language}.gz"
+            path = fetch(f"{MULTI30K}/{file}", MULTI30K_SHA256[file], data_dir / file)
+            text = gzip.decompress(path.read_bytes()).decode("utf-8")
+        sides.append(text.rstrip("\n").split("\n"))
+    return list(zip(*sides, strict=True))
+
+
+def _tatoeba(data_dir, part):
+    repacked = data_dir / "translation" / "tatoeba_en_fr.tsv.xz"
+    if repacked.exists():
+        with lzma.open(repacked, "rt", encoding="utf-8") as lines:
+            rows = (line.rstrip("\n").split("\t") for line in lines)
+            return [(source, target) for split, source, target in rows if split == part]
+    archive = fetch(TATOEBA, None, data_dir / "fra-eng.zip")
+    with zipfile.ZipFile(archive) as files:
+        lines = files.read("fra.txt").decode("utf-8").splitlines()
+    pairs = [tuple(line.split("\t")[:2]) for line in lines]
+    return [pair for pair in pairs if _part_of(pair[0]) == part]
+
+
+def _part_of(source):
+    """The part that an English sentence is in, the same for all its translations."""
+    letters = "".join(c for c in source.lower() if c.isalnum())
+    place = zlib.crc32(letters.encode()) % 1000
+    return "val" if place < 17 else "test" if place < 34 else "train"
+
+
+MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
+MULTI30K_SHA256 = {}
+TATOEBA = "https://www.manythings.org/anki/fra-eng.zip"

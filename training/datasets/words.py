@@ -1,0 +1,117 @@
+"""Running English text for word vectors: Wikipedia, and the reviews of `training/datasets/imdb.py`.
+
+Reads `words/wikipedia_part1.jsonl.xz` (rows `{"title", "text"}`), or a part of the official dump as
+it is downloaded, `words/enwiki-*-pages-articles*.xml*.bz2`.
+"""
+
+import json
+import lzma
+from pathlib import Path
+
+from shared.text import plain_words
+from training.datasets import imdb
+
+DUMPS = "https://dumps.wikimedia.org/enwiki/latest/"
+SHORTEST = 5  # words of a paragraph; shorter ones are headings
+
+
+def wikipedia(data_dir):
+    """The paragraphs of Wikipedia, each a list of words.
+
+    Raises:
+        FileNotFoundError: if the corpus is not there; the message says which file to put where.
+    """
+    folder = Path(data_dir) / "words"
+    repacked = folder / "wikipedia_part1.jsonl.xz"
+    dumps = sorted(folder.glob("enwiki-*-pages-articles*.xml*.bz2"))
+    if not repacked.exists() and not dumps:
+        # Wikipedia keeps a dump for some months only, so there is no address to rely on.
+        raise FileNotFoundError(
+            f"There is no Wikipedia in {folder}: download enwiki-latest-pages-articles1.xml-*.bz2 "
+            f"from {DUMPS} into that folder, as it is."
+        )
+    texts = _repacked(repacked) if repacked.exists() else _official(dumps)
+    for text in texts:
+        for paragraph in text.split("\n"):
+            words = plain_words(paragraph)
+            if len(words) >= SHORTEST:
+                yield words
+
+
+def _repacked(path):
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)["text"]
+
+
+def _official(paths):
+    import bz2
+
+    from gensim.corpora.wikicorpus import extract_pages, filter_wiki
+
+    for path in paths:
+        with bz2.open(path) as dump:
+            for _, text, _ in extract_pages(dump, filter_namespaces=("0",)):
+                if not text.lstrip().lower().startswith("#redirect"):
+                    yield filter_wiki(text)
+
+
+def reviews(data_dir):
+    """The training and unlabelled film reviews, each a list of words; never the test reviews."""
+    for part in ("train", "unsup"):
+        for review in imdb.read(data_dir, part):
+            yield plain_words(review.text)
+
+
+def similarity(path):
+    """Pairs of words with people's score of their likeness: rows `word word score`.
+
+    Args:
+        path: File with tabs or commas between the cells; lines that begin with # are left out.
+
+    Returns:
+        List of `(word, word, score)`.
+
+    Raises:
+        ValueError: if a line is something else; the message says which.
+    """
+    rows = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        cells = line.replace(",", "\t").split("\t")
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            first, second, score = cells[0].lower(), cells[1].lower(), float(cells[2])
+        except (IndexError, ValueError):
+            if not rows:  # a header
+                continue
+            raise ValueError(f"{path}, line {number}: expected two words and a score.") from None
+        rows.append((first.strip(), second.strip(), score))
+    return rows
+
+
+def questions(path):
+    """Analogy questions by section, in Google's format: `: section`, then four words a line.
+
+    Returns:
+        Dict from section to a list of `(a, b, c, d)`, lower-cased.
+
+    Raises:
+        ValueError: if a line is something else, or there are no questions.
+    """
+    sections = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        words = line.lower().split()
+        if not words:
+            continue
+        if line.startswith(":"):
+            rows = sections.setdefault(" ".join(words).lstrip(": "), [])
+        elif len(words) != 4 or not sections:
+            raise ValueError(
+                f"{path}, line {number}: expected “: section” or four words with spaces between."
+            )
+        else:
+            rows.append(tuple(words))
+    if not any(sections.values()):
+        raise ValueError(f"{path} has no questions.")
+    return sections
