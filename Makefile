@@ -38,8 +38,11 @@ format: $(DEV) ## mend style and format
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-bench: $(DEV) ## time the layers and the site beside the alternatives
+bench: $(DEV) ## time the layers, the pages and the site beside the alternatives
 	$(PY) -m benchmarks.layers
+	$(PY) -m benchmarks.forecasting
+	$(PY) -m benchmarks.cells
+	$(PY) -m benchmarks.analogies
 	$(PY) -m benchmarks.site
 
 train-sentiment: $(RUNTIME) ## retrain the sentiment models; ARGS="--cell gru --seed 1"

@@ -368,6 +368,11 @@ def build(tab, settings):
     _api(predictor)
 
 
+def scores():
+    """The shipped vectors beside their baseline, for the About page."""
+    return views.about(bundle.read_card(bundle.MODELS / "analogies"))
+
+
 def warm_up():
     """Load what the sections below the answer need."""
     views.warm_up()

@@ -752,6 +752,36 @@ def export(predictor, kind, view, own, axes, download_path):
     return [str(vectors), str(words)]
 
 
+def about(card):
+    """The table of the vectors beside the baseline, for the About page."""
+    rows = [
+        (f"{name}, {card['dimensions']} dimensions", card, card["minutes"])
+        for name in card["variants"]
+    ]
+    baseline = card["baseline"]
+    rows.append((baseline["name"], baseline, baseline["minutes"]))
+    table = page.table(
+        ("Vectors", "30,000 words", "50,000 words", "WordSim-353", "Minutes"),
+        [
+            (
+                name,
+                percent(scored["accuracy_30k"], 1),
+                percent(scored["accuracy"], 1),
+                f"{scored['spearman']:.2f}",
+                f"{minutes:g}",
+            )
+            for name, scored, minutes in rows
+        ],
+        numbers=(1, 2, 3, 4),
+        winner=max(range(len(rows)), key=lambda n: rows[n][1]["accuracy"]),
+    )
+    return (
+        f"<h3>{escape(card['title'])}</h3><p>Google’s questions, of those that the most frequent "
+        f"30,000 or 50,000 words cover ({percent(card['covered'])} of {card['questions']:,}); and "
+        f"the rank correlation with people’s judgements of likeness.</p>{table}"
+    )
+
+
 def warm_up():
     """Load what the first visitors will need."""
     if Predictor.load().card:
