@@ -27,6 +27,7 @@ def chromium() -> str:
     pytest.skip("no Chromium found: `make browser` installs one")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """With `-n 2`: the tests of the site, first and on one process; the others by file on both."""
     items.sort(key=lambda item: "site" not in item.path.parts)

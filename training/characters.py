@@ -388,7 +388,7 @@ def train(
         "licence": "Weights: Apache-2.0. Text: public domain, not shipped.",
         "limits": [
             "It has read plays of one author only, and writes like them, without their sense.",
-            "It has never seen a bracket or a quotation mark: the text has none.",
+            "It has never seen a bracket or a double quotation mark: the text has none.",
         ]
         if not input
         else [],

@@ -256,8 +256,8 @@ def probes(card):
         "score is an AUC (0.5 is luck) for yes and no, a rank correlation (0 is luck) for the "
         "two positions. Untrained: the best unit of the same network with random weights, chosen "
         "the same way; what it scores is no merit of the training. By luck: the best unit for "
-        "labels moved along the text. The plays hold no brackets and no quotation marks, so "
-        "there is no unit to find for them.</p>"
+        "labels moved along the text. The plays hold no brackets and no double quotation marks, "
+        "so there is no unit to find for them.</p>"
     )
 
 
