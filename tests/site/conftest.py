@@ -73,13 +73,19 @@ def browser(chromium):
         running.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser):
+    """Browser contexts by their options: one that has loaded the site once opens it faster."""
+    return {}
+
+
 @pytest.fixture
-def open_page(browser, site):
+def open_page(browser, contexts, site):
     """A function that opens an address of the site and waits for the first answer.
 
     Whatever the test does, the console must stay free of errors and no other host be asked.
     """
-    contexts, complaints = [], []
+    pages, complaints = [], []
 
     def complain(what):
         complaints.append(str(what))
@@ -93,9 +99,11 @@ def open_page(browser, site):
             complain(f"asked {request.url}")
 
     def open_page(query="", wait_for=".answer .number", **options):
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
+        options = {"viewport": {"width": 1280, "height": 900}, **options}
+        if repr(options) not in contexts:
+            contexts[repr(options)] = browser.new_context(**options)
+        page = contexts[repr(options)].new_page()
+        pages.append(page)
         page.on("console", watch_console)
         page.on("pageerror", complain)
         page.on("request", watch_requests)
@@ -104,6 +112,6 @@ def open_page(browser, site):
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert complaints == []

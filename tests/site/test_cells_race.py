@@ -55,7 +55,7 @@ def test_closing_the_page_stops_the_race(open_page, site):
         page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=1")
         press(page, "Start")
         expect(said(page, r"^Step [1-9]")).to_be_visible(timeout=45_000)
-        page.context.close()
+        page.close()
 
 
 @pytest.mark.parametrize("length", ["0", "1000000"])
