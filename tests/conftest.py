@@ -27,10 +27,12 @@ def chromium() -> str:
     pytest.skip("no Chromium found: `make browser` installs one")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_itemcollected(item):
+    """With `-n 2`: the tests of the site stay on one process, those of any other file too."""
+    group = "site" if "site" in item.path.parts else str(item.path)
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_modifyitems(items):
-    """With `-n 2`: the tests of the site, first and on one process; the others by file on both."""
+    """The tests of the site first: they take longest."""
     items.sort(key=lambda item: "site" not in item.path.parts)
-    for item in items:
-        group = "site" if "site" in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))

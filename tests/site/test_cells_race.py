@@ -47,6 +47,8 @@ def test_a_race_runs_pauses_goes_on_and_is_downloaded(open_page):
     expect(said(page, r"^Step [\d,]+\.")).to_be_visible()
     press(page, "Stop")
     expect(said(page, "^Stopped")).to_be_visible()
+    press(page, "Go on")
+    expect(page.get_by_role("alert").first).to_contain_text("There is no race yet")
 
 
 def test_closing_the_page_stops_the_race(open_page, site):

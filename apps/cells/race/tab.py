@@ -135,8 +135,10 @@ def build(shell, settings):
         return "" if race is None else page.note(f"Paused at step {race.done:,}.")
 
     def end(race):
-        _halt(race)
-        return None, "" if race is None else page.note("Stopped. “Start” begins a new race.")
+        if race is None:
+            return None, ""
+        race.turn = STOPPED
+        return None, page.note(_STOPPED)
 
     def show(task, length, seed):
         try:
@@ -170,7 +172,9 @@ def build(shell, settings):
     _api()
 
 
+STOPPED = -1  # the turn of a race that has been given up
 _NONE = "There is no race yet: press Start."
+_STOPPED = "Stopped. “Start” begins a new race."
 
 
 def _halt(race):
@@ -219,7 +223,10 @@ def _run(race, speed):
             continue
         yield _picture(race, said, ended=True)
         return
-    yield _picture(race, f"Paused at step {race.done:,}.", ended=True)
+    if race.turn == STOPPED:  # what ran last is drawn, but cannot go on
+        yield [None, *_picture(race, _STOPPED, ended=True)[1:]]
+    else:
+        yield _picture(race, f"Paused at step {race.done:,}.", ended=True)
 
 
 def _picture(race, said, ended=False):
