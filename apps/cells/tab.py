@@ -1,6 +1,5 @@
 """The laboratory of cells: a path of lessons, each a small application of its own."""
 
-from contextlib import suppress
 from importlib import import_module
 
 import gradio as gr
@@ -57,14 +56,6 @@ def build(tab, settings):
         return name, gr.Tabs(selected=name)
 
     page.when_opened(tab, open_lesson, [chosen, tabs], **quick)
-
-
-def warm_up():
-    """Compute each lesson once, so that its first visitor does not wait."""
-    for lesson in _lessons().values():
-        if hasattr(lesson, "warm_up"):
-            with suppress(BundleError):  # the lesson says so itself
-                lesson.warm_up()
 
 
 def scores():

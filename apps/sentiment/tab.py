@@ -125,13 +125,12 @@ def warm_up():
     models.Baseline.load()
     long = EXAMPLES[-1][1].split()
     for cell in CELLS:
-        for words in (200, 75, 40, 20):
+        for words in (200, 75, 40, 20) if cell == "lstm" else (75,):
             review = " ".join(long[:words])
             predictor = models.Predictor.load(cell)
             predictor.running(review)
-            if cell == "lstm" or words >= 75:
-                predictor.read(review)
-                predictor.trace(review)
+            predictor.read(review)
+            predictor.trace(review)
 
 
 def _read(text, cell, settings):

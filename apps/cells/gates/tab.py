@@ -163,11 +163,6 @@ def build(shell, settings):
     _api()
 
 
-def warm_up():
-    """Load the network and compile its graphs."""
-    _held("characters", PLAY, "forget", 0, "all", 0, 0)
-
-
 def scores():
     """The lines of the page about the site: the network beside its baseline."""
     return views.scores(bundle.read_card(bundle.MODELS / "characters"))

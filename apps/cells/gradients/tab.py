@@ -121,11 +121,6 @@ def build(shell, settings):
     _api()
 
 
-def warm_up():
-    """Compile the graphs of all four cells."""
-    _measure(*DEFAULTS.values())
-
-
 def _read(link):
     """The knobs' values in a link; what is missing or unreadable is as on first sight."""
     values = dict(DEFAULTS)

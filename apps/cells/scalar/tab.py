@@ -113,12 +113,6 @@ def build(shell, settings):
     _api()
 
 
-def warm_up():
-    """Compile both graphs."""
-    _respond(W1, W2, STEPS, PERIOD)
-    _cross(*_flat("two"), *START)
-
-
 def _values(link, defaults):
     """The knobs' values in a link; one that is no number is ignored."""
     return {name: _number(link.get(name), value) for name, value in defaults.items()}

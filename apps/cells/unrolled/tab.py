@@ -67,12 +67,6 @@ def build(shell, settings):
     _api()
 
 
-def warm_up():
-    """Compile the graphs of all cells at the first sight's size."""
-    for cell in views.VARIANTS:
-        _steps().read(DEFAULTS["text"], cell, DEFAULTS["units"], 0)
-
-
 def _values(link):
     """The knobs' values in a link; what cannot be read is as on first sight."""
     values = dict(DEFAULTS)
