@@ -20,7 +20,6 @@ import os
 import platform
 import shutil
 import statistics
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -35,22 +34,10 @@ from apps.cells.gradients.views import CELLS
 from apps.cells.race import race as races
 from apps.cells.unrolled import steps
 from apps.cells.unrolled.views import unrolled as figure
+from benchmarks.layers import medians
 from shared import page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
-
-def medians(calls, repeats):
-    """Median milliseconds of each call, run in turn."""
-    for call in calls.values():
-        call()
-    seconds = {name: [] for name in calls}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: 1000 * statistics.median(values) for name, values in seconds.items()}
 
 
 def unrolled(repeats):

@@ -7,6 +7,8 @@ import unicodedata
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from shared.bundle import BundleError
+
 PADDING, UNKNOWN = 0, 1
 
 # Words with inner apostrophes and hyphens kept apart, runs of . ! ? as one mark, others singly.
@@ -32,15 +34,31 @@ def clean(text):
     return " ".join(text.split())
 
 
-class WordTokenizer:
-    """Words and punctuation marks, lower-cased, numbered by frequency: 0 pads, 1 is unknown.
-
-    A thin wrapper around `tokenizers.Tokenizer`, stored as its JSON.
-    """
+class _Stored:
+    """A thin wrapper around `tokenizers.Tokenizer`, stored as its JSON."""
 
     def __init__(self, tokenizer):
         self._tokenizer = tokenizer
         self.size = tokenizer.get_vocab_size()
+
+    @classmethod
+    def load(cls, path):
+        """The tokeniser of a file.
+
+        Raises:
+            BundleError: if it is missing or damaged.
+        """
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # tokenizers raises bare Exceptions
+            raise BundleError(f"{path.parent.name}/{path.name} cannot be read.") from error
+
+    def save(self, path):
+        self._tokenizer.save(str(path), pretty=False)
+
+
+class WordTokenizer(_Stored):
+    """Words and punctuation marks, lower-cased, numbered by frequency: 0 pads, 1 is unknown."""
 
     @classmethod
     def build(cls, words):
@@ -50,13 +68,6 @@ class WordTokenizer:
         tokenizer.normalizer = normalizers.Lowercase()
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "removed", invert=True)
         return cls(tokenizer)
-
-    @classmethod
-    def load(cls, path):
-        return cls(Tokenizer.from_file(str(path)))
-
-    def save(self, path):
-        self._tokenizer.save(str(path), pretty=False)
 
     @property
     def words(self):
@@ -85,17 +96,12 @@ _PIECE = r"▁?[\p{L}\p{M}]+'?|▁?\p{N}|▁?[^\p{L}\p{M}\p{N}▁]+|▁"
 SPECIAL = ("[PAD]", "[UNK]", "[BEGIN]", "[END]")
 
 
-class SubwordTokenizer:
+class SubwordTokenizer(_Stored):
     """Byte-pair encoding (Sennrich, Haddow & Birch 2016) that keeps case and spaces.
 
-    0 pads, 1 is unknown, 2 begins and 3 ends a sentence. A thin wrapper around
-    `tokenizers.Tokenizer`, stored as its JSON; `decode` gives back the text that was encoded,
-    with one space where there were several.
+    0 pads, 1 is unknown, 2 begins and 3 ends a sentence. `decode` gives back the text that was
+    encoded, with one space where there were several.
     """
-
-    def __init__(self, tokenizer):
-        self._tokenizer = tokenizer
-        self.size = tokenizer.get_vocab_size()
 
     @classmethod
     def train(cls, texts, size):
@@ -114,13 +120,6 @@ class SubwordTokenizer:
         )
         tokenizer.train_from_iterator(texts, trainer)
         return cls(tokenizer)
-
-    @classmethod
-    def load(cls, path):
-        return cls(Tokenizer.from_file(str(path)))
-
-    def save(self, path):
-        self._tokenizer.save(str(path), pretty=False)
 
     def encode(self, texts):
         """Numbers of the tokens of each text, the end token last: a list of int32 arrays."""
@@ -143,6 +142,11 @@ def pad(sequences, length):
     for row, sequence in zip(padded, sequences, strict=True):
         row[: len(sequence)] = sequence[:length]
     return padded
+
+
+def fitting(sizes, needed):
+    """The smallest of the sizes that is enough, or the largest: few shapes, few graphs."""
+    return next((size for size in sizes if size >= needed), sizes[-1])
 
 
 def plain_words(text):

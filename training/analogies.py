@@ -27,7 +27,17 @@ from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
 from shared import bundle
 from shared.text import plain_words
-from training.command import AsJson, DataDir, commit, data_folder, run
+from training.command import (
+    AsJson,
+    DataDir,
+    Model,
+    Output,
+    WorkDir,
+    commit,
+    data_folder,
+    print_metrics,
+    run,
+)
 from training.datasets import words
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -396,8 +406,8 @@ Input = Annotated[Path | None, typer.Option(help="Your own text: UTF-8, paragrap
 def train(
     data_dir: DataDir = None,
     input: Input = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")] = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
     dimensions: Annotated[int, typer.Option(min=2)] = RECIPE["vector_size"],
     seed: int = 0,
@@ -564,7 +574,7 @@ def study(
     output: Annotated[Path, typer.Option(help="Bundle whose card gets the table.")] = (
         bundle.MODELS / "analogies"
     ),
-    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    work_dir: WorkDir = None,
     workers: Annotated[int, typer.Option(min=1)] = 2,
     seed: int = 0,
 ):
@@ -603,7 +613,7 @@ def evaluate(
     similarity: Annotated[
         Path | None, typer.Option(help="Pairs with people's scores: word, word, score a line.")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
+    model: Model = None,
     file: Annotated[Path | None, typer.Option("--vectors", help="A file of vectors.")] = None,
     as_json: AsJson = False,
 ):
@@ -627,11 +637,7 @@ def evaluate(
     for section in sections:
         if len(section.right):
             metrics[f"accuracy_{section.name}"] = section.accuracy
-    if as_json:
-        print(json.dumps(metrics))
-    else:
-        for name, value in metrics.items():
-            print(f"{name:40}{value:.4f}" if isinstance(value, float) else f"{name:40}{value}")
+    print_metrics(metrics, as_json)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,16 @@ import numpy as np
 import typer
 
 from shared import bundle
-from training.command import AsJson, DataDir, data_folder, run
+from training.command import (
+    AsJson,
+    DataDir,
+    Model,
+    Output,
+    WorkDir,
+    data_folder,
+    print_metrics,
+    run,
+)
 from training.datasets import characters
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -337,8 +346,8 @@ def _measured(nats, prefix=""):
 def train(
     data_dir: DataDir = None,
     input: Input = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")] = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
     seed: int = 0,
     as_json: AsJson = False,
@@ -423,7 +432,7 @@ def train(
 def evaluate(
     data_dir: DataDir = None,
     input: Input = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
+    model: Model = None,
     as_json: AsJson = False,
 ):
     """Score the shipped bundle on the last 5 % of Tiny Shakespeare, or on a file."""
@@ -440,11 +449,7 @@ def evaluate(
         baseline, _ = fit_baseline(training, validation, len(predictor.alphabet) + 1)
         metrics |= _measured(baseline.nats(numbers)[1:].mean(), "baseline_ngrams_")
     metrics |= {"characters": len(numbers) - 1, "seconds": round(seconds, 2)}
-    if as_json:
-        print(json.dumps(metrics))
-    else:
-        for name, value in metrics.items():
-            print(f"{name:40}{value:.4f}" if isinstance(value, float) else f"{name:40}{value}")
+    print_metrics(metrics, as_json)
 
 
 if __name__ == "__main__":

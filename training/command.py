@@ -1,5 +1,6 @@
 """What the training commands share: options, logging, and errors as sentences."""
 
+import json
 import logging
 import os
 import subprocess
@@ -14,12 +15,24 @@ from shared.bundle import BundleError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of corpora (default: UNROLLED_DATA).")]
+Output = Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")]
+WorkDir = Annotated[Path | None, typer.Option(help="Folder of checkpoints.")]
+Model = Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of metrics last.")]
 
 
 def data_folder(chosen):
     """The folder of corpora: the one chosen on the command line, else the setting's."""
     return chosen or settings.read().data
+
+
+def print_metrics(metrics, as_json):
+    """Print metrics, a dict, as one JSON object or a line each."""
+    if as_json:
+        print(json.dumps(metrics))
+        return
+    for name, value in metrics.items():
+        print(f"{name:40}{value:.5f}" if isinstance(value, float) else f"{name:40}{value}")
 
 
 def commit():

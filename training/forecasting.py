@@ -21,7 +21,17 @@ from apps.forecasting import baselines, scores
 from apps.forecasting.features import HORIZONS, NAMES, WARM_UP, features, future_returns
 from apps.forecasting.prices import LEAST, PriceError, read_csv
 from shared import bundle
-from training.command import AsJson, DataDir, commit, data_folder, run
+from training.command import (
+    AsJson,
+    DataDir,
+    Model,
+    Output,
+    WorkDir,
+    commit,
+    data_folder,
+    print_metrics,
+    run,
+)
 from training.datasets import prices
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -375,8 +385,8 @@ def train(
     input: Input = None,
     ticker: Ticker = None,
     cell: Annotated[list[Cell] | None, typer.Option(help="Only these cells (repeatable).")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")] = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
     batches: Annotated[int, typer.Option(min=1, help="Batches of an epoch.")] = BATCHES,
     seed: int = 0,
@@ -532,7 +542,7 @@ def evaluate(
     input: Input = None,
     ticker: Ticker = None,
     cell: Annotated[Cell, typer.Option(help="Which network.")] = Cell.lstm,
-    model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
+    model: Model = None,
     work_dir: Annotated[Path | None, typer.Option(help="Folder of GARCH's parameters.")] = None,
     slow: Annotated[bool, typer.Option(help="Run ETS and ARIMA too, on a subset.")] = False,
     as_json: AsJson = False,
@@ -564,11 +574,9 @@ def evaluate(
         mine = pooled(subset)[cell.value].summary(1)
         metrics |= rounded({f"subset_{key}": value for key, value in mine.items()})
     metrics["seconds"] = round(time.perf_counter() - start, 1)
+    print_metrics(metrics, as_json)
     if as_json:
-        print(json.dumps(metrics))
         return
-    for name, value in metrics.items():
-        print(f"{name:36}{value:.5f}" if isinstance(value, float) else f"{name:36}{value}")
     print("\nhorizon  pinball: network   naive    ewma   garch   coverage of 80 %: network  garch")
     models = [by_horizon(total[name]) for name in (cell.value, "naive", "ewma", "garch")]
     for h in range(HORIZONS):

@@ -19,7 +19,17 @@ import typer
 
 from shared import bundle
 from shared.text import WordTokenizer, clean, pad
-from training.command import AsJson, DataDir, commit, data_folder, run
+from training.command import (
+    AsJson,
+    DataDir,
+    Model,
+    Output,
+    WorkDir,
+    commit,
+    data_folder,
+    print_metrics,
+    run,
+)
 from training.datasets import imdb
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -269,8 +279,8 @@ def train(
     data_dir: DataDir = None,
     input: Input = None,
     cell: Annotated[list[Cell] | None, typer.Option(help="Only these cells (repeatable).")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")] = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
     seed: int = 0,
     as_json: AsJson = False,
@@ -414,7 +424,7 @@ def evaluate(
     data_dir: DataDir = None,
     input: Input = None,
     cell: Annotated[Cell, typer.Option(help="Which network.")] = Cell.lstm,
-    model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
+    model: Model = None,
     as_json: AsJson = False,
 ):
     """Score the shipped bundle on the official test split, or on a file."""
@@ -438,11 +448,7 @@ def evaluate(
         fresh = np.array([text not in known for text in texts])
         clear = scores(probabilities[fresh], labels[fresh])
         metrics["accuracy_without_overlap"] = clear["accuracy"]
-    if as_json:
-        print(json.dumps(metrics))
-    else:
-        for name, value in metrics.items():
-            print(f"{name:32}{value:.4f}" if isinstance(value, float) else f"{name:32}{value}")
+    print_metrics(metrics, as_json)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,17 @@ from apps.translation.dictionary import Dictionary
 from apps.translation.predictor import Predictor
 from shared import bundle
 from shared.text import SPECIAL, SubwordTokenizer, clean, pad
-from training.command import AsJson, DataDir, commit, data_folder, run
+from training.command import (
+    AsJson,
+    DataDir,
+    Model,
+    Output,
+    WorkDir,
+    commit,
+    data_folder,
+    print_metrics,
+    run,
+)
 from training.datasets import translation
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -196,8 +206,8 @@ def train(
     data_dir: DataDir = None,
     input: Input = None,
     variant: Annotated[list[Variant] | None, typer.Option(help="Only these (repeatable).")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")] = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoints.")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
     rounds: Annotated[int, typer.Option(min=1)] = ROUNDS,
     seed: int = 0,
     as_json: AsJson = False,
@@ -359,7 +369,7 @@ def evaluate(
     data_dir: DataDir = None,
     input: Input = None,
     variant: Annotated[Variant, typer.Option(help="Which network.")] = Variant.attention,
-    model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
+    model: Model = None,
     as_json: AsJson = False,
 ):
     """Score the shipped bundle on the two test sets, or on a file."""
@@ -377,11 +387,7 @@ def evaluate(
         "sentences_per_second": round(len(pairs) / seconds, 1),
         "signature": signature(),
     }
-    if as_json:
-        print(json.dumps(metrics))
-    else:
-        for name, value in metrics.items():
-            print(f"{name:36}{value}")
+    print_metrics(metrics, as_json)
 
 
 if __name__ == "__main__":

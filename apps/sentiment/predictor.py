@@ -12,7 +12,7 @@ import numpy as np
 from apps.sentiment.model import CELLS, SentimentNetwork
 from shared import bundle
 from shared.compiled import Compiled
-from shared.text import UNKNOWN, WordTokenizer, clean, pad
+from shared.text import UNKNOWN, WordTokenizer, clean, fitting, pad
 
 FOLDER = bundle.MODELS / "sentiment"
 LONGEST = 1024  # words read of one review
@@ -106,11 +106,6 @@ def check(text):
     return cleaned, notes
 
 
-def _fitting(sizes, needed):
-    """The smallest of the sizes that is enough, or the largest."""
-    return next((size for size in sizes if size >= needed), sizes[-1])
-
-
 class Predictor:
     """A trained network with one of the cells.
 
@@ -172,8 +167,8 @@ class Predictor:
         order = order[lengths[order] > 0]
         for start in range(0, len(order), ROWS[-1]):
             rows = order[start : start + ROWS[-1]]
-            time = _fitting(LENGTHS, lengths[rows[-1]])
-            words = np.zeros((_fitting(ROWS, len(rows)), time), "int32")
+            time = fitting(LENGTHS, lengths[rows[-1]])
+            words = np.zeros((fitting(ROWS, len(rows)), time), "int32")
             words[: len(rows)] = pad([sequences[row] for row in rows], time)
             results[rows] = np.asarray(self._running(words))[: len(rows), -1]
         return results
@@ -186,7 +181,7 @@ class Predictor:
         """
         text, notes = check(text)
         numbers, words, more = self._words(text)
-        padded = pad([numbers], _fitting(LENGTHS, len(numbers)))
+        padded = pad([numbers], fitting(LENGTHS, len(numbers)))
         count = len(numbers)
         running = np.asarray(self._running(padded))[0, :count]
         effects, baseline = (np.asarray(value) for value in self._attributed(padded))
@@ -212,14 +207,14 @@ class Predictor:
         """
         text, _ = check(text)
         numbers, words, _ = self._words(text)
-        traced = self._traced(pad([numbers], _fitting(LENGTHS, len(numbers))))
+        traced = self._traced(pad([numbers], fitting(LENGTHS, len(numbers))))
         return words, {name: np.asarray(v)[0, : len(numbers)] for name, v in traced.items()}
 
     def running(self, text):
         """The words of a text, and the probability after each: what `read` says, for less."""
         text, _ = check(text)
         numbers, words, _ = self._words(text)
-        running = np.asarray(self._running(pad([numbers], _fitting(LENGTHS, len(numbers)))))
+        running = np.asarray(self._running(pad([numbers], fitting(LENGTHS, len(numbers)))))
         return words, self._probability(running[0, : len(numbers)])
 
     def held(self, text, force, after=0):
@@ -330,10 +325,7 @@ def _load(variant, folder):
 
 @cache
 def _tokenizer(folder):
-    try:
-        return WordTokenizer.load(folder / "tokenizer.json")
-    except Exception as error:  # tokenizers raises bare Exceptions
-        raise bundle.BundleError(f"{folder.name}/tokenizer.json cannot be read.") from error
+    return WordTokenizer.load(folder / "tokenizer.json")
 
 
 class Baseline:

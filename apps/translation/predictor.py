@@ -12,7 +12,7 @@ from apps.translation.model import BEGIN, END, UNKNOWN, Translator
 from shared import bundle
 from shared.compiled import Compiled
 from shared.decoding import beam
-from shared.text import SubwordTokenizer, clean, pad
+from shared.text import SubwordTokenizer, clean, fitting, pad
 
 FOLDER = bundle.MODELS / "translation"
 LENGTHS = (8, 16, 24, 48, 96)  # padded lengths in tokens, one compiled graph each
@@ -136,10 +136,6 @@ def french_spacing(text):
     return re.sub(r"« ?", "«\u00a0", re.sub(r" ?»", "\u00a0»", text)).strip()
 
 
-def _fitting(sizes, needed):
-    return next((size for size in sizes if size >= needed), sizes[-1])
-
-
 class Predictor:
     """A trained translator.
 
@@ -194,8 +190,8 @@ class Predictor:
         wanted = [n for n in np.argsort(lengths, kind="stable") if _to_translate(texts[n])]
         for start in range(0, len(wanted), ROWS[-1]):
             rows = wanted[start : start + ROWS[-1]]
-            time = _fitting(LENGTHS, lengths[rows[-1]])
-            padded = np.zeros((_fitting(ROWS, len(rows)), time), "int32")
+            time = fitting(LENGTHS, lengths[rows[-1]])
+            padded = np.zeros((fitting(ROWS, len(rows)), time), "int32")
             padded[: len(rows)] = pad([sources[row] for row in rows], time)
             result = self._decoder(width)(padded, np.float32(alpha))
             beams = [np.asarray(part) for part in (*result.written, result.normalised)]
@@ -298,7 +294,4 @@ def _load(variant, folder):
 
 @cache
 def _tokenizer(folder):
-    try:
-        return SubwordTokenizer.load(folder / "tokenizer.json")
-    except Exception as error:  # tokenizers raises bare Exceptions
-        raise bundle.BundleError(f"{folder.name}/tokenizer.json cannot be read.") from error
+    return SubwordTokenizer.load(folder / "tokenizer.json")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from shared.text import WordTokenizer, clean, pad
+from shared.bundle import BundleError
+from shared.text import SPECIAL, SubwordTokenizer, WordTokenizer, clean, fitting, pad
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,32 @@ def test_special_names_in_a_text_are_ordinary_words():
 
 def test_pad_cuts_and_fills_on_the_right():
     assert pad([[5, 6, 7], [8]], 2).tolist() == [[5, 6], [8, 0]]
+
+
+def test_subwords_give_back_what_they_read():
+    texts = ["L'homme n'est pas là ! Où est-il ?", "The man isn't here: 1,234 times."] * 3
+    tokenizer = SubwordTokenizer.train(texts, 120)
+    assert tokenizer.size <= 120
+    for text in (*texts, "Là  est\tl'homme ?"):
+        (numbers,) = tokenizer.encode([text])
+        assert numbers[-1] == SPECIAL.index("[END]")
+        assert tokenizer.decode(numbers) == " ".join(text.split())
+        assert "".join(tokenizer.pieces(numbers[:-1])).replace("▁", " ")[1:] == " ".join(
+            text.split()
+        )
+    (strange,) = tokenizer.encode(["here ☃"])
+    assert SPECIAL.index("[UNK]") in strange
+
+
+def test_subwords_survive_the_disk(tmp_path):
+    tokenizer = SubwordTokenizer.train(["un chat dort", "deux chats dorment"] * 2, 60)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    again = SubwordTokenizer.load(tmp_path / "tokenizer.json")
+    np.testing.assert_array_equal(again.encode(["le chat"])[0], tokenizer.encode(["le chat"])[0])
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(BundleError, match=r"tokenizer.json cannot be read"):
+        SubwordTokenizer.load(tmp_path / "tokenizer.json")
+
+
+def test_the_smallest_size_that_is_enough():
+    assert [fitting((8, 16, 32), n) for n in (1, 8, 9, 33)] == [8, 8, 16, 32]
