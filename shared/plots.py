@@ -226,10 +226,13 @@ def heat_map(
             '<line class="reference" x2="100" y1="50" y2="50"/>'
             f'<path d="{_path(across, 100 * (1 - np.asarray(line, float)))}"/></svg>'
         )
+    longest = max(map(len, columns), default=0)
+    room = f"--names:{min(20 + 7 * longest, 84)}px"
+    upright = ";text-orientation:upright" if longest == 1 else ""
     return (
         f'<div class="heat"><div class="y-title">{escape(row_title)}</div>'
         '<div class="scroll" tabindex="0" role="group" aria-label="scrolls sideways">'
-        f'<div class="sheet" style="--n:{len(columns)}">{above}'
+        f'<div class="sheet" style="--n:{len(columns)};{room}{upright}">{above}'
         f'<img alt="{escape(description)}" src="{picture(matrix, shade, limit)}" '
         f'style="height:{matrix.shape[0] * row_height}px"/><div class="names">{names}</div>'
         "</div></div></div>"

@@ -9,7 +9,16 @@ import typer
 
 from shared import bundle
 from training import characters
-from training.characters import NGrams, agreement, alphabet_of, rows_of, since, speakers, until
+from training.characters import (
+    NGrams,
+    agreement,
+    alphabet_of,
+    between,
+    rows_of,
+    since,
+    speakers,
+    until,
+)
 from training.datasets import characters as corpus
 
 PLAY = "ANNA:\nIs it late? The lamp, my friend, is low.\n\nOLD BEN:\nGo home; we: wait.\n"
@@ -51,6 +60,9 @@ def test_labels_by_hand():
     assert since("ab cd", " ").tolist() == [1, 2, 0, 1, 2]
     asked = until("So? Go. He", "?", ".?!")
     assert asked.tolist() == [True] * 3 + [False] * 7
+    text = 'He ("so") said "a\n\nb" and "c d".'
+    inside = ["".join(np.array(list(text))[between(text, *pair)]) for pair in ('""', "()")]
+    assert inside == ['so" and "', '"so")']  # a mark left open ends with its paragraph
 
 
 def test_agreement_equals_counting():
@@ -74,7 +86,7 @@ def test_rare_characters_are_unknown():
 def test_the_corpus_is_read_in_both_forms(tmp_path, monkeypatch):
     (tmp_path / "language").mkdir()
     (tmp_path / "language" / "tiny_shakespeare.txt.xz").write_bytes(lzma.compress(PLAY.encode()))
-    assert corpus.read(tmp_path) == PLAY
+    assert corpus.plays(tmp_path) == PLAY
     official = tmp_path / "official"
     official.mkdir()
 
@@ -84,9 +96,22 @@ def test_the_corpus_is_read_in_both_forms(tmp_path, monkeypatch):
         return path
 
     monkeypatch.setattr(corpus, "fetch", fetched)
-    assert corpus.read(official) == PLAY
+    assert corpus.plays(official) == PLAY
     parts = corpus.split("x" * 200)
     assert [len(part) for part in parts] == [180, 10, 10]
+
+
+def test_articles_begin_in_lines_of_a_page(tmp_path, monkeypatch):
+    paragraph = "A “lamp” – a light in a box – is lit when the sun goes down. " * 5
+    texts = [f"Lamp\n\n{paragraph}\n{paragraph}\n{paragraph}", f"Naïve\n{'é' * 300}", paragraph]
+    monkeypatch.setattr(corpus.words, "articles", lambda folder: iter(texts))
+    first, second, rest = corpus.articles(tmp_path, size=10).split("\n\n")
+    assert first == second
+    assert not rest
+    assert first.replace("\n", " ") == paragraph.strip().translate(corpus._PLAIN)
+    assert max(len(line) for line in first.split("\n")) <= corpus.WIDTH
+    assert '"lamp" - a' in first
+    assert corpus.articles(tmp_path, size=2_000).count("\n\n") == 3  # none of the foreign one
 
 
 @pytest.mark.parametrize(
@@ -110,7 +135,7 @@ def test_own_text_from_file_to_scores(tmp_path, monkeypatch, capsys):
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
     card = bundle.read_card(tmp_path / "model")
     assert card["variants"]["lstm"]["nats_per_character"] < np.log(len(card["alphabet"]) + 1)
-    assert set(card["probes"]) == set(characters.FEATURES)
+    assert set(card["probes"]) == {*characters.FEATURES["plays"], *characters.FEATURES["articles"]}
     characters.train(**options, epochs=2, as_json=True)
     again = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert again["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)

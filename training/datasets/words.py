@@ -16,7 +16,16 @@ SHORTEST = 5  # words of a paragraph; shorter ones are headings
 
 
 def wikipedia(data_dir):
-    """The paragraphs of Wikipedia, each a list of words.
+    """The paragraphs of Wikipedia, each a list of words; errors as of `articles`."""
+    for text in articles(data_dir):
+        for paragraph in text.split("\n"):
+            words = plain_words(paragraph)
+            if len(words) >= SHORTEST:
+                yield words
+
+
+def articles(data_dir):
+    """The texts of Wikipedia's articles.
 
     Raises:
         FileNotFoundError: if the corpus is not there; the message says which file to put where.
@@ -30,12 +39,7 @@ def wikipedia(data_dir):
             f"There is no Wikipedia in {folder}: download enwiki-latest-pages-articles1.xml-*.bz2 "
             f"from {DUMPS} into that folder, as it is."
         )
-    texts = _repacked(repacked) if repacked.exists() else _official(dumps)
-    for text in texts:
-        for paragraph in text.split("\n"):
-            words = plain_words(paragraph)
-            if len(words) >= SHORTEST:
-                yield words
+    yield from _repacked(repacked) if repacked.exists() else _official(dumps)
 
 
 def _repacked(path):

@@ -17,11 +17,17 @@ PLAY = (
     "MARGARET:\nWhat, is the lamp not lit? The night is long,\nand I have walked, my lord, through "
     "wind and rain\nto bring you news that no one else would bring.\n\nFERRYMAN:\nThen speak. I"
 )
+ARTICLE = (
+    'A "lantern" (from an old word for "light") is a lamp with walls of glass.\n'
+    'Sailors called the one at the stern "the widow" (nobody knows why), and\n'
+    "it was lit at dusk (in winter at noon) by the youngest of the crew.\n"
+)
 REVIEW = (
     "For an hour I hated it, the jokes are awful and the plot is a mess. But the last act is "
     "wonderful, and I left the cinema happy."
 )
 TEXTS = {"characters": PLAY, "sentiment": REVIEW}
+EXAMPLES = {"play": PLAY, "article": ARTICLE}
 LONGEST, WRITTEN = 600, 240
 WHATS = {
     "nothing": "Nothing",
@@ -52,11 +58,12 @@ def build(shell, settings):
     card = bundle.read_card(bundle.MODELS / "characters")
     units = card["variants"]["lstm"]["network"]["units"]
     model = page.choice(
-        [("Writes plays, by characters", "characters"), ("Reads film reviews", "sentiment")],
+        [("Writes, by characters", "characters"), ("Reads film reviews", "sentiment")],
         "characters",
         "Network",
     )
     text = gr.Textbox(PLAY, label="Text", lines=4, max_lines=10, max_length=LONGEST)
+    tries = page.tries([("A play", "play"), ("An article", "article")])
     what = page.choice([(name, key) for key, name in WHATS.items()], "forget", "Hold")
     with gr.Row(elem_classes="controls"):
         value = gr.Slider(0, 1, 0, step=0.05, label="at", min_width=200)
@@ -87,17 +94,15 @@ def build(shell, settings):
         "Some units follow something that a reader can see too. They were found by probing: "
         "which unit’s cell state tells best whether a character has a property?",
     )
-    shown = gr.Dropdown(
-        [
-            (f"{name}: unit {entry['unit']}", f"{entry['unit']}")
-            for name, probe in card["probes"].items()
-            for entry in probe["units"][:1]
-        ],
-        value=f"{card['probes']['speaker']['units'][0]['unit']}",
-        label=f"Unit, 0 to {units - 1}",
-        allow_custom_value=True,
-        min_width=260,
-    )
+    best = {name: card["probes"][name]["units"][0]["unit"] for name in views.FEATURES}
+    with gr.Row(elem_classes="controls"):
+        follows_what = gr.Dropdown(
+            [(f"{name[0].upper() + name[1:]}: unit {unit}", unit) for name, unit in best.items()],
+            value=best["quotation"],
+            label="Found by probing",
+            min_width=260,
+        )
+        shown = gr.Number(best["quotation"], label=f"Unit, 0 to {units - 1}", min_width=120)
     picture = page.html(wide=True)
     with gr.Accordion("What was looked for, and how surely it was found", open=False):
         page.html(views.probes(card))
@@ -129,13 +134,21 @@ def build(shell, settings):
 
     def look(model, text, unit):
         try:
-            return "", _unit(PLAY if model == "sentiment" else text, unit)
+            return "", _unit(ARTICLE if model == "sentiment" else text, unit)
         except (KnobError, bundle.BundleError) as refusal:
             return page.error(refusal), gr.skip()
 
     def exchange(model, *rest):
         _, what, value, unit, after, dice = rest
         return [TEXTS[model], *hold(model, TEXTS[model], what, value, unit, after, dice)]
+
+    def show(model, text, unit):
+        return [unit, *look(model, text, unit)]
+
+    def take(chosen, shown, _, __, *rest):
+        text = EXAMPLES[chosen[0]]
+        seen = look("characters", text, shown)[1]
+        return ["characters", text, *hold("characters", text, *rest), seen]
 
     def restore(link):
         model = link.get("model") if link.get("model") in TEXTS else "characters"
@@ -145,20 +158,17 @@ def build(shell, settings):
         after = int(_number(link.get("after"), 0, LONGEST))
         values = [model, text, what, *numbers, after]
         found = page.locked(link, **dict(zip(knobs, values, strict=True)))
-        first = card["probes"]["speaker"]["units"][0]["unit"]
-        return [*found, *hold(*values, 0), look(model, text, first)[1]]
+        return [*found, *hold(*values, 0), look(model, text, best["quotation"])[1]]
 
     quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
     moved = [text.submit, text.blur, what.input, value.release, which.submit, which.blur]
     gr.on([*moved, after.input, dice.input], hold, asked, held, **quiet)
     model.input(exchange, asked, [text, *held], **quiet)
-    gr.on(
-        [shown.input, text.submit, text.blur],
-        look,
-        [model, text, shown],
-        [problem, picture],
-        **quiet,
-    )
+    tries.click(take, [tries, shown, *asked], [model, text, *held, picture], **quiet)
+    looked = [model, text, shown]
+    gr.on(page.edits([shown, text]), look, looked, [problem, picture], **quiet)
+    chosen = [model, text, follows_what]
+    follows_what.input(show, chosen, [shown, problem, picture], **quiet)
     page.when_opened(shell, restore, [*knobs.values(), *held, picture], **quiet)
     _api()
 
@@ -228,10 +238,11 @@ def _unit(text, unit):
     predictor = _gates().Predictor.load()
     number = whole("The unit", unit, 0, predictor.network.recurrent.cell.units - 1)
     text = _checked(text)
-    mine = predictor.trace(text)["cell"][:, number]
     drawn = predictor.write(predictor.read(text), 2 * WRITTEN, seed=1)
-    theirs = predictor.trace(text + drawn)["cell"][len(text) :, number]
-    return views.unit(number, text, mine, drawn, theirs, predictor.card["probes"])
+    parts = [("Your text", text), ("What the network wrote after it", drawn)]
+    states = predictor.trace(text + drawn)["cell"][:, number]
+    cut = len(text)
+    return views.unit(number, parts, [states[:cut], states[cut:]], predictor.card["probes"])
 
 
 def _api():

@@ -17,8 +17,11 @@ HELD = {
 }
 # What a probe asks of each character; and how the page says it.
 FEATURES = {
+    "quotation": "stands in double quotation marks",
+    "bracket": "stands in brackets",
+    "line of a page": "comes late in its line",
     "speaker": "stands in the line that names who speaks",
-    "line position": "comes late in its line",
+    "line of a play": "comes late in its line",
     "word position": "comes late in its word",
     "gap": "is a space or the end of a line",
     "vowel": "is a vowel",
@@ -186,19 +189,19 @@ def sentiment(words, free, held, hold, after):
     )
 
 
-def unit(number, text, mine, drawn, theirs, probes):
-    """A unit's cell state over the visitor's text and over one that the network wrote."""
+def unit(number, parts, states, probes):
+    """A unit's cell state over texts: `parts` their (name, text), `states` an array of each."""
     said = found(number, probes)
-    limit = max(float(np.quantile(np.abs(np.concatenate([mine, theirs])), 0.98)), 1e-6)
+    limit = max(float(np.quantile(np.abs(np.concatenate(states)), 0.98)), 1e-6)
     legend = plots.scale_legend(f"−{limit:.1f}", "cell state 0", f"{limit:.1f}")
-    caption = (
-        f"{said} Point at a character for its number. Above the line your text, below it a "
-        "text that the network wrote itself."
+    caption = f"{said} Point at a character for its number."
+    body = "".join(
+        f"<h3>{name}</h3>{coloured(text, values, limit)}"
+        for (name, text), values in zip(parts, states, strict=True)
     )
-    body = f"{coloured(text, mine, limit)}<hr>{coloured(drawn, theirs, limit)}"
     rows = [
-        [source, n + 1, character, float(value)]
-        for source, letters, values in (("yours", text, mine), ("its own", drawn, theirs))
+        [name, n + 1, character, float(value)]
+        for (name, letters), values in zip(parts, states, strict=True)
         for n, (character, value) in enumerate(zip(letters, values, strict=True))
     ]
     figure = plots.figure(body, caption, legend)
@@ -238,7 +241,8 @@ def coloured(text, values, limit):
 def probes(card):
     """What was looked for, and how well the best unit follows it."""
     rows = []
-    for name, probe in card["probes"].items():
+    for name in FEATURES:
+        probe = card["probes"][name]
         best = probe["units"][0]
         rows.append(
             [
@@ -254,10 +258,10 @@ def probes(card):
     return page.table(columns, rows, numbers=(2, 3, 4, 5)) + (
         '<p class="small">Units are chosen on the validation text and scored on the test text. The '
         "score is an AUC (0.5 is luck) for yes and no, a rank correlation (0 is luck) for the "
-        "two positions. Untrained: the best unit of the same network with random weights, chosen "
+        "positions. Untrained: the best unit of the same network with random weights, chosen "
         "the same way; what it scores is no merit of the training. By luck: the best unit for "
-        "labels moved along the text. The plays hold no brackets and no double quotation marks, "
-        "so there is no unit to find for them.</p>"
+        "labels moved along the text. Quotation marks, brackets and the lines of a page were "
+        "looked for in articles, the others in plays.</p>"
     )
 
 
@@ -265,17 +269,21 @@ def scores(card):
     """The table of the network beside its baseline, for the About page."""
     details, baseline = card["variants"]["lstm"], card["baseline"]
     rows = [
-        ["LSTM", details["nats_per_character"], f"{details['parameters']:,}", details["minutes"]],
-        [baseline["name"], baseline["nats_per_character"], "counts", baseline["minutes"]],
+        ("LSTM", details, f"{details['parameters']:,}"),
+        (baseline["name"], baseline, "counts"),
     ]
+    keys = [f"{part}nats_per_character" for part in ("plays_", "articles_", "")]
     table = page.table(
-        ("Model", "Nats a character", "Learned numbers", "Training, minutes"),
-        [[name, f"{nats:.3f}", size, f"{minutes:g}"] for name, nats, size, minutes in rows],
-        numbers=(1, 2, 3),
-        winner=min((0, 1), key=lambda n: rows[n][1]),
+        ("Model", "Plays", "Articles", "Both", "Learned numbers", "Training, minutes"),
+        [
+            [name, *(f"{row[key]:.3f}" for key in keys), size, f"{row['minutes']:g}"]
+            for name, row, size in rows
+        ],
+        numbers=(1, 2, 3, 4, 5),
+        winner=min((0, 1), key=lambda n: rows[n][1]["nats_per_character"]),
     )
     return (
-        f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
+        f"<h3>{escape(card['title'])}</h3><p>Nats a character on the {escape(card['test_set'])}, "
         f"{card['examples']:,} characters; less is better.</p>{table}"
     )
 

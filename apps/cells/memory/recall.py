@@ -14,11 +14,11 @@ import numpy as np
 from keras import ops
 
 from apps.cells import code as written
-from apps.cells.race.race import adam
+from apps.cells.race.race import CHUNK, descend, scope
 from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent
 
 SYMBOLS, UNITS = 8, 32
-CHUNK, BATCH, RATE, CLIP = 10, 32, 0.01, 1.0
+BATCH, RATE, CLIP = 32, 0.01, 1.0
 TESTED, PROBED = 128, 16
 
 
@@ -164,27 +164,17 @@ def compiled(kind):
     network.build((None, None, SYMBOLS))
     variables = network.trainable_variables
 
-    def scope(weights):
-        return keras.StatelessScope(list(zip(variables, weights, strict=True)))
-
     def losses_of(logits, targets):
         return keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
     def run(weights, moments, done, inputs, targets):
-        def body(n, weights, moments, losses):
-            with tf.GradientTape() as tape, scope(weights):
-                tape.watch(weights)
-                loss = ops.mean(losses_of(network(inputs[n]), targets[n]))
-            gradients = tape.gradient(loss, weights)
-            step = done + ops.cast(n, "float32") + 1
-            weights, moments = adam(weights, moments, gradients, step, RATE, CLIP)
-            return n + 1, weights, moments, tf.tensor_scatter_nd_update(losses, [[n]], [loss])
+        def loss(n):
+            return ops.mean(losses_of(network(inputs[n]), targets[n]))
 
-        start = (tf.constant(0), list(weights), list(moments), tf.zeros(CHUNK))
-        return tf.while_loop(lambda n, *_: n < CHUNK, body, start)[1:]
+        return descend(variables, loss, weights, moments, CHUNK, done, RATE, CLIP)
 
     def look(weights, symbols, targets):
-        with scope(weights):
+        with scope(variables, weights):
             memory, *states = network.reader(symbols)
             logits, attention = network.answer(memory, states)
             gradients = _by_the_way(network, symbols[:PROBED], targets[:PROBED], losses_of)

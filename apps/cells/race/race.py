@@ -288,6 +288,41 @@ def adam(weights, moments, gradients, step, rate, clip):
     return moved, [*means, *squares]
 
 
+def descend(variables, loss, weights, moments, amount, done, rate, clip):
+    """Steps of Adam in one graph.
+
+    Args:
+        variables: A network's trainable variables.
+        loss: Function of a step's number that gives its loss, a scalar tensor.
+        weights: List of the variables' values.
+        moments: Adam's two for each of them, as `adam` takes them.
+        amount: Integer, how many steps, at most `CHUNK`.
+        done: Float, how many went before.
+        rate, clip: As for `adam`.
+
+    Returns:
+        The new weights, the new moments and the losses `(CHUNK,)`, 0 from `amount` on.
+    """
+    import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
+
+    def body(n, weights, moments, losses):
+        with tf.GradientTape() as tape, scope(variables, weights):
+            tape.watch(weights)
+            value = loss(n)
+        gradients = tape.gradient(value, weights)
+        step = done + ops.cast(n, "float32") + 1
+        weights, moments = adam(weights, moments, gradients, step, rate, clip)
+        return n + 1, weights, moments, tf.tensor_scatter_nd_update(losses, [[n]], [value])
+
+    start = (tf.constant(0), list(weights), list(moments), tf.zeros(CHUNK))
+    return tf.while_loop(lambda n, *_: n < amount, body, start)[1:]
+
+
+def scope(variables, weights):
+    """A context in which variables have these values."""
+    return keras.StatelessScope(list(zip(variables, weights, strict=True)))
+
+
 @cache
 def compiled(cell, units, task):
     """A cell's training and testing as compiled functions of its weights.
@@ -304,31 +339,21 @@ def compiled(cell, units, task):
     variables = network.trainable_variables
     asked = TASKS[task].asked
 
-    def scope(weights):
-        return keras.StatelessScope(list(zip(variables, weights, strict=True)))
-
     def loss_of(outputs, targets):
         if outputs.shape[-1] == 1:
             return ops.square(outputs[..., 0] - targets)
         return keras.losses.sparse_categorical_crossentropy(targets, outputs, from_logits=True)
 
     def run(weights, moments, amount, done, rate, clip, inputs, targets, scored):
-        def body(n, weights, moments, losses):
-            with tf.GradientTape() as tape, scope(weights):
-                tape.watch(weights)
-                each = loss_of(network(inputs[n]), targets[n])  # (batch, time)
-                loss = ops.sum(each * scored[n]) / ops.sum(scored[n])
-            gradients = tape.gradient(loss, weights)
-            step = done + ops.cast(n, "float32") + 1
-            weights, moments = adam(weights, moments, gradients, step, rate, clip)
-            return n + 1, weights, moments, tf.tensor_scatter_nd_update(losses, [[n]], [loss])
+        def loss(n):
+            each = loss_of(network(inputs[n]), targets[n])  # (batch, time)
+            return ops.sum(each * scored[n]) / ops.sum(scored[n])
 
-        start = (tf.constant(0), list(weights), list(moments), tf.zeros(CHUNK))
-        return tf.while_loop(lambda n, *_: n < amount, body, start)[1:]
+        return descend(variables, loss, weights, moments, amount, done, rate, clip)
 
     def look(weights, inputs, targets):
         last = asked(inputs.shape[1]).stop  # steps up to the last one asked
-        with scope(weights):
+        with scope(variables, weights):
             outputs = network(inputs)
             few = inputs[:PROBED, :last]
             hidden = recurrent(few)[:, -1]

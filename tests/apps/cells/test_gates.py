@@ -5,7 +5,8 @@ import pytest
 
 from apps.cells.gates import tab, views
 from apps.cells.gates.model import CharacterNetwork
-from apps.cells.gates.predictor import Hold, Predictor, code, encode
+from apps.cells.gates.predictor import Hold, Predictor, code, encode, sentiment_code
+from apps.sentiment.predictor import Predictor as SentimentPredictor
 from shared import bundle
 
 ALPHABET = "\n abcdefg"
@@ -140,6 +141,16 @@ def test_the_code_shown_runs_and_gives_the_same(predictor, hold, monkeypatch, ca
     assert "nats a character" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("hold", [Hold("output", 0.0), Hold("freeze", unit=7)])
+def test_the_code_of_the_reviews_runs_and_gives_the_same(hold, capsys):
+    predictor, names = SentimentPredictor.load("lstm"), {}
+    exec(sentiment_code(tab.REVIEW, hold, 3), names)
+    force = hold.force(predictor.network.recurrent.cell.units)
+    _, expected = predictor.held(tab.REVIEW, force, 3)
+    np.testing.assert_allclose(names["running"], expected, rtol=1e-4, atol=1e-5)
+    assert "wonderful" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("what", "value", "unit", "sentence"),
     [
@@ -180,17 +191,28 @@ def test_the_shipped_network_needs_its_gates():
     assert weights.stat().st_size < 1.5e6
 
 
-def test_the_probe_of_speakers_holds_on_text_of_our_own():
-    """The unit that the card names for speakers tells them apart in a play it has not read."""
+def test_the_probes_hold_on_texts_of_our_own():
+    """The units that the card names tell speakers and quotations apart in texts it has not read."""
     predictor = Predictor.load()
-    entry = predictor.card["probes"]["speaker"]["units"][0]
-    text = tab.PLAY + " know no more.\n\nMARGARET:\nGo then, and take this ring."
-    states = predictor.trace(text)["cell"][:, entry["unit"]] * (-1 if entry["falls"] else 1)
-    names = np.zeros(len(text), bool)
+    play = tab.PLAY + " know no more.\n\nMARGARET:\nGo then, and take this ring."
+    marked = {"speaker": (play, speakers), "quotation": (tab.ARTICLE, quoted)}
+    for name, (text, label) in marked.items():
+        entry = predictor.card["probes"][name]["units"][0]
+        states = predictor.trace(text)["cell"][:, entry["unit"]] * (-1 if entry["falls"] else 1)
+        inside = label(text)
+        auc = np.mean(states[inside][:, None] > states[~inside][None])
+        assert auc > 0.8
+
+
+def speakers(text):
+    inside = np.zeros(len(text), bool)
     for name in ("MARGARET:", "FERRYMAN:"):
         start = text.find(name)
         while start >= 0:
-            names[start : start + len(name)] = True
+            inside[start : start + len(name)] = True
             start = text.find(name, start + 1)
-    auc = np.mean(states[names][:, None] > states[~names][None])
-    assert auc > 0.8
+    return inside
+
+
+def quoted(text):
+    return np.cumsum([character == '"' for character in text]) % 2 == 1
