@@ -98,11 +98,11 @@ def build(shell, settings):
     with gr.Row(elem_classes="controls"):
         follows_what = gr.Dropdown(
             [(f"{name[0].upper() + name[1:]}: unit {unit}", unit) for name, unit in best.items()],
-            value=best["quotation"],
+            value=best["line of a page"],
             label="Found by probing",
             min_width=260,
         )
-        shown = gr.Number(best["quotation"], label=f"Unit, 0 to {units - 1}", min_width=120)
+        shown = gr.Number(best["line of a page"], label=f"Unit, 0 to {units - 1}", min_width=120)
     picture = page.html(wide=True)
     with gr.Accordion("What was looked for, and how surely it was found", open=False):
         page.html(views.probes(card))
@@ -158,7 +158,7 @@ def build(shell, settings):
         after = int(_number(link.get("after"), 0, LONGEST))
         values = [model, text, what, *numbers, after]
         found = page.locked(link, **dict(zip(knobs, values, strict=True)))
-        return [*found, *hold(*values, 0), look(model, text, best["quotation"])[1]]
+        return [*found, *hold(*values, 0), look(model, text, best["line of a page"])[1]]
 
     quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
     moved = [text.submit, text.blur, what.input, value.release, which.submit, which.blur]
