@@ -5,6 +5,7 @@ columns split, English, French, and `translation/multi30k_{train,val,test_2016_f
 """
 
 import gzip
+import hashlib
 import lzma
 import zipfile
 import zlib
@@ -66,11 +67,24 @@ def _multi30k(data_dir, part):
         if repacked.exists():
             text = lzma.decompress(repacked.read_bytes()).decode("utf-8")
         else:
-            file = f"{name}.{language}.gz"
-            path = fetch(f"{MULTI30K}/{file}", MULTI30K_SHA256[file], data_dir / file)
-            text = gzip.decompress(path.read_bytes()).decode("utf-8")
+            text = _official(data_dir, f"{name}.{language}")
         sides.append(text.rstrip("\n").split("\n"))
     return list(zip(*sides, strict=True))
+
+
+def _official(data_dir, name):
+    path = fetch(f"{MULTI30K}/{name}.gz", None, data_dir / f"{name}.gz")
+    try:
+        raw = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        raw = b""
+    # Of the text and not of the archive, which may be packed anew.
+    if hashlib.sha256(raw).hexdigest() != MULTI30K_SHA256[name]:
+        raise FileNotFoundError(
+            f"{path} is not Multi30k's {name}: its checksum is wrong. Delete it, download "
+            f"{MULTI30K}/{name}.gz and put it there."
+        )
+    return raw.decode("utf-8")
 
 
 def _tatoeba(data_dir, part):
@@ -79,6 +93,7 @@ def _tatoeba(data_dir, part):
         with lzma.open(repacked, "rt", encoding="utf-8") as lines:
             rows = (line.rstrip("\n").split("\t") for line in lines)
             return [(source, target) for split, source, target in rows if split == part]
+    # The archive grows every month, so it has no checksum; a sentence keeps its part.
     archive = fetch(TATOEBA, None, data_dir / "fra-eng.zip")
     with zipfile.ZipFile(archive) as files:
         lines = files.read("fra.txt").decode("utf-8").splitlines()
@@ -94,5 +109,12 @@ def _part_of(source):
 
 
 MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
-MULTI30K_SHA256 = {}
+MULTI30K_SHA256 = {
+    "train.en": "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+    "train.fr": "5925a3c18f1587b6b54b87743106e6e8ab93618edb6f65d19eac0621f853a10d",
+    "val.en": "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+    "val.fr": "5304e444d842e962b2dda4d816b70b22a1765b15401642b7ca37a67477e708dc",
+    "test_2016_flickr.en": "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182",
+    "test_2016_flickr.fr": "cb3160d69b002bb638e66cc7612fcd56cb0af82eadc9c142dedc438afb885ef6",
+}
 TATOEBA = "https://www.manythings.org/anki/fra-eng.zip"
