@@ -1,9 +1,10 @@
-"""Word vectors and analogies: `python -m training.analogies train|evaluate|study`.
+"""Word vectors and analogies: `python -m training.analogies train|evaluate|sizes|study`.
 
 `train` reads Wikipedia and the film reviews, learns CBOW vectors with gensim, packs the most
 frequent words at four bits a number, scores them on Google's questions and WordSim-353 as they are
 stored, and writes `models/analogies`. `evaluate` scores the shipped bundle, or a file of vectors.
-`study` compares corpus sizes, architectures, windows and dimensions for the card.
+`sizes` learns the smaller vectors of the page's slider again, from less text. `study` compares
+architectures, windows, dimensions and phrases for the card.
 """
 
 import json
@@ -58,8 +59,9 @@ RECIPE = {
     "min_count": 10,
 }
 EPOCHS = 5
-# What the page's slider over corpus sizes shows: words and epochs, in fewer dimensions.
-SIZES = {1_000_000: 15, 5_000_000: 8, 17_000_000: 2}
+# What the page's slider over corpus sizes shows: words and epochs, in fewer dimensions. Less text
+# is read more often: where nothing more is learned depends on its size.
+SIZES = {1_000_000: 15, 5_000_000: 8, 17_000_000: 5}
 SMALL_RECIPE = {**RECIPE, "vector_size": 100, "min_count": 5}
 SMALL_WORDS = 15_000
 # Rows of the study: words, epochs, what differs from the recipe.
@@ -71,6 +73,7 @@ STUDY = (
     (5_000_000, 4, {"window": 4}),
     (5_000_000, 4, {"window": 16}),
     (5_000_000, 4, {"vector_size": 100}),
+    (5_000_000, 4, {"phrases": True}),
 )
 MAPPED, CLUSTERS = 5_000, 12
 MODELS = ("CBOW", "skip-gram")  # by the argument `sg`
@@ -141,6 +144,28 @@ class Corpus:
                     file.write(line)
             partial.replace(path)
         return Corpus.read(path)
+
+
+def with_phrases(corpus):
+    """The same corpus with pairs of words that belong together as one: new_york.
+
+    Pairs that stand together 20 times or more, and ten times as often as their words would by
+    chance (Mikolov et al. 2013, equation 6).
+    """
+    from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS, Phrases
+    from gensim.models.word2vec import LineSentence
+
+    path = corpus.path.with_name(f"{corpus.path.stem}-phrases.txt")
+    if not path.exists():
+        sentences = LineSentence(str(corpus.path), max_sentence_length=1_000_000)
+        phrases = Phrases(
+            sentences, min_count=20, threshold=10, connector_words=ENGLISH_CONNECTOR_WORDS
+        ).freeze()
+        partial = path.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(" ".join(phrases[words]) + "\n" for words in sentences)
+        partial.replace(path)
+    return Corpus.read(path)
 
 
 def learn(corpus, folder, seed, epochs, workers=2, **recipe):
@@ -569,6 +594,22 @@ def _old_card(output):
 
 
 @app.command()
+def sizes(
+    data_dir: DataDir = None,
+    output: Annotated[Path, typer.Option(help="Bundle that gets them.")] = (
+        bundle.MODELS / "analogies"
+    ),
+    work_dir: WorkDir = None,
+    seed: int = 0,
+):
+    """Learn the vectors from less text, for the page's slider; the rest of the bundle stays."""
+    corpus, work_dir = _corpus(data_dir, None, work_dir, seed)
+    vocabulary = store.load(output).words
+    rows = _train_sizes(corpus, vocabulary, work_dir, output, seed, official_tests())
+    bundle.write_card(output, {**_old_card(output), "sizes": rows})
+
+
+@app.command()
 def study(
     data_dir: DataDir = None,
     output: Annotated[Path, typer.Option(help="Bundle whose card gets the table.")] = (
@@ -581,29 +622,43 @@ def study(
     """Compare architectures, windows and dimensions on a part of the corpus, a row at a time."""
     corpus, work_dir = _corpus(data_dir, None, work_dir, seed)
     questions = validation_questions()
-    rows = []
+    # A row that the card has is not learned again: what differs is not its settings but its luck.
+    measured, rows = {_settings(row): row for row in _old_card(output).get("study", [])}, []
     for size, epochs, changes in STUDY:
-        part = corpus.first(size)
-        recipe = {**RECIPE, **changes}
-        name = f"study-{size}-{epochs}-{_fingerprint(recipe)}"
-        known, matrix, minutes = learn(part, work_dir / name, seed, epochs, workers, **recipe)
-        vectors = Vectors.of(known, matrix)
-        sections = scores.answer(vectors.first(SMALL_VOCABULARY), questions)
-        rows.append(
-            {
-                "words": size,
-                "model": MODELS[recipe["sg"]],
-                "window": recipe["window"],
-                "dimensions": recipe["vector_size"],
-                "negative": recipe["negative"],
-                "rate": recipe["alpha"],
-                "epochs": epochs,
-                "minutes": round(minutes, 1),
-                "validation": scores.total(sections)[0],
-            }
-        )
-        log.info("%s", json.dumps(rows[-1]))
+        recipe = {**RECIPE, "phrases": False, **changes}
+        row = {
+            "words": size,
+            "model": MODELS[recipe["sg"]],
+            "window": recipe["window"],
+            "dimensions": recipe["vector_size"],
+            "negative": recipe["negative"],
+            "rate": recipe["alpha"],
+            "epochs": epochs,
+            "phrases": recipe["phrases"],
+        }
+        if _settings(row) in measured:
+            row = {**measured[_settings(row)], **row}
+        else:
+            row |= _study(corpus.first(size), work_dir, seed, epochs, workers, recipe, questions)
+            log.info("%s", json.dumps(row))
+        rows.append(row)
         bundle.write_card(output, {**_old_card(output), "study": rows})
+
+
+def _study(corpus, work_dir, seed, epochs, workers, recipe, questions):
+    """Learn by one row's recipe: the minutes it took and its accuracy on the questions."""
+    name = f"study-{corpus.path.stem}-{epochs}-{_fingerprint(recipe)}"
+    phrases = recipe.pop("phrases")
+    corpus = with_phrases(corpus) if phrases else corpus
+    known, matrix, minutes = learn(corpus, work_dir / name, seed, epochs, workers, **recipe)
+    sections = scores.answer(Vectors.of(known, matrix).first(SMALL_VOCABULARY), questions)
+    return {"minutes": round(minutes, 1), "validation": scores.total(sections)[0]}
+
+
+def _settings(row):
+    """What a row of the study is told from the others by."""
+    measured = ("minutes", "validation")
+    return tuple(sorted((key, value) for key, value in row.items() if key not in measured))
 
 
 @app.command()

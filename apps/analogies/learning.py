@@ -1,6 +1,7 @@
 """Word vectors from a small text, by the networks of `model.py`, watched while they learn."""
 
 import os
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +14,12 @@ from apps.analogies.model import PADDING, WordNetwork, examples, negative_sampli
 from apps.analogies.vectors import Vectors, VectorsError
 from shared.text import plain_words
 
-BATCH = 1024
+# Examples a step. More at once are learned three times as quickly, but a short text has too few.
+BATCH, LARGE_BATCH = 1024, 4096
+LARGE_TEXT = 50_000  # words
+# Books have an empty line between paragraphs, and lines broken anywhere: at most so many of them to
+# a paragraph. In other texts a line is a paragraph.
+WRAPPED = 50
 NEGATIVES, WINDOW, DIMENSIONS = 5, 5, 64
 SECONDS, LONGEST_EPOCHS = 45, 40
 MOST_WORDS = 6_000  # of a vocabulary; more would slow each step down
@@ -32,12 +38,14 @@ class Text:
         tokens: Array of word numbers, 0 between paragraphs and for words outside the vocabulary
             the neighbours close up.
         paragraphs: List of the paragraphs, lists of words.
+        least: How often a word must stand in the text to be learned.
     """
 
     words: list[str]
     counts: np.ndarray
     tokens: np.ndarray
     paragraphs: list
+    least: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +73,10 @@ def read_text(path):
     """The text of an uploaded file.
 
     Raises:
-        VectorsError: if it is too large or no text.
+        VectorsError: if it is empty, too large or no text.
     """
+    if not os.path.getsize(path):
+        raise VectorsError("This file is empty.")
     if os.path.getsize(path) > MOST_BYTES:
         size = os.path.getsize(path) / 2**20
         raise VectorsError(
@@ -82,8 +92,8 @@ def read_text(path):
         return raw.decode("cp1252", errors="replace")
 
 
-def prepare(text, least=2):
-    """The `Text` of a string, its words seen `least` times or more.
+def prepare(text):
+    """The `Text` of a string: its words seen twice, or in a long one five times, or more.
 
     Raises:
         VectorsError: if there is too little of it.
@@ -92,8 +102,12 @@ def prepare(text, least=2):
         raise VectorsError("There is nothing to learn from yet. Paste a text or upload a file.")
     if len(text) > MOST_BYTES:
         raise VectorsError(f"This text is too long: at most {MOST_BYTES:,} characters are read.")
-    paragraphs = [words for words in map(plain_words, text.split("\n")) if words]
+    parts = re.split(r"\n\s*\n", text)
+    if len(parts) - 1 < text.count("\n") / WRAPPED:
+        parts = text.split("\n")
+    paragraphs = [words for words in map(plain_words, parts) if words]
     counts = Counter(word for words in paragraphs for word in words)
+    least = 5 if counts.total() >= LARGE_TEXT else 2
     words = ["", *(word for word, n in counts.most_common(MOST_WORDS) if n >= least)]
     if len(words) < 21:
         raise VectorsError(
@@ -106,9 +120,8 @@ def prepare(text, least=2):
         for words_ in paragraphs
         for number in [*(index[word] for word in words_ if word in index), PADDING]
     ]
-    return Text(
-        words, np.array([0, *(counts[word] for word in words[1:])]), np.array(tokens), paragraphs
-    )
+    seen = np.array([0, *(counts[word] for word in words[1:])])
+    return Text(words, seen, np.array(tokens), paragraphs, least)
 
 
 def learn(
@@ -124,6 +137,8 @@ def learn(
     every=1.0,
 ):
     """Learn vectors; a generator of `Progress`, the last of which is done.
+
+    The vectors are reported without their mean (Mu & Viswanath 2018).
 
     Args:
         text: A `Text`.
@@ -141,42 +156,45 @@ def learn(
     network = WordNetwork(len(text.words), dimensions, seed)
     network.build()
     rate = RATES[architecture]
-    network.compile(
-        keras.optimizers.Adagrad(rate, initial_accumulator_value=1e-8), negative_sampling_loss
-    )
-    labels = np.zeros((BATCH, 1 + negatives), "float32")
+    optimizer = keras.optimizers.Adagrad(rate, initial_accumulator_value=1e-8)
+    network.compile(optimizer, negative_sampling_loss, jit_compile=True)
+    size = LARGE_BATCH if len(text.tokens) >= LARGE_TEXT else BATCH
+    labels = np.zeros((size, 1 + negatives), "float32")
     labels[:, 0] = 1
     keep = subsample(text.counts, sample)
     keep[PADDING] = 1
     drawn = np.cumsum(text.counts**0.75)
     drawn /= drawn[-1]
     losses, seen, read = [], 0, 0.0
-    start = said = time.monotonic()
+    start = said = None  # the clock starts when the first step, compiled, is done
 
     def progress(done):
         matrix = np.asarray(network.words.embeddings)[1:]
-        vectors = Vectors.of(text.words[1:], matrix, "your text")
+        # What all vectors share, much of it early on, hides what tells them apart.
+        vectors = Vectors.of(text.words[1:], matrix - matrix.mean(axis=0), "your text")
         return Progress(vectors, list(losses), seen, read, time.monotonic() - start, done)
 
     stretch = []
     for epoch in range(epochs):
         tokens = text.tokens[random.random(len(text.tokens)) < keep[text.tokens]]
         given, true = examples(tokens, architecture, window, random)
-        if len(true) < BATCH:  # the graph is compiled for one size: a short text is repeated
-            repeats = -(-BATCH // max(len(true), 1))
+        if len(true) < size:  # the graph is compiled for one size: a short text is repeated
+            repeats = -(-size // max(len(true), 1))
             given, true = np.tile(given, (repeats, 1)), np.tile(true, repeats)
-        for begin in range(0, len(true) - BATCH + 1, BATCH):
-            candidates = np.empty((BATCH, 1 + negatives), "int32")
-            candidates[:, 0] = true[begin : begin + BATCH]
-            candidates[:, 1:] = np.searchsorted(drawn, random.random((BATCH, negatives)))
-            batch = (given[begin : begin + BATCH].astype("int32"), candidates)
+        for begin in range(0, len(true) - size + 1, size):
+            candidates = np.empty((size, 1 + negatives), "int32")
+            candidates[:, 0] = true[begin : begin + size]
+            candidates[:, 1:] = np.searchsorted(drawn, random.random((size, negatives)))
+            batch = (given[begin : begin + size].astype("int32"), candidates)
             # The rate falls to nothing over the epochs, or over the time where that ends first.
             read = epoch + begin / len(true)
-            passed = (time.monotonic() - start) / seconds
-            network.optimizer.learning_rate = rate * max(1 - max(read / epochs, passed), 0.02)
+            passed = 0.0 if start is None else (time.monotonic() - start) / seconds
+            optimizer.learning_rate = rate * max(1 - max(read / epochs, passed), 0.02)
             network.reset_metrics()
             stretch.append(float(network.train_on_batch(batch, labels)))
-            seen += BATCH
+            seen += size
+            if start is None:
+                start = said = time.monotonic()
             if time.monotonic() - said >= every:
                 losses.append(float(np.mean(stretch)))
                 stretch, said = [], time.monotonic()

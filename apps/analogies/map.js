@@ -32,7 +32,8 @@ function draw() {
     const [x, y, z] = project(point);
     return [width / 2 + shift[0] + x * wide * zoom, height / 2 + shift[1] - y * high * zoom, z];
   });
-  if (data.axes) axes(width, height, faint);
+  pen.textBaseline = "middle";
+  const taken = data.axes ? axes(width, height, faint) : [];
   const found = new Set(data.found);
   const order = places.map((_, n) => n);
   if (deep()) order.sort((a, b) => places[a][2] - places[b][2]);
@@ -49,14 +50,13 @@ function draw() {
   pen.globalAlpha = 1;
   // Words are written where there is room: what was looked for first, then the frequent ones.
   pen.font = `13px ${style("sans")}`;
-  pen.textBaseline = "middle";
-  const taken = [], budget = Math.min(420, Math.round((width * height) / 5200));
-  const write = (n, strong) => {
+  const budget = Math.min(420, Math.round((width * height) / 5200));
+  const write = (n, strong, always) => {
     const [x, y] = places[n], text = data.words[n];
     if (x < 0 || y < 0 || x > width || y > height) return false;
     const long = pen.measureText(text).width, left = x + size + 4 + long > width ? x - size - 4 - long : x + size + 4;
     const box = [left - 3, y - 9, left + long + 3, y + 9];
-    if (!strong && taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return false;
+    if (!always && taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return false;
     taken.push(box);
     if (strong) {
       pen.globalAlpha = 0.85;
@@ -71,8 +71,8 @@ function draw() {
     pen.fillText(text, left, y);
     return true;
   };
-  for (const n of data.found) {
-    write(n, true);
+  for (const [place, n] of data.found.entries()) {
+    write(n, true, place === 0);
     pen.strokeStyle = ink;
     pen.lineWidth = 1.5;
     pen.beginPath();
@@ -81,7 +81,7 @@ function draw() {
   }
   let written = 0;
   for (let n = 0; n < places.length && written < budget; n++) if (!found.has(n) && write(n, false)) written++;
-  if (over >= 0) write(over, true);
+  if (over >= 0) write(over, true, true);
 }
 
 function axes(width, height, faint) {
@@ -96,14 +96,13 @@ function axes(width, height, faint) {
   pen.fillStyle = faint;
   pen.font = `600 13px ${style("sans")}`;
   const [left, right, low, high] = data.axes, y = Math.min(height - 12, Math.max(12, height / 2 + shift[1] - 10));
-  pen.textAlign = "left";
-  pen.fillText(`← ${left}`, 4, y);
-  pen.textAlign = "right";
-  pen.fillText(`${right} →`, width - 4, y);
-  pen.textAlign = "center";
-  pen.fillText(`↑ ${high}`, width / 2 + shift[0], 12);
-  pen.fillText(`↓ ${low}`, width / 2 + shift[0], height - 10);
-  pen.textAlign = "left";
+  const x = width / 2 + shift[0];
+  return [[`← ${left}`, 0, 4, y], [`${right} →`, 1, width - 4, y], [`↑ ${high}`, 0.5, x, 12], [`↓ ${low}`, 0.5, x, height - 10]].map(
+    ([text, part, at, middle]) => {
+      const long = pen.measureText(text).width, start = at - part * long;
+      pen.fillText(text, start, middle);
+      return [start - 4, middle - 9, start + long + 4, middle + 9];  // where no word is written
+    });
 }
 
 function later() {

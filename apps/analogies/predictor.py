@@ -21,6 +21,7 @@ METHODS = ("3CosAdd", "3CosMul")
 LONGEST = 60  # characters of a word or phrase
 STEPWISE, EXPANDED = 12, 250  # neighbours a path may step to, words it may look around from
 PATH_WORDS = 30_000
+LARGEST = 1_000  # factor in a sum
 PERMUTATIONS = 20_000
 
 
@@ -343,7 +344,7 @@ class Predictor:
         if isinstance(words, str):
             words = re.split(r"[,;\n]+" if re.search(r"[,;\n]", words) else r"\s+", words.strip())
         found = {}
-        for text in [word for word in words or [] if word.strip()][:30]:
+        for text in [word for word in _texts(words) if word.strip()][:30]:
             word, vector, _ = self.find(text)
             found[word] = vector
         if len(found) < 3:
@@ -444,7 +445,8 @@ class Predictor:
             ("first attribute", attribute),
             ("second attribute", contrary),
         ):
-            given = list(dict.fromkeys(part for word in words for part in plain_words(word)))
+            parts = (part for word in _texts(words) for part in plain_words(word))
+            given = list(dict.fromkeys(parts))
             known = [word for word in given if word in self.vectors]
             missing += [word for word in given if word not in self.vectors]
             if len(known) < 2:
@@ -505,6 +507,8 @@ class _Sum:
         factor = 1.0
         if re.fullmatch(r"\d+(?:\.\d+)?", self._next()):
             factor = float(self._next())
+            if factor > LARGEST:
+                raise VectorsError(f"A factor may be {LARGEST:,} at most.")
             self.place += 1
             if self._next() == "*":
                 self.place += 1
@@ -571,7 +575,12 @@ def _bag_cosine(first, second, weight):
     def product(left, right):
         return sum(left[word] * right[word] * weights[word] ** 2 for word in left)
 
-    return product(one, two) / np.sqrt(product(one, one) * product(two, two))
+    return float(product(one, two) / np.sqrt(product(one, one) * product(two, two)))
+
+
+def _texts(words):
+    """The texts of a list, whatever a program sent instead of one."""
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
 
 def _letters(words):

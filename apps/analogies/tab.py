@@ -169,7 +169,8 @@ def build(tab, settings):
             gr.Textbox(words, label=name, lines=2, max_lines=5, max_length=2000)
             for name, words in zip(names, lists, strict=True)
         ]
-        bias_button = gr.Button("Test these words", min_width=150)
+        with gr.Row(elem_classes="controls"):
+            bias_button = gr.Button("Test these words", min_width=150)
     page.section(
         "Train your own",
         "Skip-gram or CBOW, written by hand in Keras, learns from your text while you watch: at "
@@ -202,10 +203,11 @@ def build(tab, settings):
 
     def solve(a, b, c, method):
         try:
-            found = predictor.analogy(a, b, c, method)
+            (other,) = set(METHODS) - {method}
+            found, beside = (predictor.analogy(a, b, c, one) for one in (method, other))
         except VectorsError as refusal:
             return page.error(refusal), gr.skip(), gr.skip()
-        return "", views.analogy(found, card), (found.words, method)
+        return "", views.analogy(found, beside, card), (found.words, method)
 
     def solve_sample(sample, method):
         return *sample, *solve(*sample, method)
@@ -214,7 +216,9 @@ def build(tab, settings):
         words = [link.get(name, word) for name, word in zip("abc", FIRST, strict=True)]
         method = link.get("method")
         method = method if method in METHODS else METHODS[0]
-        return *words, method, *solve(*words, method)
+        said, *shown = solve(*words, method)
+        # Nothing was answered yet that could stay.
+        return *words, method, said, *(("", None) if said else shown)
 
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
     said = [problem, answer, asked]
@@ -353,7 +357,15 @@ def build(tab, settings):
     bias_button.click(test, [bias, *groups], leaning, **quiet)
     opened.then(test, [bias, *groups], leaning, **quiet)
 
-    run = learn_button.click(
+    waiting = learn_button.click(
+        lambda: page.note("Your text waits its turn: one is learned at a time."),
+        None,
+        learned,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    run = waiting.then(
         _learning,
         [text, architecture, watch],
         [learned, vectors_file],
@@ -407,7 +419,10 @@ def _learning(text, architecture, watch):
     from apps.analogies.model import ARCHITECTURES
 
     name = ARCHITECTURES[architecture]
-    yield page.note("Reading the text …"), gr.DownloadButton(visible=False)
+    yield (
+        page.note("Reading the text and compiling the network …"),
+        gr.DownloadButton(visible=False),
+    )
     try:
         prepared = learning.prepare(text)
         counted = learning.by_counting(prepared, views.watched(prepared, watch, WATCHED), 5)

@@ -16,6 +16,7 @@ from shared.plots import percent, signed
 from shared.text import plain_words
 
 SIZES_FILE, MAP_FILE = FOLDER / "sizes.safetensors", FOLDER / "map.safetensors"
+MEASURES = {"3CosAdd": "cosine", "3CosMul": "score"}  # what each method ranks by
 PER_PAGE = 15  # wrong questions shown at once
 MAP_MOST = 5_000
 VIEWS = {
@@ -45,13 +46,18 @@ SECTIONS = {
 
 def _style():
     rules = [
-        ".pair{display:grid;grid-template-columns:1fr 1fr;gap:8px 40px}",
-        ".pair h3{margin-top:12px}",
+        ".trio{display:grid;grid-template-columns:repeat(3,1fr);gap:8px 32px}",
+        ".trio h3{margin-top:12px}",
         "#tab-analogies table.ranks{max-width:360px}",
         "#tab-analogies .ranks :is(td,th):first-child{min-width:0;width:2.2em}",
-        "#tab-analogies .row.controls .form{gap:12px}",
-        "#tab-analogies .scroll + p,.pair + p{margin-top:12px}",
-        "#tab-analogies td progress{min-width:90px}",
+        "#tab-analogies .form{gap:12px}",
+        "#tab-analogies .scroll + p,.trio + p{margin-top:12px}",
+        "#tab-analogies progress{display:block;appearance:none;width:100%;min-width:90px;"
+        "height:8px;border:0;background:var(--rule)}",
+        "#tab-analogies progress::-webkit-progress-bar{background:var(--rule)}",
+        "#tab-analogies progress::-webkit-progress-value{background:var(--positive)}",
+        "#tab-analogies progress::-moz-progress-bar{background:var(--positive)}",
+        "#tab-analogies .answer + .message{margin-top:12px}",
         ".plane{display:block;width:100%;height:300px;overflow:visible}",
         ".plane text{font:600 15px var(--sans);fill:var(--ink)}",
         ".plane .light{font-weight:400;fill:var(--ink-2)}",
@@ -73,7 +79,8 @@ def _style():
         ".map-bar button:hover{background:var(--hover)}",
         "#tab-analogies .words-row{align-items:flex-end}",
         "#tab-analogies .answer{grid-template-columns:1fr;row-gap:6px}",
-        "@media (max-width:560px){.pair{grid-template-columns:1fr}.plane{height:240px}}",
+        "@media (max-width:560px){.trio{grid-template-columns:1fr 1fr;gap:8px 16px}"
+        ".plane{height:240px}#tab-analogies .sections :is(td,th):nth-child(2){display:none}}",
     ]
     return f"<style>{''.join(rules)}</style>"
 
@@ -97,11 +104,16 @@ def number(count):
     return f"{count:,}"
 
 
-def analogy(found, card):
-    """The answer, with and without the trick, and the figure of the parallelogram."""
+def analogy(found, other, card):
+    """The answer, with and without the trick, and the figure of the parallelogram.
+
+    Args:
+        found, other: The `Analogy` by the method asked for, and by the other one.
+        card: The bundle's card, or None.
+    """
     a, b, c = found.words
     best = found.best[0]
-    measure = "cosine" if found.method == "3CosAdd" else "score"
+    measure = MEASURES[found.method]
     answer = page.answer(
         best.word,
         f"{measure} {best.score:.2f}",
@@ -112,11 +124,16 @@ def analogy(found, card):
         [
             answer,
             *map(page.note, found.notes),
-            '<div class="pair"><div><h3>The three words left out</h3>',
-            _ranking(found.best, measure),
-            "</div><div><h3>All words allowed</h3>",
-            _ranking(found.honest, measure, found.words),
-            f"</div></div><p>{escape(_trick(found))}</p>",
+            '<div class="trio">',
+            *(
+                f"<div><h3>{title}</h3>{_ranking(near, MEASURES[method], marked)}</div>"
+                for title, near, method, marked in (
+                    ("The three words left out", found.best, found.method, ()),
+                    (f"The same by {other.method}", other.best, other.method, ()),
+                    ("All words allowed", found.honest, found.method, found.words),
+                )
+            ),
+            f"</div><p>{escape(_trick(found))}</p>",
             plots.figure(parallelogram(found), _plane(found)),
             card_line(card),
         ]
@@ -260,7 +277,7 @@ def by_size(words, method, chosen):
         rank = str(names.index(full) + 1) if full in names else "over 10"
         rows.append((number(size), best, rank))
         if place == chosen:
-            shown = _ranking(found.best, "cosine" if method == "3CosAdd" else "score")
+            shown = _ranking(found.best, MEASURES[method])
     table = page.table(
         ("Words of text", "The five best", f"Place of “{full}”"), rows, (2,), winner=chosen
     )
@@ -298,14 +315,15 @@ def size_scores(card):
     html = table + (
         '<p class="small">Google’s questions among the 30,000 most frequent words of each text, '
         "answered by 3CosAdd; Spearman’s correlation with people’s judgements of likeness. "
-        "The smaller vectors have fewer dimensions.</p>"
+        "The smaller vectors have fewer dimensions, and less text was read more often.</p>"
     )
     if card["study"]:
         html += page.table(
-            ("Model", "Window", "Dimensions", "Negatives", "Rate", "Epochs", "Right"),
+            ("Model", "Phrases", "Window", "Dimensions", "Negatives", "Rate", "Epochs", "Right"),
             [
                 (
                     row["model"],
+                    "joined" if row["phrases"] else "–",
                     row["window"],
                     row["dimensions"],
                     row["negative"],
@@ -315,14 +333,33 @@ def size_scores(card):
                 )
                 for row in card["study"]
             ],
-            numbers=(1, 2, 3, 4, 5, 6),
+            numbers=(2, 3, 4, 5, 6, 7),
             winner=int(np.argmax([row["validation"] for row in card["study"]])),
         ) + (
             f'<p class="small">Other settings, on {number(card["study"][0]["words"])} words of the '
-            "text, by questions of our own that are none of Google’s: the settings were chosen on "
-            "these.</p>"
+            "text, by questions of our own that are none of Google’s: the architecture was chosen "
+            "on these. Rows within two points of each other are hardly told apart by so few."
+            f"{_phrases(card['study'])}</p>"
         )
     return html
+
+
+def _phrases(study):
+    """What joining phrases did, from the row with them and its twin without."""
+    measured = ("minutes", "validation", "phrases")
+    by_rest = {
+        (row["phrases"], *(value for key, value in row.items() if key not in measured)): row
+        for row in study
+    }
+    for (joined, *rest), row in by_rest.items():
+        plain = by_rest.get((False, *rest))
+        if joined and plain:
+            helped = "helped" if row["validation"] > plain["validation"] else "did not help"
+            return (
+                f" Joining phrases into one word, such as new_york, {helped}: "
+                f"{percent(row['validation'], 1)} beside {percent(plain['validation'], 1)}."
+            )
+    return ""
 
 
 def calculate(predictor, expression):
@@ -556,10 +593,11 @@ def accuracy(card):
     ]
     skipped = card["skipped"]
     return (
-        page.table(("Section", "", "Right", "Questions covered"), rows, numbers=(2, 3))
-        + f"<p>In all {percent(card['accuracy'], 1)} of the {card['examples']:,} questions whose "
-        f"four words are among the {card['vocabulary']:,} known; {skipped:,} were skipped. Among "
-        f"the 30,000 most frequent words it is {percent(card['accuracy_30k'], 1)} of "
+        '<div class="sections">'
+        + page.table(("Section", "", "Right", "Questions covered"), rows, numbers=(2, 3))
+        + f"</div><p>In all {percent(card['accuracy'], 1)} of the {card['examples']:,} questions "
+        f"whose four words are among the {card['vocabulary']:,} known; {skipped:,} were skipped. "
+        f"Among the 30,000 most frequent words it is {percent(card['accuracy_30k'], 1)} of "
         f"{percent(card['covered_30k'])} of the questions. {escape(card['baseline']['name'])} on "
         f"the same text: {percent(card['baseline']['accuracy'], 1)}. People’s judgements of "
         f"likeness (WordSim-353): Spearman {card['spearman']:.2f}, "
@@ -577,7 +615,7 @@ def wrong(name, place):
     rows = []
     for n in misses[(place - 1) * PER_PAGE : place * PER_PAGE]:
         a, b, c, d = section.questions[n]
-        rows.append((f"{a} : {b} = {c} : ?", d, words[section.answers[n]]))
+        rows.append((f"{a} : {b} = {c}\u00a0:\u00a0?", d, words[section.answers[n]]))
     said = f"{len(misses):,} of {len(section.right):,} questions were answered wrongly."
     if not rows:
         return f"<p>{said}</p>", pages
@@ -676,7 +714,7 @@ def learning(progress, counted, architecture):
                 word,
                 ", ".join(f"{one.word} {one.score:.2f}" for one in near),
                 ", ".join(name for name, _ in others) or "none",
-                "all alike",
+                "none",
             )
         )
     state = "Done" if progress.done else "Learning"
@@ -699,14 +737,17 @@ def watched(text, asked, count):
     """The words whose neighbours are watched: those asked for, or frequent ones of some length.
 
     Raises:
-        VectorsError: if a word asked for does not stand in the text twice.
+        VectorsError: if a word asked for is not in the vocabulary of the text.
     """
     known = set(text.words[1:])
     if asked and asked.strip():
         words = list(dict.fromkeys(plain_words(asked)))[:count]
         for word in words:
             if word not in known:
-                raise VectorsError(f"“{word}” does not stand in this text twice or more.")
+                raise VectorsError(
+                    f"“{word}” does not stand in this text often enough: {text.least} times or "
+                    "more are needed."
+                )
         if words:
             return words
     # The most frequent words are grammar; those after them say what the text is about.

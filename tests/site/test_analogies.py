@@ -239,6 +239,17 @@ def test_the_api_answers_and_refuses(site):
         client.predict(word="guitarr", api_name="/neighbours")
     with pytest.raises(AppError, match="cannot be read"):
         client.predict(expression="king -", api_name="/calculate")
+    likeness = client.predict(first="a king", second="a queen", api_name="/likeness")
+    assert all(isinstance(likeness[key], float) for key in ("cosine", "bag", "tf_idf"))
+    with pytest.raises(AppError, match="three different words"):
+        client.predict(words=[1, 2, 3], api_name="/odd_one_out")
+
+
+def test_a_link_with_an_unknown_word_gets_a_sentence(open_page):
+    page = open_page(f"{HOME}&a=kingg&b=%3Cb%3Eshe&c=king", wait_for="#tab-analogies [role=alert]")
+    expect(tab(page).get_by_role("alert")).to_contain_text("Nearest spellings: king")
+    expect(tab(page).get_by_text("The vectors are being loaded.")).to_have_count(0)
+    expect(page.get_by_label("is to", exact=True)).to_have_value("<b>she")
 
 
 def test_a_phone_needs_no_sideways_scrolling(open_page):

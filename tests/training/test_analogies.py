@@ -128,6 +128,59 @@ def test_the_first_words_of_a_corpus_are_a_corpus(tmp_path):
     assert part.path.read_text() == corpus.path.read_text()[: len(part.path.read_text())]
 
 
+def test_words_that_belong_together_are_joined(tmp_path):
+    # Words that meet by chance are as many as in a text: their pairs are the measure.
+    others = [[f"{a}{b}{c}" for c in "klmnopqrst"] for a in "abcdefghij" for b in "uvwxyz"]
+    lines = [*([*row, "new", "york"] for row in others[:40]), *others]
+    corpus = analogies.write_corpus(lines, tmp_path / "corpus.txt", 0)
+    joined = analogies.with_phrases(corpus)
+    assert joined.counts["new_york"] == 40 and "york" not in joined.counts
+    assert joined.size == corpus.size - 40 and joined.lines == corpus.lines
+
+
+def test_the_study_learns_only_the_rows_that_its_card_lacks(tmp_path, monkeypatch):
+    corpus = analogies.write_corpus(
+        [line.split() for line in made_up(400).split("\n")], tmp_path / "corpus.txt", 0
+    )
+    monkeypatch.setattr(analogies, "_corpus", lambda *_: (corpus, tmp_path))
+    small = {"vector_size": 6, "min_count": 1}
+    rows = ((2000, 1, small), (2000, 1, {**small, "phrases": True}))
+    learned = []
+    learn = analogies.learn
+    monkeypatch.setattr(analogies, "learn", lambda *a, **o: learned.append(a) or learn(*a, **o))
+    monkeypatch.setattr(analogies, "STUDY", rows[:1])
+    bundle.write_card(tmp_path / "out", dict.fromkeys(bundle.CARD, "mine"))
+    command = ["study", "--output", str(tmp_path / "out")]
+    for expected in (1, 1):
+        assert CliRunner().invoke(analogies.app, command).exit_code == 0
+        assert len(learned) == expected
+    monkeypatch.setattr(analogies, "STUDY", rows)
+    assert CliRunner().invoke(analogies.app, command).exit_code == 0
+    assert len(learned) == 2
+    card = bundle.read_card(tmp_path / "out")
+    assert [row["phrases"] for row in card["study"]] == [False, True]
+    assert card["title"] == "mine" and card["study"][0]["dimensions"] == 6
+
+
+def test_smaller_vectors_are_learned_again_and_nothing_else(trained, monkeypatch):
+    folder, _ = trained
+    (work,) = (path for path in (folder / "work").iterdir() if path.is_dir())
+    corpus = analogies.Corpus.read(work / "corpus.txt")
+    monkeypatch.setattr(analogies, "_corpus", lambda *_: (corpus, work))
+    monkeypatch.setattr(analogies, "SIZES", {2000: 2})
+    monkeypatch.setattr(analogies, "SMALL_RECIPE", {"vector_size": 6, "min_count": 1})
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    result = CliRunner().invoke(analogies.app, ["sizes", "--output", str(folder / "out")])
+    assert result.exit_code == 0, result.output
+    after = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed == {"sizes.safetensors", "card.json"}
+    arrays = bundle.load_arrays(folder / "out" / "sizes.safetensors")
+    assert set(arrays) == {f"2000.{part}" for part in ("codes", "levels", "words")}
+    (row,) = bundle.read_card(folder / "out")["sizes"]
+    assert (row["words"], row["epochs"], row["dimensions"]) == (2000, 2, 6)
+
+
 def test_counting_gives_words_of_like_company_like_vectors(tmp_path):
     chance = random.Random(0)
     groups = [[f"{c}{d}x" for d in "abcdef"] for c in "mnop"]

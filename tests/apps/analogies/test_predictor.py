@@ -134,6 +134,9 @@ def test_a_sum_is_worked_out(predictor, expression, terms):
         ("paris + 3", "cannot be read at the end"),
         ("king - king", "cancel each other out"),
         ("king + quen", "“quen” is not among"),
+        ("9999999999 king", "at most"),
+        ("0 * king", "cancel each other out"),
+        ("=cmd()", "“cmd” is not among"),
         ("king + " * 80 + "man", "too long"),
     ],
 )
@@ -151,6 +154,7 @@ def test_likeness_of_sentences_is_that_of_their_means(predictor):
     same = predictor.likeness("king man", "man king")
     assert same.cosine == pytest.approx(1, abs=1e-6)
     assert same.bag == pytest.approx(1) and same.tf_idf == pytest.approx(1)
+    assert type(same.bag) is type(same.tf_idf) is float  # a numpy number would be sent as text
 
 
 def test_tf_idf_is_scikit_learns():
@@ -179,8 +183,9 @@ def test_the_odd_one_is_farthest_from_the_mean(predictor):
     assert found[0].word == "queen"
     assert [one.score for one in found] == sorted(one.score for one in found)
     assert predictor.odd_one_out(["paris", "rome", "apple"])[0].word == "apple"
-    with pytest.raises(VectorsError, match="three different words"):
-        predictor.odd_one_out("paris, Paris, rome")
+    for words in ("paris, Paris, rome", [], [1, 2, 3], None, 7):
+        with pytest.raises(VectorsError, match="three different words"):
+            predictor.odd_one_out(words)
 
 
 def test_a_path_goes_through_neighbours():
@@ -255,6 +260,8 @@ def test_words_that_a_test_does_not_know_are_named(predictor):
         ["king", "man", "dragon"], ["queen", "woman"], ["paris", "apple"], ["rome", "italy"]
     )
     assert found.missing == ("dragon",)
+    with pytest.raises(VectorsError, match="first group needs two known words"):
+        predictor.association([1, 2], None, 3, {})
     with pytest.raises(VectorsError, match="second group needs two known words"):
         predictor.association(["king", "man"], ["dragon"], ["paris", "apple"], ["rome", "italy"])
 

@@ -21,11 +21,26 @@ def predictor():
 
 def test_the_answer_says_when_the_trick_is_needed():
     rows = {"a": [1, 0, 0], "b": [1, 0.1, 0], "c": [0, 0, 1], "d": [0, 0.3, 1], "e": [0, 1, 0]}
-    found = Predictor(Vectors.of(list(rows), list(rows.values()))).analogy("a", "b", "c")
-    html = views.analogy(found, None)
+    predictor = Predictor(Vectors.of(list(rows), list(rows.values())))
+    found = predictor.analogy("a", "b", "c")
+    html = views.analogy(found, predictor.analogy("a", "b", "c", "3CosMul"), None)
     assert "the answer would be “c” itself" in html
     assert "“d” comes at place 2" in html
-    assert html.count('class="ranks"') == 2
+    assert html.count('class="ranks"') == 3
+    assert "The same by 3CosMul" in html
+
+
+def test_the_study_says_whether_phrases_helped():
+    row = {"words": 5_000_000, "model": "CBOW", "window": 8, "dimensions": 300, "negative": 9}
+    row |= {"rate": 0.05, "epochs": 4, "minutes": 1.0, "phrases": False, "validation": 0.2}
+    other = {**row, "epochs": 8, "validation": 0.9}
+    said = [
+        views._phrases([other, row, {**row, "phrases": True, "validation": value}])
+        for value in (0.3, 0.1)
+    ]
+    assert "helped: 30.0" in said[0] and "did not help: 10.0" in said[1]
+    assert all("20.0" in sentence for sentence in said)
+    assert views._phrases([row, other]) == ""
 
 
 def test_the_figure_has_all_words_within_its_frame(predictor):
@@ -93,7 +108,7 @@ def test_the_made_up_text_is_enough_to_learn_from():
     text = prepare(made_up_text(400))
     assert views.watched(text, "", 4) == [word for word in text.words if len(word) > 4][:4]
     assert views.watched(text, "Dog, BAKER", 4) == ["dog", "baker"]
-    with pytest.raises(VectorsError, match="“dragon” does not stand in this text"):
+    with pytest.raises(VectorsError, match="“dragon” does not stand in this text.*2 times"):
         views.watched(text, "dragon", 4)
 
 
