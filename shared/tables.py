@@ -64,6 +64,23 @@ def read(path, max_rows):
     return Table(names, rows)
 
 
+def lines(path, max_rows):
+    """The lines of a text file, empty ones too, whatever its encoding.
+
+    Raises:
+        TableError: if there are none, it is not text or longer than `max_rows`.
+    """
+    found = _text(path).splitlines()
+    if not any(line.strip() for line in found):
+        raise TableError("This file is empty. It needs at least one line.")
+    if len(found) > max_rows:
+        raise TableError(
+            f"This file has more than {max_rows:,} lines, the most that this site answers at "
+            "once. Split it into smaller files."
+        )
+    return found
+
+
 def _text(path):
     with open(path, "rb") as file:
         raw = file.read()

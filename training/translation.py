@@ -18,6 +18,7 @@ import numpy as np
 import typer
 
 from apps.translation.dictionary import Dictionary
+from apps.translation.memory import Memory, words_of
 from apps.translation.predictor import Predictor
 from shared import bundle
 from shared.text import SPECIAL, SubwordTokenizer, clean, pad
@@ -55,6 +56,7 @@ RATE, WARM_UP, SMOOTHING = 2e-3, 400, 0.1
 CAPTIONS_TWICE = 2  # how often a pass reads Multi30k's pairs, beside Tatoeba's once
 LENGTHS = (8, 12, 16, 24, 48)  # padded lengths, one compiled graph each
 TOKENS = 1536  # of a batch, on each side
+BUCKETS = (1, 6, 11, 16, 21)  # least words of the groups whose scores the study compares
 
 Input = Annotated[Path | None, typer.Option(help="Your own pairs: TSV, English and French.")]
 
@@ -239,6 +241,7 @@ def train(
     scored = test or validation
     dictionary = Dictionary.fit([(clean(p.source), clean(p.targets[0])) for p in training])
     dictionary.save(output)
+    card["memory"] = remember(training, output)
     card["baseline"] = {
         "name": "word for word (IBM model 1)",
         "words": len(dictionary.entries),
@@ -298,6 +301,36 @@ def scores(written, pairs, prefix=""):
     return found
 
 
+def by_length(written, pairs):
+    """BLEU by the length of the English sentence, as the page draws it.
+
+    Returns:
+        List of dicts, the short sentences first: `words` (such as `"1–5"`), `bleu`, `sentences`.
+    """
+    lengths = np.array([len(words_of(pair.source)) for pair in pairs])
+    found = []
+    for least, most in zip(BUCKETS, [*(least - 1 for least in BUCKETS[1:]), None], strict=True):
+        rows = np.flatnonzero((lengths >= least) & (lengths <= (most or lengths.max())))
+        if len(rows):
+            some = scores([written[row] for row in rows], [pairs[row] for row in rows])
+            name = f"{least}–{most}" if most else f"{least}+"
+            found.append({"words": name, "bleu": some["bleu"], "sentences": len(rows)})
+    return found
+
+
+def remember(pairs, output):
+    """Write the filter of the training sentences; returns what the card says of it."""
+    sentences = {pair.source for pair in pairs}
+    memory = Memory.fit(sentences)
+    memory.save(output)
+    lengths = [len(words_of(text)) for text in sentences]
+    return {
+        "sentences": len(sentences),
+        "usual_words": int(np.quantile(lengths, 0.999)),
+        "false_positives": round(memory.false_positives, 6),
+    }
+
+
 def signature():
     """How sacrebleu scored: version, tokenisation, smoothing."""
     from sacrebleu.metrics import BLEU
@@ -346,12 +379,15 @@ def _write_variant(output, name, network, record, tokenizer, validation, test):
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor = Predictor(network, tokenizer, {})
+    scored = test or validation
+    written = _written(predictor, scored)
     details = {
         "network": network.options,
         "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
         **exact,
         **scores(_written(predictor, held), held, "validation_"),
-        **scores(_written(predictor, test or validation), test or validation),
+        **scores(written, scored),
+        "by_length": by_length(written, scored),
         "rounds": len(record["epochs"]),
         "minutes": round(record["minutes"], 1),
         "command": f"python -m training.translation train --variant {name}",

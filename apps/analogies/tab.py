@@ -20,6 +20,8 @@ TOOLS = (
     ("Odd one out", "odd"),
     ("A path", "path"),
 )
+WAITING = page.note("Your text waits its turn: one is learned at a time.")
+COMPILING = page.note("Reading the text and compiling the network …")
 WATCHED = 6  # words whose neighbours are shown while vectors are learned
 COMPLETE = (Path(__file__).parent / "complete.js").read_text(encoding="utf-8")
 MAP = (Path(__file__).parent / "map.js").read_text(encoding="utf-8")
@@ -358,7 +360,7 @@ def build(tab, settings):
     opened.then(test, [bias, *groups], leaning, **quiet)
 
     waiting = learn_button.click(
-        lambda: page.note("Your text waits its turn: one is learned at a time."),
+        lambda: WAITING,
         None,
         learned,
         queue=False,
@@ -374,7 +376,14 @@ def build(tab, settings):
         show_progress="hidden",
         api_visibility="private",
     )
-    stop_button.click(None, None, None, cancels=[run], queue=False, api_visibility="private")
+    stop_button.click(
+        lambda shown: page.note("Stopped.") if shown in (WAITING, COMPILING) else gr.skip(),
+        learned,
+        learned,
+        cancels=[run],
+        queue=False,
+        api_visibility="private",
+    )
     sample_button.click(made_up_text, None, text, **quiet)
     upload.upload(_uploaded, upload, [text, learned], **quiet)
     _api(predictor)
@@ -419,10 +428,7 @@ def _learning(text, architecture, watch):
     from apps.analogies.model import ARCHITECTURES
 
     name = ARCHITECTURES[architecture]
-    yield (
-        page.note("Reading the text and compiling the network …"),
-        gr.DownloadButton(visible=False),
-    )
+    yield COMPILING, gr.DownloadButton(visible=False)
     try:
         prepared = learning.prepare(text)
         counted = learning.by_counting(prepared, views.watched(prepared, watch, WATCHED), 5)

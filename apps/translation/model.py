@@ -150,20 +150,25 @@ class Translator(keras.Model):
         """One step of decoding.
 
         Args:
-            tokens: Integers `(batch,)`, the token written last.
-            states, memory, mask: As from `encode`.
+            tokens: Integers `(rows,)`, the token written last; where several rows write for one
+            sentence, they stand side by side.
+            states: As from `encode`, for each row.
+            memory, mask: As from `encode`, for each sentence.
 
         Returns:
-            Log-probabilities of the next token `(batch, vocabulary)`, the new states, and the
-            attention weights `(batch, source time)`, zeros without attention.
+            Log-probabilities of the next token `(rows, vocabulary)`, the new states, and the
+            attention weights `(rows, source time)`, zeros without attention.
         """
         hidden = self.embedding(tokens)  # (batch, dimensions)
         after = []
         for writer, before in zip(self.decoder, states, strict=True):
             hidden, new = writer.cell(hidden, before)
             after.append(new)
-        logits, weights = self._logits(hidden[:, None], memory, mask)
-        return ops.log_softmax(logits[:, 0], axis=-1), after, weights[:, 0]
+        # The rows of a sentence attend as time steps do: its memory is read once for all.
+        hidden = ops.reshape(hidden, (ops.shape(memory)[0], -1, hidden.shape[-1]))
+        logits, weights = self._logits(hidden, memory, mask)  # (batch, rows of each, …)
+        logits, weights = (ops.reshape(p, (-1, ops.shape(p)[-1])) for p in (logits, weights))
+        return ops.log_softmax(logits, axis=-1), after, weights
 
     def _logits(self, hidden, memory, mask, training=False):
         if self.attention:

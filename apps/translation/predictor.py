@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from keras import ops
 
+from apps.translation import ALPHA, LONGEST, STRONGEST, WIDEST, WIDTH
 from apps.translation.model import BEGIN, END, UNKNOWN, Translator
 from shared import bundle
 from shared.compiled import Compiled
-from shared.decoding import beam
+from shared.decoding import beam, length_penalty
 from shared.text import SubwordTokenizer, clean, fitting, pad
 
 FOLDER = bundle.MODELS / "translation"
 LENGTHS = (8, 16, 24, 48, 96)  # padded lengths in tokens, one compiled graph each
 ROWS = (1, 16)  # sentences decoded together
-WIDTH, ALPHA = 4, 1.0  # chosen on the validation pairs
-LONGEST = 5_000  # characters of a text
 
 # A full stop after these does not end a sentence.
 _SHORT = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\b[ap]\.m)"
@@ -51,6 +51,11 @@ class Hypothesis:
     each: np.ndarray
     attention: np.ndarray
     score: float
+
+    @property
+    def log_probability(self):
+        """Of all tokens together."""
+        return float(np.log(np.maximum(self.each, 1e-30)).sum())
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,19 @@ class Translation:
     text: str
     lines: tuple[tuple[Sentence, ...], ...]
 
+    @property
+    def sentences(self):
+        """Its sentences without the lines."""
+        return tuple(each for line in self.lines for each in line)
+
+    @property
+    def confidence(self):
+        """The geometric mean of the probabilities of all tokens; None if all was copied."""
+        found = [each.hypotheses[0].each for each in self.sentences if not each.copied]
+        if not found:
+            return None
+        return float(np.exp(np.log(np.maximum(np.concatenate(found), 1e-9)).mean()))
+
 
 def check(text):
     """Refuse a text that is not English.
@@ -124,9 +142,46 @@ def check(text):
         raise InputError("This looks like French already. Type the English, on this side.")
 
 
+def check_search(width, alpha):
+    """Refuse a beam width or a length penalty beyond what the page offers.
+
+    Raises:
+        InputError: the message says what is possible.
+    """
+    if not isinstance(width, int) or not 1 <= width <= WIDEST:
+        raise InputError(f"The beam width must be a whole number from 1 to {WIDEST}.")
+    if not isinstance(alpha, int | float) or not 0 <= alpha <= STRONGEST:
+        raise InputError(f"The length penalty must be a number from 0 to {STRONGEST:g}.")
+
+
+def preferred(hypotheses, steps=40):
+    """Which hypothesis each length penalty prefers.
+
+    Args:
+        hypotheses: Of one sentence.
+        steps: How finely to look from 0 to `STRONGEST`.
+
+    Returns:
+        List of (lowest penalty, highest penalty, number of the hypothesis), in order.
+    """
+    alphas = np.linspace(0, STRONGEST, steps + 1)
+    scores = np.array([each.log_probability for each in hypotheses])
+    lengths = np.array([len(each.pieces) for each in hypotheses])
+    penalties = np.stack([np.asarray(length_penalty(lengths, alpha)) for alpha in alphas])
+    best = np.argmax(scores / penalties, axis=1)
+    starts = np.flatnonzero(np.append(True, best[1:] != best[:-1]))
+    ends = np.append(starts[1:], len(best)) - 1
+    return [
+        (float(alphas[a]), float(alphas[b]), int(best[a]))
+        for a, b in zip(starts, ends, strict=True)
+    ]
+
+
 def sentences_of(line):
-    """A line cut into sentences."""
-    return _END.sub("\\1\n", clean(line)).split("\n") if line.strip() else []
+    """A line cut into sentences; one without words stays as it is."""
+    if not _to_translate(line):
+        return [line.strip()] if line.strip() else []
+    return _END.sub("\\1\n", clean(line)).split("\n")
 
 
 def french_spacing(text):
@@ -151,7 +206,7 @@ class Predictor:
         self._decoders = {}
 
     @classmethod
-    def load(cls, variant="lstm", folder=None):
+    def load(cls, variant="attention", folder=None):
         """A network of a bundle, read once per process.
 
         Args:
@@ -176,11 +231,19 @@ class Predictor:
             InputError: if there is nothing in it that could be translated.
         """
         check(text)
-        lines = [sentences_of(line) for line in text.split("\n")]
-        flat = iter(self.sentences([each for line in lines for each in line], width, alpha))
-        done = tuple(tuple(next(flat) for _ in line) for line in lines)
-        french = "\n".join(" ".join(each.text for each in line) for line in done)
-        return Translation(french, done)
+        return self.translate_all([text], width, alpha)[0]
+
+    def translate_all(self, texts, width=WIDTH, alpha=ALPHA):
+        """`Translation`s of many texts, unchecked; arguments as for `translate`."""
+        lines = [[sentences_of(line) for line in text.split("\n")] for text in texts]
+        flat = [each for text in lines for line in text for each in line]
+        found = iter(self.sentences(flat, width, alpha))
+        done = []
+        for text in lines:
+            french = tuple(tuple(next(found) for _ in line) for line in text)
+            written = "\n".join(" ".join(each.text for each in line) for line in french)
+            done.append(Translation(written, french))
+        return done
 
     def sentences(self, texts, width=WIDTH, alpha=ALPHA):
         """`Sentence`s for a list of single sentences, batched by length, in its order."""
@@ -205,7 +268,7 @@ class Predictor:
     def _decoder(self, width):
         with self._lock:
             if width not in self._decoders:
-                self._decoders[width] = Compiled(_search(self.network, width))
+                self._decoders[width] = Compiled(search(self.network, width))
             return self._decoders[width]
 
     def _sentence(self, text, source, lanes, tree, longest):
@@ -251,23 +314,20 @@ class Predictor:
         return french_spacing("".join([*parts, self.tokenizer.decode(held)]).replace("▁", " "))
 
 
-def _search(network, width):
-    def search(source, alpha):
-        memory, mask, states = network.encode(source)
-        from keras import ops
+def search(network, width):
+    """A function of padded sources `(rows, time)` and a length penalty that gives `Beams`."""
 
-        lanes = width + 1
-        memory, mask = (ops.repeat(part, lanes, axis=0) for part in (memory, mask))
+    def find(source, alpha):
+        memory, mask, states = network.encode(source)
 
         def step(tokens, states):
-            # The first call, before the lanes, asks for the shapes alone.
             return network.step(tokens, states, memory, mask)
 
         begin = ops.full((source.shape[0],), BEGIN, "int32")
         steps = source.shape[1] * 3 // 2 + 8
         return beam(step, states, begin, END, steps, width, alpha)
 
-    return search
+    return find
 
 
 def _to_translate(text):

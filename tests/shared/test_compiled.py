@@ -18,7 +18,7 @@ def test_the_plain_answer_comes_first_and_the_compiled_one_agrees():
     values = np.linspace(-1, 1, 6).astype("float32")
     np.testing.assert_allclose(compiled(values), 2 * np.tanh(values), rtol=1e-6)
     Compiled._worker.submit(done.set)
-    assert done.wait(30)  # what was asked for before is compiled by now
+    assert done.wait(300)  # what was asked for before is compiled by now, other tests’ graphs too
     np.testing.assert_allclose(compiled(values), 2 * np.tanh(values), rtol=1e-6)
     if keras.backend.backend() == "tensorflow":
         assert shapes == [(6,), (6,)]  # once plain, once under XLA, never again

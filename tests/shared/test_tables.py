@@ -90,3 +90,22 @@ def test_nothing_written_is_a_formula(tmp_path):
     assert rows[0] == ["'=name", "score"]
     assert [row[0] for row in rows[1:]] == [f"'{cell}" for cell in hostile[:-1]] + ["fine"]
     assert {row[1] for row in rows[1:]} == {"-0.5"}
+
+
+def test_lines_of_a_text_are_kept_empty_ones_too(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_bytes("Été\r\n\n  two, three\n".encode("utf-8-sig"))
+    assert tables.lines(path, 3) == ["Été", "", "  two, three"]
+    with pytest.raises(tables.TableError, match="more than 2 lines"):
+        tables.lines(path, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b" \n\n", "at least one line"), (b"PK\x03\x04", "workbook"), (b"a\0b", "not text")],
+)
+def test_a_text_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(content)
+    with pytest.raises(tables.TableError, match=sentence):
+        tables.lines(path, 10)

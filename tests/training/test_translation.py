@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from apps.translation.memory import Memory
 from apps.translation.predictor import Predictor
 from shared import bundle
 from training import translation
@@ -48,6 +49,31 @@ def test_training_writes_a_bundle_that_has_learned_something(trained):
     assert losses[-1] < losses[0]
     found = Predictor.load("attention", folder / "bundle").translate("The dog eats 5.")
     assert found.lines[0][0].hypotheses
+    groups = card["variants"]["attention"]["by_length"]
+    assert [(group["words"], group["sentences"]) for group in groups] == [("1–5", 30)]
+    assert groups[0]["bleu"] == card["variants"]["attention"]["bleu"]
+    assert card["memory"] == {
+        "sentences": 270, "usual_words": 4, "false_positives": card["memory"]["false_positives"],
+    }  # fmt: skip
+    assert 0 <= card["memory"]["false_positives"] < 1e-6
+    assert Memory.load(folder / "bundle").recall("the dog EATS 1?").known[:3] == (True,) * 3
+
+
+def test_scores_by_length_are_those_of_the_group():
+    pairs = [
+        Pair("One two three four five.", ("Un deux trois quatre cinq.",), "own"),
+        Pair("Don't count to six, please?", ("Ne compte pas.",), "own"),
+        Pair("This one here has six words.", ("Celle-ci a six mots.",), "own"),
+        Pair(" ".join(["word"] * 30), (" ".join(["mot"] * 30),), "own"),
+    ]
+    written = ["Un deux trois quatre cinq.", "Faux.", "Celle-ci a six mots.", "Rien."]
+    found = translation.by_length(written, pairs)
+    assert [(group["words"], group["sentences"]) for group in found] == [
+        ("1–5", 2), ("6–10", 1), ("21+", 1),
+    ]  # fmt: skip
+    assert found[0]["bleu"] == translation.scores(written[:2], pairs[:2])["bleu"]
+    assert found[0]["bleu"] < found[1]["bleu"] == 100
+    assert found[2]["bleu"] == 0
 
 
 def test_evaluate_prints_the_keys_of_the_contract(trained):

@@ -43,6 +43,22 @@ def test_decoding_step_by_step_is_what_was_trained(cell, attention, layers):
         assert not weights.any()
 
 
+@pytest.mark.parametrize("attention", [True, False])
+def test_rows_side_by_side_share_the_memory_of_their_sentence(attention):
+    network = built(attention=attention)
+    memory, mask, states = network.encode(SOURCE)
+    tokens = np.array([4, 5, 6, 7, 8, 9], "int32")  # three for each of the two sentences
+    repeated = [[ops.repeat(part, 3, axis=0) for part in layer] for layer in states]
+    shared = network.step(tokens, repeated, memory, mask)
+    own = network.step(tokens, repeated, ops.repeat(memory, 3, axis=0), ops.repeat(mask, 3, axis=0))
+    assert shared[0].shape == (6, 12)
+    assert shared[2].shape == (6, 5)
+    for mine, theirs in zip(shared, own, strict=True):
+        keras.tree.map_structure(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), mine, theirs
+        )
+
+
 def test_padding_changes_nothing():
     network = built()
     longer = np.pad(SOURCE, [(0, 0), (0, 3)])

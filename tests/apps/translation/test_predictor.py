@@ -1,13 +1,18 @@
 import numpy as np
 import pytest
 
+from apps.translation import LONGEST
 from apps.translation.model import Translator
 from apps.translation.predictor import (
-    LONGEST,
+    Hypothesis,
     InputError,
     Predictor,
+    Sentence,
+    Translation,
     check,
+    check_search,
     french_spacing,
+    preferred,
     sentences_of,
 )
 from shared.text import SubwordTokenizer
@@ -44,6 +49,50 @@ def test_a_batch_answers_as_one_sentence_alone_does(predictor, monkeypatch):
         np.testing.assert_allclose(found.confidence, alone.confidence, rtol=1e-3)
 
 
+def test_many_texts_answer_as_each_alone_does(predictor):
+    texts = ["The dog sleeps.\nMy cat eats!", "", "42", "The house. My fish."]
+    together = predictor.translate_all(texts)
+    assert [found.text.count("\n") for found in together] == [1, 0, 0, 0]
+    assert [len(found.sentences) for found in together] == [2, 0, 1, 2]
+    assert (together[1].text, together[1].confidence) == ("", None)
+    assert (together[2].text, together[2].confidence) == ("42", None)
+    alone = predictor.translate(texts[3])
+    assert together[3].confidence == pytest.approx(alone.confidence, rel=1e-3)
+
+
+def test_the_confidence_of_a_text_is_the_geometric_mean_of_all_its_tokens():
+    def sentence(*chances, copied=False):
+        best = Hypothesis("", ("x",) * len(chances), np.array(chances), np.zeros((1, 1)), 0.0)
+        return Sentence("", (), (best,), None, copied, ())
+
+    text = Translation("", ((sentence(0.5, 0.5), sentence(1.0, copied=True)), (sentence(0.108),)))
+    assert text.confidence == pytest.approx(0.3)  # 0.5 * 0.5 * 0.108 is 0.3 to the third
+
+
+def test_what_a_length_penalty_prefers_by_hand():
+    def written(tokens, total):
+        each = np.full(tokens, np.exp(total / tokens))
+        return Hypothesis("", ("x",) * tokens, each, np.zeros((tokens, 1)), 0.0)
+
+    # At a penalty of 0 the short one is likelier, −1.0 against −1.5. (5 + 7) / 6 = 2 and
+    # (5 + 1) / 6 = 1, so that the long one wins once 1.5 / 2 ** a < 1, from a = 0.585.
+    found = preferred((written(7, -1.5), written(1, -1.0)))
+    assert [number for *_, number in found] == [1, 0]
+    assert found[0][0] == 0.0 and found[1][1] == 2.0
+    assert found[0][1] == pytest.approx(0.55) and found[1][0] == pytest.approx(0.6)
+    assert preferred((written(3, -1.0),)) == [(0.0, 2.0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("width", "alpha", "sentence"),
+    [(0, 1.0, "beam width"), (9, 1.0, "beam width"), (2.5, 1.0, "beam width"), (4, -0.1, "penalty")]
+    + [(4, 2.1, "penalty"), (4, float("nan"), "penalty"), (4, "1", "penalty")],
+)
+def test_a_search_beyond_the_limits_gets_a_sentence(width, alpha, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_search(width, alpha)
+
+
 def test_hypotheses_are_distinct_ordered_and_whole(predictor):
     found = predictor.sentences(["the dog eats my cat."], width=4)[0]
     scores = [each.score for each in found.hypotheses]
@@ -66,11 +115,34 @@ def test_width_and_length_penalty_act(predictor):
     assert long.hypotheses[0].score != short.hypotheses[0].score
 
 
-@pytest.mark.parametrize("text", ["?!", "42 + 1 = 43", "https://example.org/a?b=c", "😀😀", "..."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "?!",
+        "42 + 1 = 43",
+        "https://example.org/a?b=<c>&lt=1",
+        "😀😀",
+        "...",
+        "user@example.org 👍🏽",
+    ],
+)
 def test_what_has_no_words_is_copied(predictor, text):
     found = predictor.translate(text)
     assert found.text == text
     assert found.lines[0][0].copied
+
+
+def test_unusual_spaces_and_invisible_characters_change_nothing(predictor):
+    plain = predictor.translate("The dog sleeps in the house.")
+    odd = predictor.translate("\u2003The\u00a0dog\u200b  sleeps\tin the\u202f house.\u2009")
+    assert odd.text == plain.text
+    assert odd.sentences[0].source == "The dog sleeps in the house."
+
+
+def test_emoji_among_words_do_no_harm(predictor):
+    found = predictor.translate("The dog 😀 sleeps 👩‍👩‍👧.")
+    assert len(found.sentences) == 1
+    assert not found.sentences[0].copied
 
 
 def test_unknown_characters_are_noted(predictor):
