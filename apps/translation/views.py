@@ -11,7 +11,10 @@ from shared.plots import chance, percent, signed
 # The networks of the study: name in the tables, name in `PALETTE`, whether their line is dashed.
 NETWORKS = {
     "attention": ("LSTM with attention", "lstm", False),
+    "small": ("LSTM with attention, small", "input", False),
     "gru": ("GRU with attention", "gru", False),
+    "rnn": ("RNN with attention", "rnn", False),
+    "deep": ("Two layers of LSTM with attention", "output", False),
     "plain": ("LSTM, no attention", "lstm", True),
     "reversed": ("LSTM, no attention, source reversed", "baseline", True),
 }
@@ -298,10 +301,11 @@ def comparison(sentences, plain, card):
 
 def study(card):
     """BLEU by length of the networks in the card, or a sentence where it was not measured."""
+    measured = {**card["variants"], **card.get("study", {})}
     series = [
-        (name, card["variants"][key]["by_length"], shade, dashed)
+        (name, measured[key]["by_length"], shade, dashed)
         for key, (name, shade, dashed) in NETWORKS.items()
-        if card["variants"].get(key, {}).get("by_length")
+        if measured.get(key, {}).get("by_length")
     ]
     if not series:
         return page.note("This bundle does not say how its networks score by length.")
@@ -318,7 +322,7 @@ def _gain(card):
     """What attention gains among the shortest and the longest sentences, in a sentence."""
     mine, plain = (
         {each["words"]: each["bleu"] for each in card["variants"].get(key, {}).get("by_length", ())}
-        for key in ("attention", "plain")
+        for key in ("small", "plain")
     )
     shared = [words for words in mine if words in plain]
     if len(shared) < 2:
@@ -416,8 +420,8 @@ def summary(results):
 
 def scores(card):
     """The table of the networks beside the baseline, for the About page."""
-    names = {key: name for key, (name, *_) in NETWORKS.items() if key in card["variants"]}
-    rows = [(name, card["variants"][key]) for key, name in names.items()]
+    measured = {**card["variants"], **card.get("study", {})}
+    rows = [(name, measured[key]) for key, (name, *_) in NETWORKS.items() if key in measured]
     rows.append((card["baseline"]["name"], card["baseline"]))
     measures = [
         (title, key)

@@ -33,7 +33,9 @@ def trained(tmp_path_factory):
         patch.setattr(translation, "WARM_UP", 4)
         patch.setattr(translation, "TOKENS", 256)
         patch.setitem(translation.VARIANTS, "attention", {"dimensions": 24, "units": 32})
-        arguments = ["train", "--input", str(folder / "pairs.tsv"), "--variant", "attention"]
+        patch.setitem(translation.VARIANTS, "rnn", {"dimensions": 4, "units": 4, "cell": "rnn"})
+        arguments = ["train", "--input", str(folder / "pairs.tsv")]
+        arguments += ["--variant", "attention", "--variant", "rnn"]
         arguments += ["--output", str(folder / "bundle"), "--work-dir", str(folder / "work")]
         result = CliRunner().invoke(translation.app, [*arguments, "--rounds", "6", "--json"])
         assert result.exit_code == 0, result.output
@@ -44,6 +46,10 @@ def test_training_writes_a_bundle_that_has_learned_something(trained):
     folder, metrics = trained
     card = bundle.read_card(folder / "bundle")
     assert metrics["attention"] == card["variants"]["attention"]["bleu"]
+    # The study's networks stand in the card, their weights do not ship.
+    assert metrics["rnn"] == card["study"]["rnn"]["bleu"]
+    assert set(card["variants"]) == {"attention"}
+    assert not (folder / "bundle" / "rnn.safetensors").exists()
     record = json.loads(next(folder.glob("work/*/attention/state.json")).read_text())
     losses = [each["loss"] for each in record["epochs"]]
     assert losses[-1] < losses[0]

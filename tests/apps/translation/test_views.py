@@ -168,7 +168,7 @@ def test_the_study_is_drawn_where_it_was_measured():
     better = [
         {**each, "bleu": each["bleu"] + gain} for each, gain in zip(groups, (2, 12.5), strict=True)
     ]
-    html = views.study({**CARD, "variants": {"attention": {"by_length": better}, "plain": details}})
+    html = views.study({**CARD, "variants": {"small": {"by_length": better}, "plain": details}})
     assert "+2.0 BLEU in sentences of 1–5 words, +12.5 in those of 21+." in html
 
 
