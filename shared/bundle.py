@@ -20,14 +20,15 @@ class BundleError(Exception):
 
 
 def save_arrays(path, arrays, quantised=()):
-    """Write named arrays as float16, those named in `quantised` as int8 with a scale per row.
+    """Write named arrays as float16, those named in `quantised` as int8.
 
-    Arrays of whole numbers are stored as they are.
+    Tables get a scale per row, kernels of convolutions one per output channel. Arrays of whole
+    numbers are stored as they are.
     """
     stored = {}
     for name, array in arrays.items():
         if name in quantised:
-            scale = np.maximum(np.abs(array).max(axis=-1, keepdims=True) / 127, 1e-8)
+            scale = np.maximum(np.abs(array).max(axis=_scaled(array), keepdims=True) / 127, 1e-8)
             stored[f"{name}.int8"] = np.round(array / scale).astype("int8")
             stored[f"{name}.scale"] = scale.astype("float32")
         else:
@@ -35,6 +36,13 @@ def save_arrays(path, arrays, quantised=()):
             stored[name] = np.ascontiguousarray(array, None if whole else "float16")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(stored, path)
+
+
+def _scaled(array):
+    """The axes that share a scale."""
+    if array.ndim < 4:
+        return -1
+    return (0, 1) if array.shape[-1] == 1 else (0, 1, 2)  # depthwise or not
 
 
 def load_arrays(path):

@@ -15,6 +15,7 @@ class Compiled:
 
     Args:
         function: Function of tensors that returns tensors.
+        xla: Whether XLA compiles it at all. It makes convolutions on a CPU ten times slower.
 
     Call arguments:
         arrays: Numpy arrays; each set of shapes is a graph of its own.
@@ -23,8 +24,9 @@ class Compiled:
     _worker = ThreadPoolExecutor(1, "compile")
     _lock = threading.Lock()
 
-    def __init__(self, function):
+    def __init__(self, function, xla=True):
         self._plain = self._fast = function
+        self._xla = xla
         self._ready, self._asked = set(), set()
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
@@ -34,6 +36,8 @@ class Compiled:
 
     def __call__(self, *arrays):
         shapes = tuple((array.shape, array.dtype.str) for array in arrays)
+        if not self._xla:
+            return self._plain(*arrays)
         if shapes in self._ready:
             return self._fast(*arrays)
         with self._lock:

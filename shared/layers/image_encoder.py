@@ -1,0 +1,217 @@
+"""MobileNetV2, a convolutional network that reads photographs (Sandler et al. 2018)."""
+
+import json
+
+import keras
+import numpy as np
+from keras import ops
+
+from shared import bundle
+
+SIZE = 224  # pixels on each side of what it reads
+# Expansion, channels, repeats and first stride of each group of blocks: the paper's table 2.
+BLOCKS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class ImageEncoder(keras.Model):
+    """From a photograph to a grid of features.
+
+    Batch normalisation is folded into the kernels and biases, as networks are served. For transfer
+    learning the network is cut where the resolution last falls: `bottom` reads the picture, `top`
+    all that is computed on the grid of the features.
+
+    Args:
+        stem: Channels of the first convolution.
+        blocks: Tuples of expansion, channels, repeats and first stride.
+        features: Channels of the last convolution.
+
+    Call arguments:
+        images: `(batch, height, width, 3)`, RGB from 0 to 255, 224 pixels each way for the trained
+            network.
+
+    Returns:
+        Features from 0 to 6, `(batch, height / 32, width / 32, features)`.
+    """
+
+    def __init__(self, stem=32, blocks=BLOCKS, features=1280, **kwargs):
+        super().__init__(name=kwargs.pop("name", "image_encoder"), **kwargs)
+        self.options = {"stem": stem, "blocks": blocks, "features": features}
+        self.stem = keras.layers.Conv2D(stem, 3, 2, padding="same", activation="relu6", name="stem")
+        self.blocks, below = [], stem
+        for expansion, channels, repeats, first in blocks:
+            for stride in [first] + [1] * (repeats - 1):
+                name = f"block_{len(self.blocks) + 1}"
+                self.blocks.append(InvertedResidual(below, expansion, channels, stride, name=name))
+                below = channels
+        self.last = keras.layers.Conv2D(features, 1, activation="relu6", name="last")
+        self.cut = 1 + max(
+            (n for n, block in enumerate(self.blocks) if block.options["stride"] > 1), default=-1
+        )
+
+    def build(self, shape=None):
+        self.stem.build((None, None, None, 3))
+        below = self.options["stem"]
+        for block in self.blocks:
+            block.build((None, None, None, below))
+            below = block.options["channels"]
+        self.last.build((None, None, None, below))
+
+    @property
+    def convolutions(self):
+        """Its convolutions from the picture on, as a list of layers."""
+        return [self.stem, *(c for block in self.blocks for c in block.convolutions), self.last]
+
+    @property
+    def top_layers(self):
+        """The layers that `top` runs through."""
+        return [*self.blocks[self.cut :], self.last]
+
+    def call(self, images):
+        return self.top(self.bottom(images))
+
+    def bottom(self, images):
+        """Up to the cut: `(batch, height, width, 3)` to `(batch, height / 32, width / 32, n)`."""
+        values = self.stem(ops.cast(images, self.compute_dtype) / 127.5 - 1.0)
+        for block in self.blocks[: self.cut]:
+            values = block(values)
+        return values
+
+    def top(self, values):
+        """From what `bottom` returned to the features."""
+        for layer in self.top_layers:
+            values = layer(values)
+        return values
+
+    def freeze(self, top=True):
+        """Leave the weights as they are in training: all of them, or with `top=False` the rest."""
+        self.trainable = not top
+        if not top:
+            for layer in (self.stem, *self.blocks[: self.cut]):
+                layer.trainable = False
+
+    def set_kernels(self, pairs):
+        """Take over kernels and biases, a list with a pair of arrays for each convolution.
+
+        Raises:
+            ValueError: if there are more or fewer, or one has another shape.
+        """
+        if not self.built:
+            self.build()
+        for layer, pair in zip(self.convolutions, pairs, strict=True):
+            layer.set_weights(pair)
+
+    def save(self, path):
+        """Write the weights to a safetensors file, kernels as int8 with a scale per channel."""
+        arrays = bundle.weights_of(self)
+        bundle.save_arrays(path, arrays, quantised=[n for n in arrays if n.endswith("kernel")])
+
+    @classmethod
+    def load(cls, path, **options):
+        """An encoder with the weights that `save` wrote.
+
+        Raises:
+            BundleError: if the file is missing or damaged or does not fit.
+        """
+        encoder = cls(**options)
+        encoder.build()
+        bundle.set_weights(encoder, bundle.load_arrays(path))
+        return encoder
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class InvertedResidual(keras.layers.Layer):
+    """A block of MobileNetV2: widen, filter each channel by itself, narrow, and add the input.
+
+    Args:
+        below: Channels of the input.
+        expansion: How many times as many there are inside; 1 leaves the widening out.
+        channels: Channels of the output.
+        stride: Step of the filters; the input is added where it is 1 and the channels agree.
+    """
+
+    def __init__(self, below, expansion, channels, stride, **kwargs):
+        super().__init__(**kwargs)
+        self.options = {
+            "below": below, "expansion": expansion, "channels": channels, "stride": stride,
+        }  # fmt: skip
+        inside = below * expansion
+        relu6 = {"activation": "relu6"}
+        widen = keras.layers.Conv2D(inside, 1, name="widen", **relu6)
+        self.convolutions = [
+            *([widen] if expansion > 1 else []),
+            keras.layers.DepthwiseConv2D(3, stride, padding="same", name="filter", **relu6),
+            keras.layers.Conv2D(channels, 1, name="narrow"),
+        ]
+        self.residual = stride == 1 and channels == below
+
+    def build(self, shape):
+        channels = shape[-1]
+        for layer in self.convolutions:
+            layer.build((None, None, None, channels))
+            if layer.name != "filter":
+                channels = layer.filters
+
+    def call(self, values):
+        inputs = values
+        for layer in self.convolutions:
+            values = layer(values)
+        return inputs + values if self.residual else values
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+def read_npz(path):
+    """Kernels and biases of an encoder file, int8 with a scale per output channel.
+
+    Args:
+        path: Of an `.npz` whose `arch_json` lists the layers: `<name>_q` times `<name>_scale` is
+            the kernel of one, `<name>_bias` its bias.
+
+    Returns:
+        List of pairs of float32 arrays, in order; the last is ImageNet's classifier.
+    """
+    pairs = []
+    with np.load(path) as arrays:
+        for layer in json.loads(arrays["arch_json"].tobytes()):
+            if layer["op"] not in ("conv", "dw"):
+                continue
+            scale = arrays[f"{layer['name']}_scale"]
+            if layer["op"] == "dw":
+                scale = scale[:, None]  # its kernels are (height, width, channels, 1)
+            kernel = arrays[f"{layer['name']}_q"].astype("float32") * scale
+            pairs.append((kernel, arrays[f"{layer['name']}_bias"].astype("float32")))
+    return pairs
+
+
+def fold(network):
+    """Kernels and biases of `keras.applications.MobileNetV2`, its batch normalisation folded in.
+
+    Args:
+        network: Without its classifier (`include_top=False`).
+
+    Returns:
+        List of pairs of float32 arrays, in order.
+    """
+    pairs, kernel = [], None
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+            (kernel,) = layer.get_weights()
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            scale = gamma / np.sqrt(variance + layer.epsilon)
+            by = scale[:, None] if kernel.shape[-1] == 1 else scale
+            pairs.append((kernel * by, beta - mean * scale))
+    return pairs

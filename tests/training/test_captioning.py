@@ -1,0 +1,201 @@
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from apps.captioning.model import BEGIN, END
+from apps.captioning.predictor import Predictor
+from shared import bundle
+from shared.compiled import Compiled
+from shared.images import ImageError
+from shared.layers.image_encoder import ImageEncoder
+from training import captioning
+from training.datasets.flickr8k import Photo
+from training.datasets.pictures import Pictures
+from training.features import cached
+
+COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
+TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
+
+
+def draw(folder, count):
+    """Photographs of one colour, and what people might say of them."""
+    rows = []
+    for n in range(count):
+        colour = list(COLOURS)[n % len(COLOURS)]
+        Image.new("RGB", (40, 30), COLOURS[colour]).save(folder / f"{n}.png")
+        texts = [f"A {colour} wall .", f"a {colour} wall", f"One {colour} wall ."]
+        rows.append(json.dumps({"image": f"{n}.png", "captions": texts}))
+    (folder / "captions.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def tiny_encoder(*_):
+    encoder = ImageEncoder(**TINY, features=16)
+    encoder.build()
+    noise = np.random.default_rng(0)
+    scales = {4: 0.6, 1: 0.0}  # of kernels and biases
+    encoder.set_weights([noise.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("captioning")
+    (folder / "photos").mkdir()
+    draw(folder / "photos", 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(captioning, "starting_encoder", tiny_encoder)
+        patch.setattr("apps.captioning.predictor.Compiled", partial(Compiled, xla=False))
+        patch.setattr(captioning, "WARM_UP", 2)
+        patch.setattr(captioning, "PHOTOS", 2)
+        patch.setattr(captioning, "WIDTHS", (1, 3))
+        patch.setattr(captioning, "LENGTH", 6)
+        patch.setattr(captioning, "RATE", 3e-2)
+        patch.setattr(captioning, "FINE_RATE", 2e-3)
+        small = {"dimensions": 16, "units": 32, "dropout": 0.0, "coverage": 0.0}
+        patch.setitem(captioning.VARIANTS, "lstm", small)
+        arguments = ["train", "--input", str(folder / "photos"), "--output", str(folder / "bundle")]
+        arguments += ["--work-dir", str(folder / "work"), "--epochs", "6", "--fine-epochs", "1"]
+        arguments += ["--variant", "lstm", "--json"]
+        result = CliRunner().invoke(captioning.app, arguments)
+        assert result.exit_code == 0, result.output
+    return folder, json.loads(result.output.strip().splitlines()[-1])
+
+
+def test_training_writes_a_bundle_that_tells_colours_apart(trained):
+    folder, metrics = trained
+    card = bundle.read_card(folder / "bundle")
+    assert metrics["lstm"] == card["variants"]["lstm"]["bleu4"]
+    record = json.loads(next(folder.glob("work/*/lstm/state.json")).read_text())
+    losses = [each["loss"] for each in record["epochs"]]
+    assert losses[-1] < losses[0]
+    predictor = Predictor.load("lstm", folder / "bundle")
+    for colour, pixels in COLOURS.items():
+        photo = np.full((50, 50, 3), pixels, "uint8")
+        assert colour in predictor.describe([photo])[0].captions[0].words
+    assert card["baselines"]["nearest"]["bleu1"] > card["baselines"]["common"]["bleu1"]
+    assert [each["width"] for each in card["variants"]["lstm"]["by_width"]] == [1, 3]
+
+
+def test_other_cells_need_the_tuned_encoder(trained, tmp_path):
+    command = ["train", "--input", str(trained[0] / "photos"), "--output", str(tmp_path)]
+    result = CliRunner().invoke(captioning.app, [*command, "--variant", "rnn"], env=WIDE)
+    assert result.exit_code == 2
+    assert "train the variant lstm first" in result.output
+
+
+def test_the_top_of_the_encoder_is_tuned_and_the_rest_stays(trained):
+    folder, _ = trained
+    before = tiny_encoder()
+    after = Predictor.load("lstm", folder / "bundle").encoder
+
+    stem, kept = (encoder.stem.get_weights()[0] for encoder in (before, after))
+    assert np.abs(stem - kept).max() <= np.abs(stem).max() / 254 + 1e-6  # rounded to int8
+    bias, tuned = (encoder.last.get_weights()[1] for encoder in (before, after))
+    assert np.abs(bias - tuned).max() > 1e-3
+
+
+def test_evaluate_prints_the_keys_of_the_contract(trained):
+    folder, _ = trained
+    command = ["evaluate", "--input", str(folder / "photos"), "--model", str(folder / "bundle")]
+    result = CliRunner().invoke(captioning.app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.strip().splitlines()[-1])
+    keys = {"bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l", "images", "seconds"}
+    assert keys | {"baseline_human_bleu1", "baseline_human_cider"} <= set(metrics)
+    assert metrics["images"] == 60
+    assert metrics["bleu1"] > 50
+
+
+WIDE = {"COLUMNS": "300", "TERMINAL_WIDTH": "300"}  # no sentence broken
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("no json", "line 2: expected"),
+        ('{"image": "0.png"}', "line 2: expected"),
+        ('{"image": "0.png", "captions": []}', "line 2: a caption has no words"),
+        ('{"image": "0.png", "captions": ["..."]}', "line 2: a caption has no words"),
+        ('{"image": "0.png", "captions": "A wall"}', "line 2: a caption has no words"),
+        ('{"image": "9.png", "captions": ["A wall"]}', "has no 9.png"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, line, sentence):
+    draw(tmp_path, 1)
+    with open(tmp_path / "captions.jsonl", "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    result = CliRunner().invoke(captioning.app, ["evaluate", "--input", str(tmp_path)], env=WIDE)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+def test_captions_are_cut_padded_and_unknown_words_need_not_be_said(monkeypatch):
+    monkeypatch.setattr(captioning, "LENGTH", 4)
+    photos = [Photo("a", ("A red dog runs fast .", "Xylophones sit.")), Photo("b", ("A red dog",))]
+    tokenizer = captioning.WordTokenizer.build(["[BEGIN]", "[END]", "a", "red", "dog", "sit"])
+    target, following = captioning.encode(tokenizer, photos)
+    assert target.shape == following.shape == (2, 5, 4)
+    a, red, dog, sit = 4, 5, 6, 7
+    np.testing.assert_array_equal(target[0, 0], [BEGIN, a, red, dog])
+    np.testing.assert_array_equal(following[0, 0], [a, red, dog, 0])  # "runs" is unknown
+    np.testing.assert_array_equal(target[0, 1], [BEGIN, 1, sit, 0])
+    np.testing.assert_array_equal(following[0, 1], [0, sit, END, 0])
+    np.testing.assert_array_equal(target[0, 2], target[0, 0])
+    np.testing.assert_array_equal(following[1], [[a, red, dog, END]] * 5)
+
+
+def test_rare_words_are_left_out_of_a_large_vocabulary():
+    photos = [Photo("a", ("a dog",))] * 1_001 + [Photo("b", ("a zebra",))] * 4
+    assert captioning.build_tokenizer(photos).words[2:] == ["[BEGIN]", "[END]", "a", "dog"]
+    assert "zebra" in captioning.build_tokenizer(photos[-4:]).words
+
+
+def test_left_and_right_are_not_mirrored():
+    photos = [Photo("a", ("A dog .", "Dog on the Left .")), Photo("b", ("A man left-handed",)),
+              Photo("c", ("A bright dog",))]  # fmt: skip
+    assert captioning.mirrorable(photos).tolist() == [False, False, True]
+
+
+def test_people_are_scored_against_each_other():
+    same = [Photo("a", ("a red dog runs", "a red dog runs")), Photo("b", ("two men", "two men"))]
+    assert captioning.human(same)["bleu1"] == 100
+    assert captioning.human([Photo("a", ("alone",))]) is None
+    differ = [Photo("a", ("a red dog runs", "snow falls")), Photo("b", ("two men", "two men"))]
+    assert captioning.human(differ)["bleu1"] < 50
+
+
+def test_the_most_common_caption_is_written_for_every_photo():
+    training = [Photo("a", ("A dog .", "a cat")), Photo("b", ("a dog", "a bird"))]
+    found = captioning.common(training, [Photo("c", ("a dog",)), Photo("d", ("a man",))])
+    assert found["bleu1"] == 75
+
+
+def test_features_go_on_where_they_stopped(tmp_path, monkeypatch):
+    draw(tmp_path, 5)
+    pictures, names = Pictures(tmp_path), [f"{n}.png" for n in range(5)]
+    encoder = tiny_encoder()
+    monkeypatch.setattr("training.features.BATCH", 2)
+    whole = cached(encoder, pictures, names, tmp_path / "whole.npy")
+    assert whole.shape == (5, 7, 7, 12)
+    assert whole.dtype == np.float16
+    read = []
+
+    class Failing(dict):
+        def __getitem__(self, name):
+            read.append(name)
+            if name == "3.png" and len(read) < 5:
+                raise KeyError(name)
+            return pictures[name]
+
+    with pytest.raises(ImageError, match="3.png"):
+        cached(encoder, Failing(), names, tmp_path / "some.npy")
+    again = cached(encoder, Failing(), names, tmp_path / "some.npy")
+    assert read == ["0.png", "1.png", "2.png", "3.png", "2.png", "3.png", "4.png"]
+    np.testing.assert_array_equal(again, whole)
+    assert cached(encoder, None, None, tmp_path / "some.npy").shape == whole.shape
+    mirrored = cached(encoder, pictures, names, tmp_path / "mirrored.npy", flip=True)
+    assert mirrored.shape == whole.shape

@@ -1,0 +1,550 @@
+"""Captions for photographs: `python -m training.captioning train|evaluate`.
+
+`train` fits the decoder on what the frozen image encoder sees, then both at a small rate, and
+writes `models/captioning` with the encoder as fine-tuned. `evaluate` scores the shipped bundle on
+Flickr8k's test photographs, or on your own.
+"""
+
+import json
+import logging
+import time
+import zlib
+from collections import Counter
+from datetime import date
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from apps.captioning import ALPHA, WIDTH
+from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN
+from apps.captioning.predictor import ENCODER, FOLDER, Predictor
+from apps.captioning.scores import scores, words_of
+from shared import bundle, images
+from shared.text import WordTokenizer
+from training.command import (
+    AsJson,
+    DataDir,
+    Model,
+    Output,
+    WorkDir,
+    commit,
+    data_folder,
+    print_metrics,
+    run,
+)
+from training.datasets import flickr8k
+from training.datasets.flickr8k import Photo
+from training.datasets.pictures import Pictures
+
+app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
+log = logging.getLogger(__name__)
+
+# One recipe; the encoder is fine-tuned with the first and stays so for the others.
+VARIANTS = {"lstm": {}, "gru": {"cell": "gru"}, "rnn": {"cell": "rnn"}}
+Variant = StrEnum("Variant", list(VARIANTS))
+LEAST = 5  # times that a word must be seen
+CAPTIONS, LENGTH = 5, 16  # read of each photograph, and words of each, the end among them
+PHOTOS = 16  # of a batch
+EPOCHS, RATE, WARM_UP = 14, 1e-3, 200
+FINE_EPOCHS, FINE_RATE = 4, 1e-4
+SMOOTHING = 0.1
+WIDTHS = (1, WIDTH, 5)  # of the beam, to be compared; 1 is greedy
+SIDES = {"left", "right"}  # a mirrored photograph makes these words wrong
+MOBILENET = Path("vision") / "mobilenet_v2_1.0_224_tf2_int8.npz"
+
+Input = Annotated[Path | None, typer.Option(help="Your own photographs: a folder or a tar.")]
+Captions = Annotated[
+    Path | None,
+    typer.Option(help='Their captions: JSONL rows {"image", "captions"}; else the folder\'s own.'),
+]
+
+
+def read_rows(folder, captions=None):
+    """Photographs with captions, of a JSONL file with rows `{"image": str, "captions": [str, …]}`.
+
+    Args:
+        folder: Path of a folder or tar of photographs.
+        captions: Path of the file; the only `.jsonl` of the folder if None.
+
+    Returns:
+        List of `Photo`, and the `Pictures`.
+
+    Raises:
+        typer.BadParameter: if a file or a row is not as it should be; the message says where.
+    """
+    try:
+        pictures = Pictures(folder)
+    except FileNotFoundError as problem:
+        raise typer.BadParameter(str(problem)) from problem
+    if captions is None:
+        files = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
+        if len(files) != 1:
+            raise typer.BadParameter(
+                f"Name the file of captions with --captions: {folder} has {len(files)} of them."
+            )
+        captions = files[0]
+    try:
+        lines = captions.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{captions} cannot be read as UTF-8 text: {error}") from error
+    photos = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            name, texts = row["image"], row["captions"]
+            usable = isinstance(texts, list) and texts and all(words_of(text) for text in texts)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise typer.BadParameter(
+                f'{captions}, line {number}: expected {{"image": …, "captions": […]}}.'
+            ) from error
+        if not usable:
+            raise typer.BadParameter(f"{captions}, line {number}: a caption has no words.")
+        if name not in pictures:
+            raise typer.BadParameter(f"{captions}, line {number}: {folder} has no {name}.")
+        photos.append(Photo(name, tuple(texts)))
+    if not photos:
+        raise typer.BadParameter(f"{captions} has no rows.")
+    return photos, pictures
+
+
+def build_tokenizer(photos):
+    """A `WordTokenizer` of the words seen `LEAST` times, the most frequent first."""
+    counts = Counter(word for photo in photos for text in photo.captions for word in words_of(text))
+    least = LEAST if len(photos) > 1_000 else 1
+    frequent = [word for word, count in counts.most_common() if count >= least]
+    return WordTokenizer.build(["[BEGIN]", "[END]", *frequent])
+
+
+def encode(tokenizer, photos):
+    """What the network reads of captions and has to say.
+
+    Returns:
+        Two int32 arrays `(photos, captions, time)`: captions after the begin word, and with the
+        end word after them. Both are cut to `LENGTH`; unknown words need not be said. Photographs
+        with fewer captions than `CAPTIONS` repeat theirs.
+    """
+    target = np.full((len(photos), CAPTIONS, LENGTH), PADDING, "int32")
+    following = target.copy()
+    for row, photo in enumerate(photos):
+        texts = [" ".join(words_of(text)) for text in photo.captions]
+        for place, numbers in enumerate(tokenizer.encode(np.resize(texts, CAPTIONS))):
+            whole = np.concatenate([[BEGIN], numbers, [END]])
+            size = min(len(whole) - 1, LENGTH)
+            target[row, place, :size] = whole[:-1][:size]
+            following[row, place, :size] = whole[1:][:size]
+    return target, np.where(following == UNKNOWN, PADDING, following)
+
+
+def mirrorable(photos):
+    """Whether a mirrored photograph has the same captions, for each: a boolean array."""
+    return np.array(
+        [not any(SIDES & set(words_of(text)) for text in photo.captions) for photo in photos]
+    )
+
+
+def starting_encoder(data_dir, output):
+    """The encoder to start from: ImageNet's, or that of a bundle for photographs of one's own.
+
+    Args:
+        data_dir: Folder of corpora with the encoder's file, or None.
+        output: Path of a bundle's encoder, taken if there is no folder of corpora.
+    """
+    import keras
+
+    from shared.layers.image_encoder import ImageEncoder, fold, read_npz
+
+    if data_dir is None and output.exists():
+        return ImageEncoder.load(output)
+    encoder = ImageEncoder()
+    if data_dir is not None and (data_dir / MOBILENET).exists():
+        encoder.set_kernels(read_npz(data_dir / MOBILENET)[:-1])
+    else:
+        encoder.set_kernels(fold(keras.applications.MobileNetV2(include_top=False)))
+    return encoder
+
+
+@cache
+def _top(encoder):
+    from shared.compiled import Compiled
+
+    return Compiled(encoder.top, xla=False)
+
+
+def on_grid(encoder, values):
+    """The encoder's features of what `features.cached` returned, float32."""
+    batches = range(0, len(values), 50)
+    found = [_top(encoder)(values[n : n + 50].astype("float32")) for n in batches]
+    return np.concatenate([np.asarray(each) for each in found])
+
+
+def trainee(encoder, captioner):
+    """The network that is fitted: the encoder's top and the decoder."""
+    import keras
+
+    class Sighted(keras.Model):
+        def __init__(self):
+            super().__init__(name="sighted")
+            self.encoder, self.captioner = encoder, captioner
+
+        def build(self, shapes=None):
+            pass  # both are built
+
+        def call(self, inputs, training=False):
+            values, target = inputs
+            return captioner((encoder.top(values), target), training=training)
+
+    network = Sighted()
+    network.build()
+    return network
+
+
+def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, captioner=None):
+    """Fit a `Captioner`, alone or with the top of its encoder.
+
+    Args:
+        options: Arguments of the network.
+        encoder: An `ImageEncoder`; its top is fitted too if `tuned`.
+        data: Dict with `"values"` (a list of arrays `(photos, 7, 7, n)`: the photographs, and
+            mirrored), `"mirrorable"`, `"target"`, `"following"`, `"tokenizer"`, and
+            `"validation"`: photographs and their values.
+        folder: Path of the checkpoints.
+        seed: Integer.
+        epochs: How many epochs.
+        tuned: Whether this is the second stage: everything at the small rate.
+        captioner: The network to go on with, in the second stage.
+
+    Returns:
+        The captioner with its best weights and the record of `loop.fit`.
+    """
+    import keras
+
+    from apps.captioning.model import Captioner
+    from training.loop import Batches, fit
+    from training.translation import smoothed_cross_entropy
+
+    keras.utils.set_random_seed(seed)
+    if captioner is None:
+        captioner = Captioner(**options, seed=seed)
+        captioner.build()
+    network = trainee(encoder, captioner)
+    count = max(1, len(data["target"]) // PHOTOS)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, count * epochs - WARM_UP), warmup_target=FINE_RATE if tuned else RATE,
+        warmup_steps=WARM_UP,
+    )  # fmt: skip
+    smoothed = smoothed_cross_entropy(SMOOTHING)
+    network.compile(
+        optimizer=keras.optimizers.Adam(rate, clipnorm=1.0),
+        # Keras hands targets to a loss as floats.
+        loss=lambda targets, logits: smoothed(keras.ops.cast(targets, "int32"), logits),
+        # XLA takes five times as long over the encoder's convolutions on a CPU.
+        jit_compile=keras.backend.backend() != "tensorflow",
+    )
+    views = data["values"]
+
+    def epoch_batches(number):
+        noise = np.random.default_rng((seed, number, tuned))
+        order = np.resize(noise.permutation(len(data["target"])), count * PHOTOS)
+        mirrored = noise.random(len(order)) < 0.5 * (len(views) - 1)
+        mirrored &= data["mirrorable"][order]
+
+        def make(n):
+            rows = order[n * PHOTOS : (n + 1) * PHOTOS]
+            turned = mirrored[n * PHOTOS : (n + 1) * PHOTOS]
+            pairs = zip(rows, turned, strict=True)
+            values = np.stack([views[int(turn)][row] for row, turn in pairs])
+            inputs = (values.astype("float32"), data["target"][rows])
+            return inputs, data["following"][rows]
+
+        return Batches(count, make)
+
+    predictor = Predictor(captioner, data["tokenizer"], encoder, {})
+    photos, values = data["validation"]
+
+    def validate():
+        found = scores(_written(predictor, on_grid(encoder, values), 1), _references(photos))
+        return {"score": found["cider"], **found}
+
+    recipe = {**captioner.options, "epochs": epochs, "photos": PHOTOS, "smoothing": SMOOTHING}
+    recipe |= {"rate": FINE_RATE if tuned else RATE, "top": encoder.trainable, "length": LENGTH}
+    record = fit(network, epoch_batches, validate, folder, recipe, epochs, patience=epochs)
+    return captioner, record
+
+
+@app.command()
+def train(
+    data_dir: DataDir = None,
+    input: Input = None,
+    captions: Captions = None,
+    variant: Annotated[list[Variant] | None, typer.Option(help="Only these (repeatable).")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
+    epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
+    fine_epochs: Annotated[int, typer.Option(min=1)] = FINE_EPOCHS,
+    seed: int = 0,
+    as_json: AsJson = False,
+):
+    """Fit the networks and write the bundle; a run that was stopped goes on from its last epoch."""
+    from training.features import cached
+
+    if input:
+        photos, pictures = read_rows(input, captions)
+        order = np.random.default_rng(seed).permutation(len(photos))
+        cut = max(1, len(photos) // 10)
+        validation, training = ([photos[n] for n in part] for part in (order[:cut], order[cut:]))
+        test, data_dir = None, None
+        output = output or Path("captioning-model")
+    else:
+        data_dir = data_folder(data_dir)
+        training, validation, test = (flickr8k.read(data_dir, part) for part in flickr8k.PARTS)
+        pictures = flickr8k.pictures(data_dir)
+        output = output or FOLDER
+    if not training:
+        raise typer.BadParameter("Training needs at least two photographs.")
+    names = [name for name in VARIANTS if not variant or name in variant]
+    if "lstm" not in names and not (output / ENCODER).exists():
+        raise typer.BadParameter(f"{output} has no {ENCODER}: train the variant lstm first.")
+    encoder = starting_encoder(data_dir, FOLDER / ENCODER)
+    weights = b"".join(pair.tobytes() for pair in encoder.get_weights())
+    content = "\n".join(text for photo in training for text in (photo.name, *photo.captions))
+    fingerprint = f"{zlib.crc32(weights + content.encode()):08x}"
+    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/captioning") / fingerprint
+
+    def values(part, photos, flip=False):
+        return cached(encoder, pictures, [p.name for p in photos], work_dir / f"{part}.npy", flip)
+
+    tokenizer = build_tokenizer(training)
+    output.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(output / "tokenizer.json")
+    target, following = encode(tokenizer, training)
+    data = {
+        "values": [values("train", training), values("train_mirrored", training, flip=True)],
+        "mirrorable": mirrorable(training),
+        "target": target,
+        "following": following,
+        "tokenizer": tokenizer,
+        "validation": (validation, values("validation", validation)),
+    }
+    scored = (test, values("test", test)) if test else data["validation"]
+    card = _new_card(output, seed, training, validation, test)
+    bottom = encoder.get_weights()
+    for name in names:
+        options = {"vocabulary": tokenizer.size, **VARIANTS[name]}
+        options["features"] = encoder.options["features"]
+        encoder.set_weights(bottom)
+        encoder.freeze()
+        folder = work_dir / name
+        captioner, first = fit_network(options, encoder, data, folder, seed, epochs)
+        if name == "lstm":
+            encoder.freeze(top=False)
+        else:
+            _take_over(encoder, output)
+        captioner, second = fit_network(
+            options, encoder, data, folder / "fine", seed, fine_epochs, True, captioner
+        )
+        if name == "lstm":
+            encoder.save(output / ENCODER)
+            _take_over(encoder, output)  # everything is measured on the weights as stored
+            card["encoder"] = _of_encoder(encoder, output)
+            card["baselines"] = baselines(training, encoder, data["values"][0], *scored)
+        card["variants"][name] = _write_variant(
+            output,
+            name,
+            Predictor(captioner, tokenizer, encoder, {}),
+            (first, second),
+            data,
+            scored,
+        )
+        bundle.write_card(output, card)
+    metrics = {name: details["bleu4"] for name, details in card["variants"].items()}
+    print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
+
+
+def _take_over(encoder, folder):
+    """Give the encoder the weights of a bundle's."""
+    bundle.set_weights(encoder, bundle.load_arrays(folder / ENCODER))
+
+
+def _of_encoder(encoder, folder):
+    return {
+        "network": encoder.options,
+        "parameters": encoder.count_params(),
+        "bytes": (folder / ENCODER).stat().st_size,
+        "origin": "MobileNetV2 1.0 224 (Sandler et al. 2018) trained on ImageNet by Google, "
+        "Apache-2.0; its top fine-tuned here on Flickr8k",
+    }
+
+
+def _references(photos):
+    return [photo.captions for photo in photos]
+
+
+def _written(predictor, features, width=WIDTH, alpha=ALPHA):
+    return [each.text for each in predictor.describe_features(features, width, alpha)]
+
+
+def baselines(training, encoder, values, photos, scored):
+    """What a captioner must beat, and how well people do.
+
+    Args:
+        training: List of `Photo`.
+        encoder: An `ImageEncoder`.
+        values: Of the training photographs, as from `features.cached`.
+        photos: List of `Photo` to score on.
+        scored: Their values.
+
+    Returns:
+        Dict by name, of dicts of scores: `nearest` (the first caption of the most similar training
+        photograph, by the cosine of mean features), `common` and `human`.
+    """
+
+    def directions(values):
+        means = on_grid(encoder, values).mean(axis=(1, 2))
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    known = np.concatenate([directions(values[n : n + 500]) for n in range(0, len(values), 500)])
+    nearest = np.argmax(directions(scored) @ known.T, axis=1)
+    written = [training[n].captions[0] for n in nearest]
+    return {
+        "nearest": scores(written, _references(photos)),
+        "common": common(training, photos),
+        "human": human(photos),
+    }
+
+
+def common(training, photos):
+    """The scores of the caption that people wrote most often, whatever the photograph."""
+    texts = Counter(" ".join(words_of(text)) for photo in training for text in photo.captions)
+    return scores([texts.most_common(1)[0][0]] * len(photos), _references(photos))
+
+
+def human(photos):
+    """How each reference scores against the others, on average: about as well as can be.
+
+    Returns:
+        Dict of scores, or None if a photograph has one caption only.
+    """
+    count = min(len(photo.captions) for photo in photos)
+    if count < 2:
+        return None
+    found = [
+        scores(
+            [photo.captions[n] for photo in photos],
+            [photo.captions[:n] + photo.captions[n + 1 :] for photo in photos],
+        )
+        for n in range(count)
+    ]
+    return {name: round(float(np.mean([each[name] for each in found])), 4) for name in found[0]}
+
+
+def _new_card(output, seed, training, validation, test):
+    """A card with what all variants share, and what stands in `output` already."""
+    try:
+        old = bundle.read_card(output)
+    except bundle.BundleError:
+        old = {}
+    official = test is not None
+    return {
+        "task": "captioning",
+        "title": "Captions for photos",
+        "date": date.today().isoformat(),
+        "seed": seed,
+        "commit": commit(),
+        "data": "Flickr8k, official split" if official else "own",
+        "test_set": "Flickr8k test, five references" if official else "validation photographs",
+        "examples": len(test if official else validation),
+        "training_examples": len(training),
+        "validation_examples": len(validation),
+        "scoring": "lower case, no punctuation; BLEU by sacrebleu, CIDEr-D and ROUGE-L as in the "
+        "COCO captions challenge",
+        "licence": "Weights: for non-commercial research, as Flickr8k's photographs are. The image "
+        "encoder comes from MobileNetV2, Apache-2.0.",
+        "limits": [
+            "It has seen 6,000 photographs of people and dogs out of doors; of much else it says "
+            "that it is a person or a dog.",
+            "It counts badly, and guesses colours and sexes that it cannot see.",
+            "It knows only words that people used five times in those captions.",
+        ],
+        "encoder": old.get("encoder"),
+        "baselines": old.get("baselines"),
+        "variants": old.get("variants", {}),
+    }
+
+
+def _write_variant(output, name, predictor, records, data, scored):
+    arrays = bundle.weights_of(predictor.network)
+    tables = [path for path, array in arrays.items() if array.ndim == 2]
+    bundle.save_arrays(output / f"{name}.safetensors", arrays, quantised=tables)
+    # Everything is measured on the weights as they were stored.
+    bundle.set_weights(predictor.network, bundle.load_arrays(output / f"{name}.safetensors"))
+    held, values = data["validation"]
+    held_features = on_grid(predictor.encoder, values)
+    photos, values = scored
+    features = on_grid(predictor.encoder, values)
+    searches = {
+        width: scores(_written(predictor, features, width), _references(photos)) for width in WIDTHS
+    }
+    details = {
+        "network": predictor.network.options,
+        "parameters": predictor.network.count_params(),
+        **scores(_written(predictor, held_features), _references(held), "validation_"),
+        **searches[WIDTH],
+        "by_width": [{"width": width, **found} for width, found in searches.items()],
+        "epochs": [len(record["epochs"]) for record in records],
+        "validation_frozen_cider": max(each["cider"] for each in records[0]["epochs"]),
+        "minutes": round(sum(record["minutes"] for record in records), 1),
+        "command": f"python -m training.captioning train --variant {name}",
+    }
+    log.info("%s: %s", name, json.dumps(details))
+    return details
+
+
+@app.command()
+def evaluate(
+    data_dir: DataDir = None,
+    input: Input = None,
+    captions: Captions = None,
+    variant: Annotated[Variant, typer.Option(help="Which network.")] = Variant.lstm,
+    model: Model = None,
+    width: Annotated[int, typer.Option(min=1, help="Beam width; 1 is greedy.")] = WIDTH,
+    alpha: Annotated[float, typer.Option(min=0, help="Length penalty.")] = ALPHA,
+    as_json: AsJson = False,
+):
+    """Score the shipped bundle on the official test photographs, or on your own."""
+    if input:
+        photos, pictures = read_rows(input, captions)
+        others = {"human": human(photos)}
+    else:
+        data_dir = data_folder(data_dir)
+        photos, pictures = flickr8k.read(data_dir, "test"), flickr8k.pictures(data_dir)
+        others = {"human": human(photos)}
+        others["common"] = common(flickr8k.read(data_dir, "train"), photos)
+    predictor = Predictor.load(str(variant), model)
+    if not input:
+        others["nearest"] = predictor.card["baselines"]["nearest"]
+    start = time.perf_counter()
+    written = []
+    for first in range(0, len(photos), 50):
+        some = [
+            images.squash(images.read(pictures[photo.name])) for photo in photos[first : first + 50]
+        ]
+        written += _written(predictor, predictor.features(some), width, alpha)
+    seconds = time.perf_counter() - start
+    metrics = {
+        **scores(written, _references(photos)),
+        "images": len(photos),
+        "seconds": round(seconds, 1),
+    }
+    for name, found in others.items():
+        metrics |= {f"baseline_{name}_{key}": value for key, value in (found or {}).items()}
+    print_metrics(metrics, as_json)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,64 @@
+"""What the frozen part of the image encoder makes of photographs, kept on disk."""
+
+import logging
+
+import keras
+import numpy as np
+
+from shared import images
+from shared.compiled import Compiled
+
+log = logging.getLogger(__name__)
+
+BATCH = 32
+
+
+def cached(encoder, pictures, names, file, flip=False):
+    """What `encoder.bottom` makes of photographs; what is on disk is not computed again.
+
+    Args:
+        encoder: A built `ImageEncoder`.
+        pictures: `Pictures`.
+        names: List of their names.
+        file: Path of a `.npy` file; one that another run began is completed.
+        flip: Mirror every photograph, left for right.
+
+    Returns:
+        Float16 array `(photographs, height / 32, width / 32, channels)`.
+
+    Raises:
+        ImageError: if a photograph cannot be read; the message names it.
+    """
+    if file.exists():
+        return np.load(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    bottom = Compiled(encoder.bottom, xla=False)
+    partial, count = file.with_suffix(".partial.npy"), file.with_suffix(".count")
+    start = int(count.read_text()) if count.exists() else 0
+    log.info("features of %d photographs for %s", len(names) - start, file.name)
+    found = None
+    if start:
+        found = np.lib.format.open_memmap(partial, "r+")
+    bar = keras.utils.Progbar(len(names), unit_name="photo")
+    for first in range(start, len(names), BATCH):
+        some = names[first : first + BATCH]
+        pixels = np.stack([_pixels(pictures, name) for name in some])
+        values = np.asarray(bottom(pixels[:, :, ::-1] if flip else pixels))
+        if found is None:
+            shape = (len(names), *values.shape[1:])
+            found = np.lib.format.open_memmap(partial, "w+", "float16", shape)
+        found[first : first + len(some)] = values
+        found.flush()
+        count.write_text(str(first + len(some)))
+        bar.update(first + len(some))
+    del found
+    partial.replace(file)
+    count.unlink()
+    return np.load(file)
+
+
+def _pixels(pictures, name):
+    try:
+        return images.squash(images.read(pictures[name]))
+    except (images.ImageError, KeyError) as problem:
+        raise images.ImageError(f"{name}: {problem}") from problem
