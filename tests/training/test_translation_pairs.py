@@ -44,7 +44,9 @@ def test_the_official_downloads_fall_into_parts_that_share_no_sentence(official)
     assert {len(pair.targets) for pair in parts["test"] if pair.domain == "tatoeba"} == {2}
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"Something else.\n"), b"<html>404</html>"])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"Something else.\n"), b"<html>404</html>"], ids=["text", "page"]
+)
 def test_a_download_that_is_something_else_is_refused(official, content):
     (official / "val.fr.gz").write_bytes(content)
     with pytest.raises(FileNotFoundError, match=r"not Multi30k's val\.fr"):
