@@ -27,10 +27,17 @@ def chromium() -> str:
     pytest.skip("no Chromium found: `make browser` installs one")
 
 
-def pytest_itemcollected(item):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """With `-n 2`: the tests of the site stay on one process, those of any other file too."""
-    group = "site" if "site" in item.path.parts else str(item.path)
-    item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return "site" if path.startswith("tests/site/") else path
+
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items):
