@@ -36,6 +36,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    old_card,
     print_metrics,
     run,
 )
@@ -513,7 +514,7 @@ def train(
         "random": {"accuracy": 1 / (len(vectors) - 3)},
         "baseline": _baseline(corpus, vocabulary, work_dir, seed, (questions, pairs)),
         "sizes": sizes,
-        "study": _old_card(output).get("study", []),
+        "study": old_card(output).get("study", []),
     }
     bundle.write_card(output, card)
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
@@ -586,13 +587,6 @@ def _baseline(corpus, vocabulary, work_dir, seed, tests):
     return row
 
 
-def _old_card(output):
-    try:
-        return bundle.read_card(output)
-    except bundle.BundleError:
-        return {}
-
-
 @app.command()
 def sizes(
     data_dir: DataDir = None,
@@ -606,7 +600,7 @@ def sizes(
     corpus, work_dir = _corpus(data_dir, None, work_dir, seed)
     vocabulary = store.load(output).words
     rows = _train_sizes(corpus, vocabulary, work_dir, output, seed, official_tests())
-    bundle.write_card(output, {**_old_card(output), "sizes": rows})
+    bundle.write_card(output, {**old_card(output), "sizes": rows})
 
 
 @app.command()
@@ -623,7 +617,7 @@ def study(
     corpus, work_dir = _corpus(data_dir, None, work_dir, seed)
     questions = validation_questions()
     # A row that the card has is not learned again: what differs is not its settings but its luck.
-    measured, rows = {_settings(row): row for row in _old_card(output).get("study", [])}, []
+    measured, rows = {_settings(row): row for row in old_card(output).get("study", [])}, []
     for size, epochs, changes in STUDY:
         recipe = {**RECIPE, "phrases": False, **changes}
         row = {
@@ -642,7 +636,7 @@ def study(
             row |= _study(corpus.first(size), work_dir, seed, epochs, workers, recipe, questions)
             log.info("%s", json.dumps(row))
         rows.append(row)
-        bundle.write_card(output, {**_old_card(output), "study": rows})
+        bundle.write_card(output, {**old_card(output), "study": rows})
 
 
 def _study(corpus, work_dir, seed, epochs, workers, recipe, questions):
@@ -683,7 +677,7 @@ def evaluate(
         raise typer.BadParameter(str(problem)) from problem
     metrics, sections = measure(vectors, questions, pairs)
     metrics["baseline_random_accuracy"] = 1 / (len(vectors) - 3)
-    card = {} if file else _old_card(model or store.FOLDER)
+    card = {} if file else old_card(model or store.FOLDER)
     if "baseline" in card and not input and not similarity:
         # The counting baseline's vectors are not shipped: its figures are those of training.
         row = card["baseline"]

@@ -33,6 +33,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    old_card,
     print_metrics,
     run,
 )
@@ -225,8 +226,7 @@ def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, capti
     import keras
 
     from apps.captioning.model import Captioner
-    from training.loop import Batches, fit
-    from training.translation import smoothed_cross_entropy
+    from training.loop import Batches, fit, smoothed_cross_entropy
 
     keras.utils.set_random_seed(seed)
     if captioner is None:
@@ -238,11 +238,9 @@ def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, capti
         0.0, max(1, count * epochs - WARM_UP), warmup_target=FINE_RATE if tuned else RATE,
         warmup_steps=WARM_UP,
     )  # fmt: skip
-    smoothed = smoothed_cross_entropy(SMOOTHING)
     network.compile(
         optimizer=keras.optimizers.Adam(rate, clipnorm=1.0),
-        # Keras hands targets to a loss as floats.
-        loss=lambda targets, logits: smoothed(keras.ops.cast(targets, "int32"), logits),
+        loss=smoothed_cross_entropy(SMOOTHING),
         # XLA takes five times as long over the encoder's convolutions on a CPU.
         jit_compile=keras.backend.backend() != "tensorflow",
     )
@@ -445,10 +443,7 @@ def human(photos):
 
 def _new_card(output, seed, training, validation, test):
     """A card with what all variants share, and what stands in `output` already."""
-    try:
-        old = bundle.read_card(output)
-    except bundle.BundleError:
-        old = {}
+    old = old_card(output)
     official = test is not None
     return {
         "task": "captioning",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from shared import settings
-from shared.bundle import BundleError
+from shared.bundle import BundleError, read_card
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
@@ -24,6 +24,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of m
 def data_folder(chosen):
     """The folder of corpora: the one chosen on the command line, else the setting's."""
     return chosen or settings.read().data
+
+
+def old_card(folder):
+    """The card of the bundle that stands in a folder, empty without one."""
+    try:
+        return read_card(folder)
+    except BundleError:
+        return {}
 
 
 def print_metrics(metrics, as_json):

@@ -29,6 +29,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    old_card,
     print_metrics,
     run,
 )
@@ -465,10 +466,7 @@ def train(
 
 def _new_card(output, seed, split, files, histories, held, official):
     """A card with what all variants share, and what stands in `output` already."""
-    try:
-        old = bundle.read_card(output)
-    except bundle.BundleError:
-        old = {}
+    old = old_card(output)
     return {
         "task": "forecasting",
         "title": "Price forecasting",

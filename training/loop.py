@@ -6,8 +6,33 @@ import time
 
 import keras
 import numpy as np
+from keras import ops
 
 log = logging.getLogger(__name__)
+
+
+def smoothed_cross_entropy(smoothing):
+    """Mean cross-entropy per real token, with label smoothing (Szegedy et al. 2016).
+
+    Args:
+        smoothing: Share of the target's probability that is spread over all tokens.
+
+    Returns:
+        Function of targets `(..., time)`, 0 where there is none, and logits `(..., time, tokens)`
+        that gives a scalar in nats.
+    """
+
+    def loss(targets, logits):
+        targets = ops.cast(targets, "int32")  # some backends hand them over as floats
+        real = ops.cast(ops.not_equal(targets, 0), logits.dtype)  # (batch, time)
+        log_total = ops.logsumexp(logits, axis=-1)
+        chosen = ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1)[..., 0]
+        exact = log_total - chosen
+        spread = log_total - ops.mean(logits, axis=-1)
+        each = (1 - smoothing) * exact + smoothing * spread
+        return ops.sum(each * real) / ops.maximum(ops.sum(real), 1)
+
+    return loss
 
 
 class Batches:

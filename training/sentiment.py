@@ -27,6 +27,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    old_card,
     print_metrics,
     run,
 )
@@ -330,10 +331,7 @@ def train(
 
 def _new_card(output, seed, training, validation, test):
     """A card with what all variants share, and the variants that stand in `output` already."""
-    try:
-        variants = bundle.read_card(output)["variants"]
-    except (bundle.BundleError, KeyError):
-        variants = {}
+    variants = old_card(output).get("variants", {})
     official = test is not None
     card = {
         "task": "sentiment",

@@ -30,6 +30,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    old_card,
     print_metrics,
     run,
 )
@@ -63,22 +64,6 @@ TOKENS = 1536  # of a batch, on each side
 BUCKETS = (1, 6, 11, 16, 21)  # least words of the groups whose scores the study compares
 
 Input = Annotated[Path | None, typer.Option(help="Your own pairs: TSV, English and French.")]
-
-
-def smoothed_cross_entropy(smoothing):
-    """Mean cross-entropy per real token, with label smoothing (Szegedy et al. 2016)."""
-    from keras import ops
-
-    def loss(targets, logits):
-        real = ops.cast(ops.not_equal(targets, 0), logits.dtype)  # (batch, time)
-        log_total = ops.logsumexp(logits, axis=-1)
-        chosen = ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1)[..., 0]
-        exact = log_total - chosen
-        spread = log_total - ops.mean(logits, axis=-1)
-        each = (1 - smoothing) * exact + smoothing * spread
-        return ops.sum(each * real) / ops.maximum(ops.sum(real), 1)
-
-    return loss
 
 
 def batches_of(pairs, noise):
@@ -137,7 +122,7 @@ def fit_network(options, data, folder, seed, rounds=ROUNDS, verbose=1):
     import keras
 
     from apps.translation.model import Translator
-    from training.loop import Batches, fit
+    from training.loop import Batches, fit, smoothed_cross_entropy
 
     keras.utils.set_random_seed(seed)
     network = Translator(**options, seed=seed)
@@ -349,10 +334,7 @@ def signature():
 
 def _new_card(output, seed, training, validation, test):
     """A card with what all variants share, and the variants that stand in `output` already."""
-    try:
-        before = bundle.read_card(output)
-    except bundle.BundleError:
-        before = {}
+    before = old_card(output)
     official = test is not None
     return {
         "task": "translation",

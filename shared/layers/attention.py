@@ -1,10 +1,12 @@
 """Attention: a weighted mean of a memory, with weights that a query chooses anew each time."""
 
+from abc import ABC, abstractmethod
+
 import keras
 from keras import initializers, ops
 
 
-class Attention(keras.layers.Layer):
+class Attention(keras.layers.Layer, ABC):
     """What both attentions share: the mask, the softmax and the weighted mean.
 
     A subclass defines `scores(query, memory)`, a tensor `(batch, queries, time)`. Scores become
@@ -32,9 +34,9 @@ class Attention(keras.layers.Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.supports_masking = True
 
+    @abstractmethod
     def scores(self, query, memory):
         """How well each step of the memory answers each query, before the softmax."""
-        raise NotImplementedError
 
     def call(self, query, memory, mask=None):
         self._check_shapes(query, memory, mask)

@@ -13,6 +13,8 @@ In the code `d_hidden` is the gradient of the loss by `hidden`, and `delta` the 
 pre-activations, the sums that enter the activation functions.
 """
 
+from abc import ABC, abstractmethod
+
 import keras
 from keras import initializers, ops
 
@@ -42,7 +44,7 @@ def _slope(gate):
     return gate * (1 - gate)
 
 
-class Cell(keras.layers.Layer):
+class Cell(keras.layers.Layer, ABC):
     """What RNN, LSTM and GRU cells share: weights, dropout and the cell protocol.
 
     A subclass names its pre-activations (`blocks`), its states (`states`), what `trace` shows
@@ -152,6 +154,7 @@ class Cell(keras.layers.Layer):
         """The inputs' part of the pre-activations: (..., features) -> (..., blocks * units)."""
         return ops.matmul(inputs, self._tensor(self.kernel)) + self._tensor(self.bias)
 
+    @abstractmethod
     def step(self, projected, states, weights, dropped=None, force=None):
         """One step forward.
 
@@ -167,8 +170,8 @@ class Cell(keras.layers.Layer):
             The list of the new states, and a dict with all of `internals` and `saved`, each a
             tensor `(batch, units)`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def linearise(self, states, internals, weights, dropped=None):
         """What the backward pass multiplies by, at all steps at once.
 
@@ -180,8 +183,8 @@ class Cell(keras.layers.Layer):
         Returns:
             The factors, a list of tensors `(time, batch, n)`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def backstep(self, factors, gradients, transposed, dropped=None):
         """One step backward.
 
@@ -195,7 +198,6 @@ class Cell(keras.layers.Layer):
             The list of the gradients by each state before the step, `(batch, units)`, and the
             gradient by the pre-activations, `(batch, blocks * units)`.
         """
-        raise NotImplementedError
 
     def weight_gradients(self, deltas, states, internals, dropped=None):
         """Gradients by each of `recurrent_weights`, summed over all steps.

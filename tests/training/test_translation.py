@@ -10,6 +10,7 @@ from apps.translation.predictor import Predictor
 from shared import bundle
 from training import translation
 from training.datasets.translation import Pair, read
+from training.loop import smoothed_cross_entropy
 
 WORDS = {"dog": "chien", "cat": "chat", "boy": "garçon", "man": "homme"}
 VERBS = {"sleeps": "dort", "eats": "mange", "runs": "court"}
@@ -33,9 +34,7 @@ def trained(tmp_path_factory):
         patch.setattr(translation, "WARM_UP", 4)
         patch.setattr(translation, "TOKENS", 256)
         patch.setitem(translation.VARIANTS, "attention", {"dimensions": 24, "units": 32})
-        patch.setitem(translation.VARIANTS, "rnn", {"dimensions": 4, "units": 4, "cell": "rnn"})
-        arguments = ["train", "--input", str(folder / "pairs.tsv")]
-        arguments += ["--variant", "attention", "--variant", "rnn"]
+        arguments = ["train", "--input", str(folder / "pairs.tsv"), "--variant", "attention"]
         arguments += ["--output", str(folder / "bundle"), "--work-dir", str(folder / "work")]
         result = CliRunner().invoke(translation.app, [*arguments, "--rounds", "6", "--json"])
         assert result.exit_code == 0, result.output
@@ -46,10 +45,6 @@ def test_training_writes_a_bundle_that_has_learned_something(trained):
     folder, metrics = trained
     card = bundle.read_card(folder / "bundle")
     assert metrics["attention"] == card["variants"]["attention"]["bleu"]
-    # The study's networks stand in the card, their weights do not ship.
-    assert metrics["rnn"] == card["study"]["rnn"]["bleu"]
-    assert set(card["variants"]) == {"attention"}
-    assert not (folder / "bundle" / "rnn.safetensors").exists()
     record = json.loads(next(folder.glob("work/*/attention/state.json")).read_text())
     losses = [each["loss"] for each in record["epochs"]]
     assert losses[-1] < losses[0]
@@ -63,6 +58,33 @@ def test_training_writes_a_bundle_that_has_learned_something(trained):
     }  # fmt: skip
     assert 0 <= card["memory"]["false_positives"] < 1e-6
     assert Memory.load(folder / "bundle").recall("the dog EATS 1?").known[:3] == (True,) * 3
+
+
+def test_some_networks_of_the_study_are_measured_but_not_shipped(tmp_path, monkeypatch):
+    (tmp_path / "pairs.tsv").write_text("\n".join(rows(40)) + "\n", encoding="utf-8")
+    fitted = {}
+
+    def fit(options, data, folder, seed, rounds):
+        fitted[folder.name] = rounds
+        return options, {}
+
+    monkeypatch.setattr(translation, "fit_network", fit)
+    monkeypatch.setattr(
+        translation, "_write_variant", lambda output, *rest: {"bleu": 1.0, "folder": output.name}
+    )
+    translation.train(
+        input=tmp_path / "pairs.tsv", output=tmp_path / "bundle", work_dir=tmp_path / "work"
+    )
+    card = bundle.read_card(tmp_path / "bundle")
+    assert set(card["study"]) == set(translation.MEASURED_ONLY)
+    assert {each["folder"] for each in card["variants"].values()} == {"bundle"}
+    assert "bundle" not in {each["folder"] for each in card["study"].values()}
+    # The study's networks share one budget.
+    assert set(fitted) == set(translation.VARIANTS)
+    assert {fitted.pop("attention"), *fitted.values()} == {
+        translation.ROUNDS, translation.STUDY_ROUNDS,
+    }  # fmt: skip
+    assert set(fitted.values()) == {translation.STUDY_ROUNDS}
 
 
 def test_scores_by_length_are_those_of_the_group():
@@ -112,9 +134,9 @@ def test_several_references_count():
 def test_smoothing_spreads_the_loss_and_padding_is_free():
     logits = np.log(np.array([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]], "float32"))
     targets = np.array([[1, 0]], "int32")
-    exact = translation.smoothed_cross_entropy(0.0)(targets, logits)
+    exact = smoothed_cross_entropy(0.0)(targets, logits)
     np.testing.assert_allclose(exact, -np.log(0.2), rtol=1e-5)
-    spread = translation.smoothed_cross_entropy(0.3)(targets, logits)
+    spread = smoothed_cross_entropy(0.3)(targets, logits)
     expected = 0.7 * -np.log(0.2) + 0.3 * -np.log([0.7, 0.2, 0.1]).mean()
     np.testing.assert_allclose(spread, expected, rtol=1e-5)
 

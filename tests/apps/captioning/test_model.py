@@ -137,7 +137,7 @@ def test_wrong_arguments_are_named():
 
 
 def test_training_steps_lower_the_loss():
-    from training.translation import smoothed_cross_entropy
+    from training.loop import smoothed_cross_entropy
 
     keras.utils.set_random_seed(0)
     network = built()

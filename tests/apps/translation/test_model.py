@@ -96,7 +96,7 @@ def test_wrong_arguments_are_named():
 
 
 def test_a_training_step_lowers_the_loss():
-    from training.translation import smoothed_cross_entropy
+    from training.loop import smoothed_cross_entropy
 
     keras.utils.set_random_seed(0)
     network = built(dropout=0.0)
