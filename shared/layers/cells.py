@@ -61,6 +61,8 @@ class Cell(keras.layers.Layer, ABC):
             the recurrent product, between 0 and 1. In `Recurrent` one mask serves all time
             steps of a sequence (variational dropout, Gal & Ghahramani 2016); called step by
             step, as `keras.layers.RNN` does, a cell draws a new mask at each step.
+        weight_dropout: Fraction of the recurrent weights to drop, between 0 and 1: in
+            `Recurrent` the same for all steps and sequences of a batch (Merity et al. 2018).
         seed: Integer or None, the seed of the dropout masks.
 
     Call arguments:
@@ -88,13 +90,19 @@ class Cell(keras.layers.Layer, ABC):
         bias_initializer="zeros",
         dropout=0.0,
         recurrent_dropout=0.0,
+        weight_dropout=0.0,
         seed=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if not isinstance(units, int) or units < 1:
             raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+        rates = {
+            "dropout": dropout,
+            "recurrent_dropout": recurrent_dropout,
+            "weight_dropout": weight_dropout,
+        }
+        for name, rate in rates.items():
             if not 0 <= rate < 1:
                 raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={rate!r}")
         self.units = units
@@ -103,6 +111,7 @@ class Cell(keras.layers.Layer, ABC):
         self.bias_initializer = initializers.get(bias_initializer)
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
+        self.weight_dropout = weight_dropout
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.state_size = [units] * len(self.states)
@@ -132,9 +141,12 @@ class Cell(keras.layers.Layer, ABC):
         """Zeros: a list with a tensor `(batch_size, units)` for each state."""
         return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype) for _ in self.states]
 
-    def recurrent_weights(self):
+    def recurrent_weights(self, training=False):
         """The weights that `step` needs, as a list of tensors."""
-        return [self._tensor(self.recurrent_kernel)]
+        kernel = self._tensor(self.recurrent_kernel)
+        if training and self.weight_dropout:
+            kernel = keras.random.dropout(kernel, self.weight_dropout, seed=self.seed_generator)
+        return [kernel]
 
     def _tensor(self, weight):
         return ops.cast(weight, self.compute_dtype)
@@ -218,7 +230,7 @@ class Cell(keras.layers.Layer, ABC):
         if input_mask is not None:
             inputs = inputs * input_mask
         new_states, _ = self.step(
-            self.project(inputs), list(states), self.recurrent_weights(), dropped
+            self.project(inputs), list(states), self.recurrent_weights(training), dropped
         )
         return new_states[0], new_states
 
@@ -245,6 +257,7 @@ class Cell(keras.layers.Layer, ABC):
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
+            "weight_dropout": self.weight_dropout,
             "seed": self.seed,
         }
 
@@ -361,8 +374,8 @@ class LSTMCell(Cell):
             bias, (forget * self.units,), ops.full((self.units,), self.forget_bias, dtype=dtype)
         )
 
-    def recurrent_weights(self):
-        weights = super().recurrent_weights()
+    def recurrent_weights(self, training=False):
+        weights = super().recurrent_weights(training)
         return [*weights, self._tensor(self.peephole_kernel)] if self.peepholes else weights
 
     def step(self, projected, states, weights, dropped=None, force=None):
@@ -468,8 +481,8 @@ class GRUCell(Cell):
         bias = bias[0] if self.reset_after else bias
         return ops.matmul(inputs, self._tensor(self.kernel)) + bias
 
-    def recurrent_weights(self):
-        kernel = self._tensor(self.recurrent_kernel)
+    def recurrent_weights(self, training=False):
+        (kernel,) = super().recurrent_weights(training)
         if self.reset_after:
             return [kernel, self._tensor(self.bias)[1]]
         return [kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]]

@@ -119,11 +119,12 @@ def back_through_time(cell, d_sequence, d_last, history, states, weights, keep=N
     return deltas, d_states, cell.weight_gradients(deltas, before, history, dropped)
 
 
-def run_cell(cell, projected, states, keep=None, dropped=None):
+def run_cell(cell, projected, states, keep=None, dropped=None, training=False):
     """`unroll` with `back_through_time` as its gradient.
 
     Args:
         cell, projected, states, keep, dropped: As for `unroll`.
+        training: Whether the recurrent weights are dropped too.
 
     Returns:
         The hidden states after every step, `(time, batch, units)`, and the list of the last
@@ -145,7 +146,7 @@ def run_cell(cell, projected, states, keep=None, dropped=None):
 
         return (history["hidden"], *last), gradient
 
-    hidden, *last = run(projected, *states, *cell.recurrent_weights())
+    hidden, *last = run(projected, *states, *cell.recurrent_weights(training))
     return hidden, last
 
 
@@ -232,7 +233,7 @@ class Recurrent(keras.layers.Layer):
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         projected, states, keep, dropped = self._prepare(inputs, initial_state, mask, training)
-        hidden, last = run_cell(self.cell, projected, states, keep, dropped)
+        hidden, last = run_cell(self.cell, projected, states, keep, dropped, training)
         if self._carried:
             for variable, state in zip(self._carried, last, strict=True):
                 variable.assign(ops.cast(state, variable.dtype))

@@ -237,6 +237,7 @@ SHARED_OPTIONS = {
     "bias_initializer": check_initializer("bias", "bias_initializer"),
     "dropout": check_dropout("dropout"),
     "recurrent_dropout": check_dropout("recurrent_dropout"),
+    "weight_dropout": check_dropout("weight_dropout"),
     "seed": check_seed,
 }
 OPTIONS = {
@@ -274,6 +275,7 @@ ANOTHER = {
     "bias_initializer": "ones",
     "dropout": 0.25,
     "recurrent_dropout": 0.5,
+    "weight_dropout": 0.75,
     "seed": 7,
     "activation": "relu",
     "forget_bias": 2.0,
@@ -309,6 +311,7 @@ def step(cell, shape, *states):
         (lambda: RNNCell(2, activation="gelu"), r"`activation`.*'gelu'"),
         (lambda: LSTMCell(2, dropout=1.0), r"`dropout`.*dropout=1\.0"),
         (lambda: GRUCell(2, recurrent_dropout=-0.1), r"`recurrent_dropout`.*=-0\.1"),
+        (lambda: RNNCell(2, weight_dropout=1), r"`weight_dropout`.*=1"),
         (lambda: step(built(GRUCell(2)), (2, 3), (2, 2)), r"`inputs`.*\(batch, 4\).*\(2, 3\)"),
         (lambda: step(GRUCell(2), (2, 5, 4), (2, 2)), r"`inputs`.*\(2, 5, 4\)"),
         (lambda: step(LSTMCell(2), (2, 4), (2, 2)), r"`states`.*2 tensor.*\[\(2, 2\)\]"),

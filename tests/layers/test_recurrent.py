@@ -229,7 +229,8 @@ class WithDropout(layers.Layer):
         outputs = []
         for time in range(TIME):
             projected = self.cell.project(inputs[:, time] * input_mask)
-            states, _ = self.cell.step(projected, states, self.cell.recurrent_weights(), dropped)
+            weights = self.cell.recurrent_weights(training=True)
+            states, _ = self.cell.step(projected, states, weights, dropped)
             outputs.append(states[0])
         return ops.stack(outputs, axis=1)
 
@@ -248,6 +249,24 @@ def test_gradients_under_dropout_equal_automatic_ones(variant, monkeypatch):
         outputs_and_gradients(layer, INPUTS, training=True),
         outputs_and_gradients(reference, INPUTS),
     )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients_under_dropped_weights_equal_automatic_ones(variant, monkeypatch):
+    """One mask on the recurrent kernel for all steps, and the gradient is that of the kernel."""
+    cell = make_cell(variant, weight_dropout=0.5)
+    layer, reference = Recurrent(cell, return_sequences=True), WithDropout(cell)
+    for each in (layer, reference):
+        each.build(INPUTS.shape)
+    randomise(cell)
+    mask = 2.0 * RNG.integers(0, 2, size=tuple(cell.recurrent_kernel.shape)).astype("float32")
+    whole = outputs_and_gradients(layer, INPUTS)[0]
+    monkeypatch.setattr(keras.random, "dropout", lambda kernel, *_, **__: kernel * mask)
+    ones = [ops.ones((BATCH, n)) for n in (FEATURES, UNITS)]
+    monkeypatch.setattr(cell, "dropout_masks", lambda *_: ones)
+    dropped = outputs_and_gradients(layer, INPUTS, training=True)
+    assert_same(dropped, outputs_and_gradients(reference, INPUTS))
+    assert not np.allclose(dropped[0], whole)
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX computes in single precision")

@@ -1,0 +1,204 @@
+"""The language model: its windows, its memory, its sampled softmax, its command."""
+
+import json
+import lzma
+import math
+
+import keras
+import numpy as np
+import pytest
+import typer
+from keras import ops
+
+from shared import bundle
+from training import language_model as lm
+from training.datasets import ptb
+from training.language_model import END, LanguageModel, perplexity, windows_of
+
+RECIPE = {
+    "vocabulary": 50,
+    "network": {"dimensions": 8, "units": 12, "rows": 2, "dropout": 0.0},
+    "passes": 6,
+    "parts": 2,
+    "rate": 2e-2,
+}
+LINES = ["the lamp is lit and the cat sleeps", "a dog barks at the lamp and the cat"] * 60
+
+
+def small(**options):
+    network = LanguageModel(
+        **{"vocabulary": 40, "dimensions": 4, "units": 6, "rows": 3, "dropout": 0.0, "seed": 1}
+        | options
+    )
+    network.build()
+    network.compile(loss=None, optimizer="sgd")
+    return network
+
+
+def test_windows_hand_every_word_on_once():
+    stream = np.arange(1, 402)
+    windows = windows_of(stream, 3)
+    inputs = np.concatenate([inputs for inputs, _ in windows], axis=1)
+    targets = np.concatenate([targets for _, targets in windows], axis=1)
+    real = targets > 0
+    assert all(each.shape == (3, lm.TIME) for window in windows for each in window)
+    np.testing.assert_array_equal(np.sort(targets[real]), stream[1:])
+    np.testing.assert_array_equal(targets[real], inputs[real] + 1)
+    # A row of a window goes on where it stopped in the one before.
+    assert windows[1][0][0, 0] == windows[0][0][0, -1] + 1
+
+
+def test_the_memory_is_handed_on():
+    network = small()
+    words = np.random.default_rng(0).integers(1, 40, (3, 12))
+    whole = np.asarray(network(words))
+    network.forget()
+    halves = np.concatenate([network(words[:, :7]), network(words[:, 7:])], axis=1)
+    np.testing.assert_allclose(halves, whole, atol=1e-6)
+    network.forget()
+    assert not np.allclose(np.asarray(network(words[:, 7:])), whole[:, 7:], atol=1e-4)
+
+
+def test_perplexity_by_hand_and_the_memory_stays():
+    network = small()
+    passages = [np.array([5, 9, END]), np.array([7, 5, 9, 8, END])]
+    network(np.full((3, 2), 4))
+    before = [np.asarray(state) for state in network.carried]
+    found = perplexity(network, passages)
+    np.testing.assert_array_equal(before[0], network.carried[0])
+    network.forget()
+    inputs, targets = windows_of(np.concatenate(passages), 3)[0]
+    chances = np.asarray(ops.softmax(network(inputs)))
+    nats = [
+        -math.log(chances[row, place, targets[row, place]])
+        for row, place in zip(*np.nonzero(targets), strict=True)
+    ]
+    assert len(nats) == 7
+    assert found == pytest.approx(math.exp(np.mean(nats)), rel=1e-4)
+
+
+def test_an_untrained_network_is_as_unsure_as_the_vocabulary_is_large():
+    words = np.random.default_rng(0).integers(1, 40, 300)
+    network = small()
+    network.embedding.embeddings.assign(np.zeros((40, 4)))
+    assert perplexity(network, [words]) == pytest.approx(40, rel=1e-4)
+
+
+def test_the_sampled_loss_comes_near_the_whole_one():
+    rng = np.random.default_rng(0)
+    read = ops.convert_to_tensor(rng.normal(size=(3, 20, 4)).astype("float32"))
+    targets = rng.integers(1, 40, (3, 20))
+    table, losses = rng.normal(size=(40, 4)), {}
+    for samples in (0, 30, 20_000):
+        network = small(samples=samples)
+        network.embedding.embeddings.assign(table)
+        losses[samples] = float(network.compute_loss(y=targets, y_pred=read, training=True))
+    assert losses[20_000] == pytest.approx(losses[0], rel=0.01)
+    assert abs(losses[30] - losses[0]) > abs(losses[20_000] - losses[0])
+
+
+@pytest.mark.parametrize("option", ["dropout", "word_dropout", "weight_dropout"])
+def test_every_kind_of_dropout_acts_in_training_only(option):
+    words = np.random.default_rng(0).integers(1, 40, (3, 9))
+    plain, dropped = small(), small(**{option: 0.5})
+    bundle.set_weights(dropped, bundle.weights_of(plain))
+    np.testing.assert_allclose(plain(words), dropped(words), atol=1e-6)
+    for network in (plain, dropped):
+        network.forget()
+    read = [np.asarray(network(words, training=True)) for network in (plain, dropped)]
+    assert not np.allclose(*read, atol=1e-4)
+
+
+def test_a_run_learns_and_a_stopped_one_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(lm, "TIME", 12)
+    monkeypatch.setattr(lm, "WARM_UP", 10)
+    tokenizer, data = corpus(tmp_path)
+    _, record = lm.fit_network(RECIPE, data, tokenizer.size, tmp_path / "whole", 0, verbose=0)
+    found = [epoch["perplexity"] for epoch in record["epochs"]]
+    assert found[-1] < 0.6 * found[0]
+
+    from training import loop
+
+    running, started = loop._run_epoch, []
+
+    def stopping(*arguments):
+        started.append(1)
+        if len(started) == 4:
+            raise KeyboardInterrupt
+        return running(*arguments)
+
+    monkeypatch.setattr(loop, "_run_epoch", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        lm.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
+    _, again = lm.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
+    assert len(started) == 4 + 9
+    resumed = [epoch["perplexity"] for epoch in again["epochs"]]
+    np.testing.assert_allclose(resumed, found, rtol=1e-3)
+
+
+def corpus(folder):
+    file = folder / "text.txt"
+    file.write_text("\n".join(LINES), encoding="utf-8")
+    return lm.read_corpus("reviews", None, file)
+
+
+def test_unknown_words_and_ends(tmp_path):
+    tokenizer, data = corpus(tmp_path)
+    assert tokenizer.words[:4] == ["[PAD]", "[UNK]", "[END]", "the"]
+    assert len(data["training"]), len(data["validation"]) == (108, 12)
+    assert all(passage[-1] == END for part in data.values() for passage in part)
+    (numbers,) = lm.encode_words(tokenizer, [["the", "zebra"]])
+    assert numbers.tolist() == [3, 1, END]
+
+
+def test_train_and_evaluate_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
+    corpus(tmp_path)
+    options = {"data_dir": tmp_path, "input": tmp_path / "text.txt", "as_json": True}
+    output = tmp_path / "bundle"
+    lm.train(**options, corpus=lm.Corpus.reviews, output=output, work_dir=tmp_path / "w", passes=2)
+    trained = json.loads(capsys.readouterr().out.splitlines()[-1])
+    card = bundle.read_card(output)
+    assert card["variants"]["lstm"]["network"]["units"] == 12
+    lm.evaluate(**options, corpus=lm.Corpus.reviews, model=output)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 1 < found["own_perplexity"] < 50
+    assert found["own_perplexity"] == pytest.approx(trained["validation_perplexity"], rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(b"one\ntwo\n", "at least 10"), (b"\xff\xfe\x00", "cannot be read")]
+)
+def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
+    (tmp_path / "bad.txt").write_bytes(content)
+    with pytest.raises(typer.BadParameter, match=sentence):
+        lm.read_lines(tmp_path / "bad.txt")
+
+
+def test_the_penn_treebank_is_read_in_both_forms(tmp_path, monkeypatch):
+    text = " a lamp <unk> \n\n N dogs \n"
+    (tmp_path / "language").mkdir()
+    for part in ptb.PARTS:
+        (tmp_path / "language" / f"ptb.{part}.txt.xz").write_bytes(lzma.compress(text.encode()))
+    assert ptb.read(tmp_path, "valid") == [["a", "lamp", "<unk>"], ["N", "dogs"]]
+    tokenizer, data = lm.read_corpus("ptb", tmp_path)
+    assert list(data) == ["training", "validation", "test"]
+    assert data["test"][0].tolist()[2:] == [1, END]
+    assert "N" in tokenizer.words
+
+    def fetched(url, sha256, path):
+        assert url.endswith("ptb.test.txt")
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    monkeypatch.setattr(ptb, "fetch", fetched)
+    assert ptb.read(tmp_path / "official", "test") == [["a", "lamp", "<unk>"], ["N", "dogs"]]
+    with pytest.raises(ValueError, match="part='dev'"):
+        ptb.read(tmp_path, "dev")
+
+
+def test_the_network_is_rebuilt_from_its_config():
+    network = small(samples=7)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
+    assert again.options == network.options
