@@ -1,7 +1,8 @@
 """Captions for photographs: `python -m training.captioning train|evaluate`.
 
-`train` fits the decoder on what the frozen image encoder sees, then both at a small rate, and
-writes `models/captioning` with the encoder as fine-tuned. `evaluate` scores the shipped bundle on
+`train` fits the decoder on what the frozen image encoder sees, then both at a small rate, then the
+decoder for what its captions score (self-critical training, Rennie et al. 2017), and writes
+`models/captioning` with the encoder as fine-tuned. `evaluate` scores the shipped bundle on
 Flickr8k's test photographs, or on your own.
 """
 
@@ -12,7 +13,6 @@ import zlib
 from collections import Counter
 from datetime import date
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ import typer
 from apps.captioning import ALPHA, WIDTH
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN
 from apps.captioning.predictor import ENCODER, FOLDER, Predictor
-from apps.captioning.scores import scores, words_of
+from apps.captioning.scores import Cider, scores, words_of
 from shared import bundle, images
 from shared.text import WordTokenizer
 from training.command import (
@@ -40,6 +40,7 @@ from training.command import (
 from training.datasets import flickr8k
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
+from training.features import cached, on_grid, starting_encoder
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -52,10 +53,10 @@ CAPTIONS, LENGTH = 5, 16  # read of each photograph, and words of each, the end 
 PHOTOS = 16  # of a batch
 EPOCHS, RATE, WARM_UP = 14, 1e-3, 200
 FINE_EPOCHS, FINE_RATE = 4, 1e-4
+SCORED_EPOCHS, SCORED_RATE = 5, 5e-5
 SMOOTHING = 0.1
 WIDTHS = (1, WIDTH, 5)  # of the beam, to be compared; 1 is greedy
 SIDES = {"left", "right"}  # a mirrored photograph makes these words wrong
-MOBILENET = Path("vision") / "mobilenet_v2_1.0_224_tf2_int8.npz"
 
 Input = Annotated[Path | None, typer.Option(help="Your own photographs: a folder or a tar.")]
 Captions = Annotated[
@@ -149,41 +150,6 @@ def mirrorable(photos):
     )
 
 
-def starting_encoder(data_dir, output):
-    """The encoder to start from: ImageNet's, or that of a bundle for photographs of one's own.
-
-    Args:
-        data_dir: Folder of corpora with the encoder's file, or None.
-        output: Path of a bundle's encoder, taken if there is no folder of corpora.
-    """
-    import keras
-
-    from shared.layers.image_encoder import ImageEncoder, fold, read_npz
-
-    if data_dir is None and output.exists():
-        return ImageEncoder.load(output)
-    encoder = ImageEncoder()
-    if data_dir is not None and (data_dir / MOBILENET).exists():
-        encoder.set_kernels(read_npz(data_dir / MOBILENET)[:-1])
-    else:
-        encoder.set_kernels(fold(keras.applications.MobileNetV2(include_top=False)))
-    return encoder
-
-
-@cache
-def _top(encoder):
-    from shared.compiled import Compiled
-
-    return Compiled(encoder.top, xla=False)
-
-
-def on_grid(encoder, values):
-    """The encoder's features of what `features.cached` returned, float32."""
-    batches = range(0, len(values), 50)
-    found = [_top(encoder)(values[n : n + 50].astype("float32")) for n in batches]
-    return np.concatenate([np.asarray(each) for each in found])
-
-
 def trainee(encoder, captioner):
     """The network that is fitted: the encoder's top and the decoder."""
     import keras
@@ -206,13 +172,13 @@ def trainee(encoder, captioner):
 
 
 def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, captioner=None):
-    """Fit a `Captioner`, alone or with the top of its encoder.
+    """Fit a `Captioner` to what people wrote, alone or with the top of its encoder.
 
     Args:
         options: Arguments of the network.
         encoder: An `ImageEncoder`; its top is fitted too if `tuned`.
         data: Dict with `"values"` (a list of arrays `(photos, 7, 7, n)`: the photographs, and
-            mirrored), `"mirrorable"`, `"target"`, `"following"`, `"tokenizer"`, and
+            mirrored), `"mirrorable"`, `"photos"`, `"target"`, `"following"`, `"tokenizer"`, and
             `"validation"`: photographs and their values.
         folder: Path of the checkpoints.
         seed: Integer.
@@ -226,28 +192,109 @@ def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, capti
     import keras
 
     from apps.captioning.model import Captioner
-    from training.loop import Batches, fit, smoothed_cross_entropy
+    from training.loop import smoothed_cross_entropy
 
     keras.utils.set_random_seed(seed)
     if captioner is None:
         captioner = Captioner(**options, seed=seed)
         captioner.build()
     network = trainee(encoder, captioner)
-    count = max(1, len(data["target"]) // PHOTOS)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, count * epochs - WARM_UP), warmup_target=FINE_RATE if tuned else RATE,
-        warmup_steps=WARM_UP,
-    )  # fmt: skip
     network.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=1.0),
+        optimizer=_optimizer(data, epochs, FINE_RATE if tuned else RATE),
         loss=smoothed_cross_entropy(SMOOTHING),
         # XLA takes five times as long over the encoder's convolutions on a CPU.
         jit_compile=keras.backend.backend() != "tensorflow",
     )
-    views = data["values"]
+
+    def batch(rows, values, _):
+        return (values.astype("float32"), data["target"][rows]), data["following"][rows]
+
+    recipe = {"rate": FINE_RATE if tuned else RATE, "top": encoder.trainable}
+    recipe |= {"smoothing": SMOOTHING, "length": LENGTH}
+    predictor = Predictor(captioner, data["tokenizer"], encoder, {})
+    record = _fit(network, predictor, data, batch, folder, recipe, (seed, int(tuned)), epochs)
+    return captioner, record
+
+
+def fit_scored(captioner, encoder, data, folder, seed, epochs):
+    """Fit a `Captioner` to what its own captions score, the last stage.
+
+    Captions are drawn from the network; those with more CIDEr-D than the others of their
+    photograph become likelier, the rest less likely (Rennie et al. 2017; the mean of the others
+    as the measure: Luo 2020).
+
+    Args:
+        captioner: The network to go on with.
+        encoder, data, folder, seed, epochs: As for `fit_network`; the encoder is left alone.
+
+    Returns:
+        The record of `loop.fit`; the captioner has its best weights.
+    """
+    import keras
+
+    # What is drawn without dropout must not be judged with it.
+    captioner.dropout.rate = 0.0
+    captioner.compile(
+        optimizer=_optimizer(data, epochs, SCORED_RATE),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=True,
+    )
+    predictor = Predictor(captioner, data["tokenizer"], encoder, {})
+    words = np.array(data["tokenizer"].words)
+    references = [
+        [[*words_of(text), words[END]] for text in photo.captions] for photo in data["photos"]
+    ]
+    cider = Cider(references)
+
+    def batch(rows, values, number):
+        features = on_grid(encoder, values)
+        drawn, *_ = predictor.draw_features(np.repeat(features, CAPTIONS, axis=0), seed=number)
+        # The end is scored like a word: a caption must not stop in the middle.
+        written = [words[numbers[numbers != PADDING]].tolist() for numbers in drawn]
+        own = [references[row] for row in rows for _ in range(CAPTIONS)]
+        score = cider.each(written, own).reshape(len(rows), CAPTIONS)
+        others = (score.sum(axis=1, keepdims=True) - score) / (CAPTIONS - 1)
+        following = drawn.reshape(len(rows), CAPTIONS, -1)
+        target = np.concatenate([np.full_like(following[..., :1], BEGIN), following], axis=-1)
+        weights = (score - others)[..., None] * (following != PADDING)
+        return (features, target[..., :-1]), following, weights.astype("float32")
+
+    recipe = {"rate": SCORED_RATE, "drawn": CAPTIONS}
+    return _fit(captioner, predictor, data, batch, folder, recipe, (seed, 2), epochs)
+
+
+def _batches(data):
+    return max(1, len(data["target"]) // PHOTOS)
+
+
+def _optimizer(data, epochs, rate):
+    import keras
+
+    steps = max(1, _batches(data) * epochs - WARM_UP)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps, warmup_target=rate, warmup_steps=WARM_UP
+    )
+    return keras.optimizers.Adam(schedule, clipnorm=1.0)
+
+
+def _fit(network, predictor, data, batch, folder, recipe, seed, epochs):
+    """`loop.fit` with some photographs mirrored, and the greedy captions' CIDEr-D as the score.
+
+    Args:
+        network: What is fitted, compiled.
+        predictor: Of the captioner in it.
+        data, folder, epochs: As for `fit_network`.
+        batch: Function of the photographs' rows, their values and a number that is the batch's
+            own, which returns what `train_on_batch` takes.
+        recipe: What must be the same to resume, besides the network.
+        seed: Tuple of integers.
+    """
+    from training.loop import Batches, fit
+
+    views, count = data["values"], _batches(data)
 
     def epoch_batches(number):
-        noise = np.random.default_rng((seed, number, tuned))
+        noise = np.random.default_rng((*seed, number))
         order = np.resize(noise.permutation(len(data["target"])), count * PHOTOS)
         mirrored = noise.random(len(order)) < 0.5 * (len(views) - 1)
         mirrored &= data["mirrorable"][order]
@@ -257,22 +304,19 @@ def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, capti
             turned = mirrored[n * PHOTOS : (n + 1) * PHOTOS]
             pairs = zip(rows, turned, strict=True)
             values = np.stack([views[int(turn)][row] for row, turn in pairs])
-            inputs = (values.astype("float32"), data["target"][rows])
-            return inputs, data["following"][rows]
+            return batch(rows, values, number * count + n)
 
         return Batches(count, make)
 
-    predictor = Predictor(captioner, data["tokenizer"], encoder, {})
     photos, values = data["validation"]
 
     def validate():
-        found = scores(_written(predictor, on_grid(encoder, values), 1), _references(photos))
+        features = on_grid(predictor.encoder, values)
+        found = scores(_written(predictor, features, 1), _references(photos))
         return {"score": found["cider"], **found}
 
-    recipe = {**captioner.options, "epochs": epochs, "photos": PHOTOS, "smoothing": SMOOTHING}
-    recipe |= {"rate": FINE_RATE if tuned else RATE, "top": encoder.trainable, "length": LENGTH}
-    record = fit(network, epoch_batches, validate, folder, recipe, epochs, patience=epochs)
-    return captioner, record
+    noted = {**predictor.network.options, "epochs": epochs, "photos": PHOTOS, **recipe}
+    return fit(network, epoch_batches, validate, folder, noted, epochs, patience=epochs)
 
 
 @app.command()
@@ -285,12 +329,11 @@ def train(
     work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
     fine_epochs: Annotated[int, typer.Option(min=1)] = FINE_EPOCHS,
+    scored_epochs: Annotated[int, typer.Option(min=1)] = SCORED_EPOCHS,
     seed: int = 0,
     as_json: AsJson = False,
 ):
     """Fit the networks and write the bundle; a run that was stopped goes on from its last epoch."""
-    from training.features import cached
-
     if input:
         photos, pictures = read_rows(input, captions)
         order = np.random.default_rng(seed).permutation(len(photos))
@@ -324,6 +367,7 @@ def train(
     data = {
         "values": [values("train", training), values("train_mirrored", training, flip=True)],
         "mirrorable": mirrorable(training),
+        "photos": training,
         "target": target,
         "following": following,
         "tokenizer": tokenizer,
@@ -348,17 +392,13 @@ def train(
         )
         if name == "lstm":
             encoder.save(output / ENCODER)
-            _take_over(encoder, output)  # everything is measured on the weights as stored
+            _take_over(encoder, output)  # all that follows sees through the weights as stored
             card["encoder"] = _of_encoder(encoder, output)
             card["baselines"] = baselines(training, encoder, data["values"][0], *scored)
-        card["variants"][name] = _write_variant(
-            output,
-            name,
-            Predictor(captioner, tokenizer, encoder, {}),
-            (first, second),
-            data,
-            scored,
-        )
+        third = fit_scored(captioner, encoder, data, folder / "scored", seed, scored_epochs)
+        predictor = Predictor(captioner, tokenizer, encoder, {})
+        records = {"frozen": first, "tuned": second, "scored": third}
+        card["variants"][name] = _write_variant(output, name, predictor, records, data, scored)
         bundle.write_card(output, card)
     metrics = {name: details["bleu4"] for name, details in card["variants"].items()}
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
@@ -491,9 +531,14 @@ def _write_variant(output, name, predictor, records, data, scored):
         **scores(_written(predictor, held_features), _references(held), "validation_"),
         **searches[WIDTH],
         "by_width": [{"width": width, **found} for width, found in searches.items()],
-        "epochs": [len(record["epochs"]) for record in records],
-        "validation_frozen_cider": max(each["cider"] for each in records[0]["epochs"]),
-        "minutes": round(sum(record["minutes"] for record in records), 1),
+        "stages": {
+            stage: {
+                "epochs": len(record["epochs"]),
+                "validation_greedy_cider": max(each["cider"] for each in record["epochs"]),
+            }
+            for stage, record in records.items()
+        },
+        "minutes": round(sum(record["minutes"] for record in records.values()), 1),
         "command": f"python -m training.captioning train --variant {name}",
     }
     log.info("%s: %s", name, json.dumps(details))

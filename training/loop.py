@@ -36,7 +36,8 @@ def smoothed_cross_entropy(smoothing):
 
 
 class Batches:
-    """The batches of an epoch, `(inputs, targets)` each, made when they are asked for.
+    """The batches of an epoch, made when they are asked for: what `train_on_batch` takes,
+    `(inputs, targets)` or `(inputs, targets, weights)`.
 
     Args:
         count: How many batches there are.
@@ -117,8 +118,8 @@ def _run_epoch(model, batches, verbose):
         len(batches), verbose=verbose, unit_name="batch", stateful_metrics=["loss"]
     )
     loss = float("nan")
-    for number, (inputs, targets) in enumerate(batches, 1):
-        loss = float(model.train_on_batch(inputs, targets, return_dict=True)["loss"])
+    for number, batch in enumerate(batches, 1):
+        loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
         bar.update(number, values=[("loss", loss)], finalize=number == len(batches))
     return loss
 

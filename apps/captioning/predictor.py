@@ -201,11 +201,20 @@ class Predictor:
         if not isinstance(temperature, int | float) or not COLDEST <= temperature <= HOTTEST:
             raise InputError(f"The temperature must be a number from {COLDEST:g} to {HOTTEST:g}.")
         features = self.features([images.squash(images.read(photo))])
-        chances = np.random.default_rng(seed).uniform(size=(STEPS, count)).astype("float32")
-        written = self._drawn(np.repeat(features, count, axis=0), chances, np.float32(temperature))
-        lanes = [np.asarray(part) for part in written]
+        lanes = self.draw_features(np.repeat(features, count, axis=0), temperature, seed)
         captions = self._captions([*lanes, lanes[2]])
         return Description(tuple(sorted(captions, key=lambda each: -each.score)), None)
+
+    def draw_features(self, features, temperature=1.0, seed=0):
+        """A caption drawn for each row of what `features` returned.
+
+        Returns:
+            The arrays of `shared.decoding.Written`; numbers of words first, `(rows, steps)`, 0
+            after the end.
+        """
+        chances = np.random.default_rng(seed).uniform(size=(STEPS, len(features)))
+        drawn = self._drawn(features, chances.astype("float32"), np.float32(temperature))
+        return [np.asarray(part) for part in drawn]
 
     def _search(self, width):
         with self._lock:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from apps.captioning.model import BEGIN, END
+from apps.captioning.model import BEGIN, END, Captioner
 from apps.captioning.predictor import Predictor
 from shared import bundle
 from shared.compiled import Compiled
@@ -55,10 +55,12 @@ def trained(tmp_path_factory):
         patch.setattr(captioning, "LENGTH", 6)
         patch.setattr(captioning, "RATE", 3e-2)
         patch.setattr(captioning, "FINE_RATE", 2e-3)
+        patch.setattr(captioning, "SCORED_RATE", 1e-3)
         small = {"dimensions": 16, "units": 32, "dropout": 0.0, "coverage": 0.0}
         patch.setitem(captioning.VARIANTS, "lstm", small)
         arguments = ["train", "--input", str(folder / "photos"), "--output", str(folder / "bundle")]
         arguments += ["--work-dir", str(folder / "work"), "--epochs", "6", "--fine-epochs", "1"]
+        arguments += ["--scored-epochs", "1"]
         arguments += ["--variant", "lstm", "--json"]
         result = CliRunner().invoke(captioning.app, arguments)
         assert result.exit_code == 0, result.output
@@ -78,6 +80,32 @@ def test_training_writes_a_bundle_that_tells_colours_apart(trained):
         assert colour in predictor.describe([photo])[0].captions[0].words
     assert card["baselines"]["nearest"]["bleu1"] > card["baselines"]["common"]["bleu1"]
     assert [each["width"] for each in card["variants"]["lstm"]["by_width"]] == [1, 3]
+
+
+def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
+    """Two sentences, one of which people write: drawn captions alone must bring it forward."""
+    captioner = Captioner(6, dimensions=8, units=8, features=4, dropout=0.3, coverage=0, seed=0)
+    captioner.build()
+    encoder = tiny_encoder()
+    tokenizer = captioning.WordTokenizer.build(["[BEGIN]", "[END]", "red", "wall"])
+    photos = [Photo(str(n), ("A red wall",)) for n in range(8)] + [Photo("9", ("snow",))] * 8
+    data = {
+        "values": [np.ones((16, 2, 2, 4), "float16")],
+        "mirrorable": np.ones(16, bool),
+        "photos": photos,
+        "target": np.zeros((16, 5, 3), "int32"),
+        "tokenizer": tokenizer,
+        "validation": (photos, np.ones((16, 2, 2, 4), "float16")),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(captioning, "on_grid", lambda _, values: values.astype("float32"))
+        patch.setattr("apps.captioning.predictor.Compiled", partial(Compiled, xla=False))
+        patch.setattr("apps.captioning.predictor.GRID", 2)
+        patch.setattr(captioning, "SCORED_RATE", 3e-2)
+        patch.setattr(captioning, "WARM_UP", 1)
+        patch.setattr(captioning, "PHOTOS", 4)
+        record = captioning.fit_scored(captioner, encoder, data, tmp_path, 0, 6)
+    assert record["epochs"][-1]["cider"] > 0.5 > record["epochs"][0]["cider"]
 
 
 def test_other_cells_need_the_tuned_encoder(trained, tmp_path):
