@@ -21,7 +21,7 @@ run: $(RUNTIME) ## start the site at http://127.0.0.1:7860
 	@$(PY) app.py
 
 test: $(DEV) browser ## run every test, those in the browser too
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 3
 
 browser: $(DEV) ## find a Chromium for the tests, or install one
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \

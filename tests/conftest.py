@@ -27,15 +27,21 @@ def chromium() -> str:
     pytest.skip("no Chromium found: `make browser` installs one")
 
 
+# Tests of the site run on two processes at once; these files make one half of the work.
+HALF = {"test_cells.py", "test_cells_race.py", "test_sentiment.py"}
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `-n 2`: the tests of the site stay on one process, those of any other file too."""
+    """With `-n`: each file stays on one process, and those of the site on two."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            return "site" if path.startswith("tests/site/") else path
+            if path.startswith("tests/site/"):
+                return f"site {Path(path).name in HALF}"
+            return path
 
     return ByFile(config, log)
 

@@ -56,7 +56,7 @@ Variant = StrEnum("Variant", list(VARIANTS))
 
 # The recipe, chosen on the validation pairs only.
 VOCABULARY = 6_000
-ROUNDS, STUDY_ROUNDS, PARTS = 32, 12, 4  # a round is a quarter of a pass over the pairs
+ROUNDS, STUDY_ROUNDS, PARTS = 32, 8, 4  # a round is a quarter of a pass over the pairs
 RATE, WARM_UP, SMOOTHING = 2e-3, 400, 0.1
 CAPTIONS_TWICE = 2  # how often a pass reads Multi30k's pairs, beside Tatoeba's once
 LENGTHS = (8, 12, 16, 24, 48)  # padded lengths, one compiled graph each

@@ -1,15 +1,21 @@
 """The real site as a process, and a browser that watches what it does."""
 
+import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [
@@ -26,12 +32,33 @@ PATIENCE = 60_000  # milliseconds: the first answer of a cell waits for its grap
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """The address of the running site."""
+def site():
+    """The address of the running site, one for all processes of a test run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+    folder = Path(tempfile.gettempdir()) / f"unrolled-{run}"
+    folder.mkdir(exist_ok=True)
+    log, users, about = (folder / name for name in ("log.txt", "users.txt", "site.json"))
+    with FileLock(folder / "lock"):
+        count = int(users.read_text()) if users.exists() else 0
+        if not count:
+            about.write_text(json.dumps(_start(log)))
+        users.write_text(str(count + 1))
+    found = json.loads(about.read_text())
+    yield found["address"]
+    with FileLock(folder / "lock"):
+        count = int(users.read_text()) - 1
+        users.write_text(str(count))
+        if not count:  # the last one puts out the light
+            os.kill(found["process"], signal.SIGTERM)
+            said = log.read_text()
+            shutil.rmtree(folder)
+            assert "Traceback" not in said
+
+
+def _start(log):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("site") / "log.txt"
     # Whatever the site fetches from outside must fail here, on a machine with a network too.
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
     settings = {"UNROLLED_PORT": str(port), "UNROLLED_MAX_ROWS": "300"}
@@ -41,22 +68,12 @@ def site(tmp_path_factory):
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(address, process, log)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-    assert "Traceback" not in log.read_text()
-
-
-def _wait_for(address, process, log):
     for _ in range(240):
         if process.poll() is not None:
             break
         try:
             with urllib.request.urlopen(address, timeout=5):
-                return
+                return {"address": address, "process": process.pid}
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.25)
     pytest.fail(f"the site did not start:\n{log.read_text()}")
