@@ -1,16 +1,37 @@
-"""What the frozen part of the image encoder makes of photographs, kept on disk."""
+"""The image encoder to start from, and what its frozen part makes of photographs, kept on disk."""
 
 import logging
+from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from shared import images
 from shared.compiled import Compiled
+from shared.layers.image_encoder import ImageEncoder, fold, read_npz
 
 log = logging.getLogger(__name__)
 
 BATCH = 32
+MOBILENET = Path("vision") / "mobilenet_v2_1.0_224_tf2_int8.npz"
+
+
+def starting_encoder(data_dir, output):
+    """The encoder to start from: ImageNet's, or that of a bundle for photographs of one's own.
+
+    Args:
+        data_dir: Folder of corpora with the encoder's file, or None.
+        output: Path of a bundle's encoder, taken if there is no folder of corpora.
+    """
+    if data_dir is None and output.exists():
+        return ImageEncoder.load(output)
+    encoder = ImageEncoder()
+    if data_dir is not None and (data_dir / MOBILENET).exists():
+        encoder.set_kernels(read_npz(data_dir / MOBILENET)[:-1])
+    else:
+        encoder.set_kernels(fold(keras.applications.MobileNetV2(include_top=False)))
+    return encoder
 
 
 def cached(encoder, pictures, names, file, flip=False):
@@ -55,6 +76,18 @@ def cached(encoder, pictures, names, file, flip=False):
     partial.replace(file)
     count.unlink()
     return np.load(file)
+
+
+@cache
+def _top(encoder):
+    return Compiled(encoder.top, xla=False)
+
+
+def on_grid(encoder, values):
+    """The encoder's features of what `features.cached` returned, float32."""
+    batches = range(0, len(values), 50)
+    found = [_top(encoder)(values[n : n + 50].astype("float32")) for n in batches]
+    return np.concatenate([np.asarray(each) for each in found])
 
 
 def _pixels(pictures, name):

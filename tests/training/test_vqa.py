@@ -1,0 +1,281 @@
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from apps.analogies.vectors import Vectors
+from apps.vqa.predictor import Predictor
+from shared import bundle
+from shared.compiled import Compiled
+from shared.layers.image_encoder import ImageEncoder
+from training import vqa
+from training.datasets.vqa import Question
+
+COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
+TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
+WIDE = {"COLUMNS": "300", "TERMINAL_WIDTH": "300"}  # no sentence broken
+
+
+def draw(folder, count):
+    """Photographs of one colour, and questions whose answers only the photograph tells."""
+    rows = []
+    for n in range(count):
+        colour = list(COLOURS)[n % len(COLOURS)]
+        noise = np.random.default_rng(n).integers(-12, 12, (30, 40, 3))
+        pixels = np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype("uint8")
+        Image.fromarray(pixels).save(folder / f"{n}.png")
+        for text, answer, kind in (
+            ("What is the color of the wall?", colour, "color"),
+            ("is this a red wall", "yes" if colour == "red" else "no", "yes/no"),
+        ):
+            rows.append({"image": f"{n}.png", "question": text, "answer": answer, "type": kind})
+    rows[0]["answers"] = ["red", "red", "Red", "maroon"]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (folder / "questions.jsonl").write_text(lines + "\n", encoding="utf-8")
+
+
+def tiny_encoder(*_):
+    encoder = ImageEncoder(**TINY, features=16)
+    encoder.build()
+    noise = np.random.default_rng(0)
+    scales = {4: 0.6, 1: 0.0}  # of kernels and biases
+    encoder.set_weights([noise.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
+    return encoder
+
+
+def own_vectors():
+    words = "what is the color of this a red green wall photo dogs dog men".split()  # noqa: SIM905
+    return Vectors.of(words, np.random.default_rng(0).normal(0, 1, (len(words), 8)))
+
+
+SMALL = {"narrow": 8, "units": 8, "hidden": 16, "dropout": 0.0, "word_dropout": 0.0}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vqa")
+    (folder / "photos").mkdir()
+    draw(folder / "photos", 40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vqa, "starting_encoder", tiny_encoder)
+        patch.setattr(vqa, "SHARED_ENCODER", folder / "nowhere")
+        patch.setattr(vqa.vectors, "load", own_vectors)
+        patch.setattr("apps.vqa.predictor.Compiled", partial(Compiled, xla=False))
+        for name, value in {"BATCH": 8, "RATE": 2e-2, "WARM_UP": 2, "COMPONENTS": 6}.items():
+            patch.setattr(vqa, name, value)
+        for name in vqa.VARIANTS:
+            patch.setitem(vqa.VARIANTS, name, {**vqa.VARIANTS[name], **SMALL})
+
+        def train(*more):
+            arguments = ["train", "--input", str(folder / "photos/questions.jsonl")]
+            arguments += ["--images", str(folder / "photos"), "--output", str(folder / "bundle")]
+            arguments += ["--work-dir", str(folder / "work"), "--epochs", "10", "--json"]
+            for name in ("lstm", "blind", "bow"):
+                arguments += ["--variant", name]
+            result = CliRunner().invoke(vqa.app, [*arguments, *more])
+            assert result.exit_code == 0, result.output
+            return json.loads(result.output.strip().splitlines()[-1])
+
+        yield folder, train(), train
+
+
+def test_training_writes_a_bundle_whose_network_looks(trained):
+    folder, metrics, _ = trained
+    card = bundle.read_card(folder / "bundle")
+    assert metrics["lstm"] == card["variants"]["lstm"]["accuracy"] == 1.0
+    assert card["variants"]["blind"]["accuracy"] <= 0.75
+    assert card["baselines"]["majority"]["accuracy"] <= 0.75
+    assert card["coverage"] == {"training": 1.0, "validation": 1.0}
+    assert card["answers"] == 4
+    predictor = Predictor.load("lstm", folder / "bundle")
+    for colour, pixels in COLOURS.items():
+        photo = np.full((50, 50, 3), pixels, "uint8")
+        reply = predictor.answer(photo, "What is the color of this wall?")
+        assert reply.text == colour
+        assert reply.words[0].importance != 0
+    consistent = card["variants"]["lstm"]["consistency"]
+    assert consistent["questions"] == card["examples"]
+    assert 0 <= consistent["same"] <= 1
+
+
+def test_a_second_run_resumes_and_says_the_same(trained, caplog):
+    folder, metrics, train = trained
+    states = {p: p.read_text() for p in folder.glob("work/*/*/state.json")}
+    assert len(states) == 3
+    with caplog.at_level("INFO"):
+        again = train()
+    assert "resumed after epoch 10" in caplog.text
+    assert again == metrics
+    assert {p: p.read_text() for p in folder.glob("work/*/*/state.json")} == states
+
+
+def test_networks_fitted_on_other_questions_are_left_out(trained):
+    folder, metrics, _ = trained
+    fingerprint = bundle.read_card(folder / "bundle")["fingerprint"]
+    for value, kept in ((fingerprint, set(metrics) - {"output"}), ("other", set())):
+        card = vqa._new_card(folder / "bundle", value, 0, [], [], None)
+        assert set(card["variants"]) == kept
+
+
+def test_evaluate_prints_the_keys_of_the_contract(trained):
+    folder, *_ = trained
+    command = ["evaluate", "--input", str(folder / "photos/questions.jsonl"), "--json"]
+    command += ["--images", str(folder / "photos"), "--model", str(folder / "bundle")]
+    result = CliRunner().invoke(vqa.app, command)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.strip().splitlines()[-1])
+    keys = {"accuracy", "accuracy_color", "accuracy_yes/no", "questions", "seconds"}
+    keys |= {f"baseline_{n}_accuracy_color" for n in ("majority", "blind", "bow")}
+    assert keys <= set(metrics)
+    assert metrics["questions"] == 80
+    assert metrics["accuracy"] == 1.0
+    assert metrics["baseline_majority_accuracy"] == 0.5
+
+
+def test_an_encoder_that_changed_is_noticed(trained, tmp_path):
+    folder, *_ = trained
+    for file in (folder / "bundle").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    encoder = tiny_encoder()
+    encoder.last.bias.assign(np.asarray(encoder.last.bias) + 1)
+    encoder.save(tmp_path / "encoder.safetensors")
+    with pytest.raises(bundle.BundleError, match="not the one.*train them again"):
+        Predictor.load("lstm", tmp_path)
+    with pytest.raises(bundle.BundleError, match="no network gru"):
+        Predictor.load("gru", folder / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("no json", "line 3: expected"),
+        ('{"image": "0.png", "question": "what"}', "line 3: expected"),
+        ('{"image": "0.png", "question": "what", "answer": " "}', "line 3: all must be texts"),
+        ('{"image": "0.png", "question": 3, "answer": "a"}', "line 3: all must be texts"),
+        ('{"image": "9.png", "question": "what", "answer": "a"}', "has no 9.png"),
+        ("[1]", "line 3: expected"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, line, sentence):
+    draw(tmp_path, 1)
+    with open(tmp_path / "questions.jsonl", "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    command = ["evaluate", "--input", str(tmp_path / "questions.jsonl"), "--images", str(tmp_path)]
+    result = CliRunner().invoke(vqa.app, command, env=WIDE)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+def test_photographs_must_be_named(tmp_path):
+    draw(tmp_path, 1)
+    command = ["evaluate", "--input", str(tmp_path / "questions.jsonl")]
+    result = CliRunner().invoke(vqa.app, command, env=WIDE)
+    assert result.exit_code == 2
+    assert "--images" in result.output
+
+
+def question(text="what", answer="a", kind="object", answers=()):
+    return Question("a.jpg", text, answer, kind, answers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [("Two", "2"), ("a dog", "dog"), ("The Dogs.", "dogs"), ("none", "0"), ("11 : 55", "11 : 55")],
+)
+def test_answers_are_compared_by_their_canonical_form(answer, same):
+    assert vqa.canonical(answer) == same
+
+
+def test_what_several_people_answered_is_shared_out():
+    asked = [question(answers=("red",) * 6 + ("Red", "blue", "teal", "teal")),
+             question(answer="two"), question(answer="teal")]  # fmt: skip
+    found = vqa.targets(asked, ["red", "2", "blue"])
+    np.testing.assert_allclose(found, [[7 / 8, 0, 1 / 8], [0, 1, 0], [0, 0, 0]])
+
+
+def test_rare_answers_are_left_out_of_a_long_list():
+    asked = [question(answer="two")] * 1_001 + [question(answer="cat")] * 2
+    assert vqa.closed_list(asked) == ["2"]
+    assert vqa.closed_list(asked[-3:]) == ["cat", "2"]
+
+
+def test_words_take_vectors_of_their_stems_and_questions_come_first():
+    asked = [question("What is this dog's wall, zyx?")]
+    tokenizer, table, count = vqa.build_vocabulary(asked, own_vectors())
+    words = tokenizer.words
+    assert set(words[2:count]) == {"what", "is", "this", "dog's", "wall", "zyx"}
+    assert set(words[count:]) == {"the", "color", "of", "a", "red", "green", "photo", "dogs",
+                                  "dog", "men"}  # fmt: skip
+    assert not table[:2].any()
+    row = {word: table[n] for n, word in enumerate(words)}
+    np.testing.assert_array_equal(row["dog's"], row["dog"])
+    np.testing.assert_allclose(row["dog"], own_vectors()["dog"] * 0.4 * np.sqrt(8), rtol=1e-5)
+    assert np.abs(row["zyx"]).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("What is the colour of the bus?", "what color is the bus"),
+        ("Is this a snack ?", "could this be a snack"),
+        ("Could this be flower shop ?", "is this flower shop"),
+        ("Are there any clouds?", "can you see any clouds"),
+        ("where are the dogs", "in what place are the dogs"),
+        ("what sits on the bench", "can you tell what sits on the bench"),
+        ("the man is riding what", None),
+    ],
+)
+def test_rephrasing_by_rule(text, other):
+    assert vqa.rephrase(text) == other
+
+
+def test_scores_by_type():
+    asked = [question(answer="two", kind="number"), question(answer="dog"), question(answer="cat")]
+    found = vqa.scores(["2", "A dog", "dog"], asked, "x_")
+    assert found == {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
+
+
+def test_habits_answer_by_type():
+    asked = [question(answer=a, kind=k) for a, k in
+             [("no", "yes/no")] * 3 + [("red", "color")] * 2 + [("dog", "object")]]  # fmt: skip
+    common = vqa.habits(asked)
+    tested = [question(kind=kind) for kind in ("color", "yes/no", "number")]
+    assert vqa.by_habit(common, tested) == ["red", "no", "no"]
+
+
+def test_the_threshold_is_where_most_answers_are_wrong():
+    confidence = np.linspace(0.05, 0.95, 10)
+    right = np.array([0, 0, 0, 1, 0, 1, 1, 1, 1, 1], "bool")
+    found = vqa.fit_threshold(confidence, right)
+    # Of the first five one is right (20 %), of the first six two (33 %).
+    assert found == {"probability": 0.55, "share": 0.5, "accuracy_of_the_rest": 1.0}
+    always = vqa.fit_threshold(confidence, np.ones(10, "bool"))
+    assert always["probability"] == 0.05
+    assert always["share"] == 0.0
+
+
+def test_a_temperature_undoes_overconfidence():
+    wanted = np.eye(2)[[0] * 7 + [1] * 3]  # right in seven of ten
+    chances = np.tile([0.99, 0.01], (10, 1))
+    temperature = vqa.fit_temperature(chances, wanted)
+    np.testing.assert_allclose(temperature, np.log(99) / np.log(7 / 3), rtol=1e-2)
+
+
+def test_the_nearest_question_about_the_nearest_photograph_answers():
+    from apps.vqa.senses import Senses
+
+    vectors = np.array([[0, 0], [0, 0], [1, 0], [0, 1]], "float32")
+    senses = Senses(vectors, np.zeros(2), np.eye(2))
+    grids = np.array([[[1, 0]], [[0, 1]]], "float16")
+    asked = [question(answer=a) for a in ("red", "green", "yes", "no")]
+    numbers = [np.array([n]) for n in (2, 2, 3, 3)]
+    training = {"questions": asked, "numbers": numbers, "grids": grids,
+                "rows": np.array([0, 1, 0, 1])}  # fmt: skip
+    held = {**training, "grids": grids * 2}
+    data = {"senses": senses, "training": training, "validation": held}
+    written, weight = vqa.nearest(data, held)
+    assert written == ["red", "green", "yes", "no"]
+    assert 0 < weight < 1

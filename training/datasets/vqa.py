@@ -1,0 +1,162 @@
+"""Questions on COCO photographs: COCO-QA (Ren, Kiros & Zemel 2015), VQA v2 (Goyal et al. 2017).
+
+Reads the official downloads, unpacked or not, or some of the same repacked: photographs squashed to
+224 by 224 pixels in `vqa/coco_images.tar`, and `vqa/coco_qa.jsonl.xz` with rows `{"image",
+"question", "answer", "type", "split"}` and, where several people answered, `"answers"`. All splits
+are by photograph. Of the official downloads, photographs of val2014 are the test, and one in twenty
+of train2014 the validation.
+"""
+
+import json
+import lzma
+import zipfile
+import zlib
+from collections import ChainMap
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.datasets.download import fetch
+from training.datasets.pictures import Pictures
+
+PARTS = ("train", "val", "test")
+COCO_QA = "http://www.cs.toronto.edu/~mren/imageqa/data/cocoqa/cocoqa-2015-05-17.zip"
+VQA = "https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa"
+PHOTOS = "http://images.cocodataset.org/zips"
+COCO_QA_TYPES = ("object", "number", "color", "location")  # as its files number them
+HELD_OUT = 20  # one in so many photographs of train2014 is the validation's
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a photograph.
+
+    Attributes:
+        image: Name of the photograph's file.
+        text: The question.
+        answer: The answer, or the one that most people gave.
+        kind: `"yes/no"`, `"object"`, `"number"`, `"color"`, `"location"` or `"other"`.
+        answers: What each of several people answered, empty where only one did.
+    """
+
+    image: str
+    text: str
+    answer: str
+    kind: str
+    answers: tuple[str, ...] = ()
+
+
+def read(data_dir, part):
+    """The questions of a part, in the order of the files.
+
+    Args:
+        data_dir: Folder of corpora.
+        part: `"train"`, `"val"` or `"test"`.
+
+    Returns:
+        List of `Question`.
+
+    Raises:
+        ValueError: if there is no such part.
+        FileNotFoundError: if the corpus is not there and cannot be downloaded, or a file of it is
+            not as published.
+    """
+    if part not in PARTS:
+        raise ValueError(f"`part` must be one of {PARTS}. Received: part={part!r}")
+    data_dir = Path(data_dir)
+    repacked = data_dir / "vqa" / "coco_qa.jsonl.xz"
+    if repacked.exists():
+        with lzma.open(repacked, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        return [question(row) for row in rows if row["split"] == part]
+    half = "val" if part == "test" else "train"
+    questions = [*_coco_qa(data_dir, half), *_vqa(data_dir, half)]
+    return [each for each in questions if half == "val" or _held_out(each) == (part == "val")]
+
+
+def question(row):
+    """A `Question` of a row of JSON, as in the repacked file.
+
+    Raises:
+        KeyError: if something is missing.
+    """
+    people = tuple(row.get("answers") or ())
+    return Question(row["image"], row["question"], row["answer"], row["type"], people)
+
+
+def pictures(data_dir):
+    """The photographs by name; errors as for `read`."""
+    data_dir = Path(data_dir)
+    repacked = data_dir / "vqa" / "coco_images.tar"
+    if repacked.exists():
+        return Pictures(repacked)
+    halves = []
+    for name in ("train2014", "val2014"):
+        folder = data_dir / name
+        if not folder.is_dir():
+            folder = fetch(f"{PHOTOS}/{name}.zip", None, data_dir / f"{name}.zip")
+        halves.append(Pictures(folder))
+    return ChainMap(*halves)
+
+
+def _held_out(each):
+    return zlib.crc32(each.image.encode()) % HELD_OUT == 0
+
+
+def _name(half, number):
+    return f"COCO_{half}2014_{int(number):012d}.jpg"
+
+
+def _coco_qa(data_dir, half):
+    """COCO-QA's questions about the photographs of train2014 or val2014."""
+    folder = {"train": "train", "val": "test"}[half]
+    columns = [
+        _lines(data_dir, f"{folder}/{name}.txt")
+        for name in ("img_ids", "questions", "answers", "types")
+    ]
+    if len({len(column) for column in columns}) > 1:
+        raise FileNotFoundError(
+            f"COCO-QA's files of {folder} have {[len(column) for column in columns]} lines: they "
+            f"are not whole. Download {COCO_QA} again."
+        )
+    return [
+        Question(_name(half, number), text, answer, COCO_QA_TYPES[int(kind)])
+        for number, text, answer, kind in zip(*columns, strict=True)
+    ]
+
+
+def _lines(data_dir, name):
+    """The lines of a file of COCO-QA's archive."""
+    for place in (data_dir / "cocoqa" / name, data_dir / name):
+        if place.exists():
+            return place.read_text(encoding="utf-8").splitlines()
+    archive = fetch(COCO_QA, None, data_dir / Path(COCO_QA).name)
+    with zipfile.ZipFile(archive) as files:
+        inside = next(each for each in files.namelist() if f"/{each}".endswith(f"/{name}"))
+        return files.read(inside).decode("utf-8").splitlines()
+
+
+def _vqa(data_dir, half):
+    """VQA v2's questions about the photographs of train2014 or val2014."""
+    title = half.title()
+    asked = _json(data_dir, f"v2_OpenEnded_mscoco_{half}2014_questions.json", f"Questions_{title}")
+    answered = _json(data_dir, f"v2_mscoco_{half}2014_annotations.json", f"Annotations_{title}")
+    texts = {each["question_id"]: each["question"] for each in asked["questions"]}
+    return [
+        Question(
+            _name(half, each["image_id"]),
+            texts[each["question_id"]],
+            each["multiple_choice_answer"],
+            each["answer_type"],
+            tuple(person["answer"] for person in each["answers"]),
+        )
+        for each in answered["annotations"]
+    ]
+
+
+def _json(data_dir, name, archive):
+    """A file of VQA v2, from the archive that it is published in."""
+    if (data_dir / name).exists():
+        return json.loads((data_dir / name).read_text(encoding="utf-8"))
+    archive = f"v2_{archive}_mscoco.zip"
+    with zipfile.ZipFile(fetch(f"{VQA}/{archive}", None, data_dir / archive)) as files:
+        return json.loads(files.read(name))
