@@ -1,16 +1,20 @@
 """What all pages share: the theme, the head of the site, links, messages, cards, small tables."""
 
+import base64
 import inspect
 import textwrap
 import uuid
 from contextlib import contextmanager
 from datetime import date
+from functools import wraps
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 import gradio as gr
-from gradio.utils import get_upload_folder
+from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder, is_in_or_equal
+from pydantic import ValidationError, validate_call
 
 from shared import tables
 from shared.plots import PALETTE
@@ -395,8 +399,96 @@ def refusals(*errors):
         raise gr.Error(str(problem), print_exception=False) from None
 
 
+KINDS = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a finite number",
+    "list": "a list",
+    "dict": "an object",
+    "model": "a file; with gradio_client, handle_file(path)",
+}
+
+
+def api(fn, **options):
+    """Publish a function as an API event; arguments that do not fit its types get a sentence.
+
+    Args:
+        fn: Function with type hints, the arguments of the event by name, and a docstring.
+        options: For `gr.api`.
+    """
+    checked = validate_call(fn)
+
+    @wraps(fn)
+    def event(*arguments):
+        try:
+            return checked(*arguments)
+        except ValidationError as problem:
+            raise gr.Error(_misfit(problem.errors()[0], fn), print_exception=False) from None
+
+    gr.api(event, api_name=fn.__name__, **options)
+
+
+def _misfit(found, fn):
+    """What is wrong with an argument, from an error of pydantic's."""
+    if found["type"] == "unexpected_positional_argument":
+        return "There are more arguments than this event has."
+    place, *inner = found["loc"]
+    name = list(inspect.signature(fn).parameters)[place] if isinstance(place, int) else place
+    if found["type"] == "missing_argument":
+        return f"{name} is missing."
+    item = f", number {inner[0] + 1}," if inner and isinstance(inner[0], int) else ""
+    kind = "model" if inner and isinstance(inner[-1], str) else found["type"].split("_")[0]
+    if kind == "literal":
+        wanted = found["ctx"]["expected"].replace("'", "")
+    else:
+        wanted = KINDS.get(kind, "of another kind")
+    return f"{name}{item} must be {wanted}."
+
+
 def download_path(name):
     """Where to write a file for the visitor to fetch: it is deleted after about an hour."""
     folder = Path(get_upload_folder()) / uuid.uuid4().hex
     folder.mkdir(parents=True)
     return folder / name
+
+
+class _Frame(ImageData):
+    def model_dump(self, **options):
+        """All but a webcam's frame: Gradio keeps this of the last value for a session."""
+        found = super().model_dump(**options)
+        if (found.get("url") or "").startswith("data:"):
+            found["url"] = None
+        return found
+
+
+class Photo(gr.Image):
+    """A photo as it came: the path of an upload, or the bytes of a webcam's frame.
+
+    `gr.Image` opens the file before any event does, and fails with a trace where it is no photo.
+    """
+
+    data_model = _Frame
+    is_template = True  # in the browser it is a `gr.Image`
+
+    def preprocess(self, payload):
+        if payload is None:
+            return None
+        if (payload.url or "").startswith("data:image/") and not payload.path:
+            try:
+                return base64.b64decode(payload.url.partition(",")[2])
+            except ValueError:
+                return b""
+        return payload.path
+
+
+def sent_file(value):
+    """The path of a file that the caller of an API event sent, a `gr.FileData`.
+
+    Raises:
+        gr.Error: if it is anything else, such as a file of this machine.
+    """
+    path = value.path
+    if not path or not is_in_or_equal(path, get_upload_folder()):
+        raise gr.Error(f"A photo must be {KINDS['model']}.", print_exception=False)
+    return path

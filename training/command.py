@@ -26,6 +26,11 @@ def data_folder(chosen):
     return chosen or settings.read().data
 
 
+def language_model_folder(corpus):
+    """Where the language model of a corpus is kept: outside the repository, nothing ships it."""
+    return settings.read().data / "language-models" / corpus
+
+
 def old_card(folder):
     """The card of the bundle that stands in a folder, empty without one."""
     try:

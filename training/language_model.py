@@ -22,7 +22,7 @@ import numpy as np
 import typer
 from keras import ops
 
-from shared import bundle, settings
+from shared import bundle
 from shared.layers import LSTMCell, Recurrent
 from shared.text import UNKNOWN, WordTokenizer, clean
 from training.command import (
@@ -33,6 +33,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    language_model_folder,
     print_metrics,
     run,
 )
@@ -48,8 +49,8 @@ END = 2  # the word that ends a passage, after padding and unknown
 RECIPES = {
     "reviews": {
         "vocabulary": 20_000,
-        "network": {"dimensions": 256, "units": 512, "samples": 2_000, "rows": 64, "dropout": 0.1},
-        "passes": 3,
+        "network": {"dimensions": 256, "units": 384, "samples": 2_000, "rows": 64, "dropout": 0.1},
+        "passes": 4,
         "parts": 8,
         "rate": 2e-3,
     },
@@ -215,11 +216,6 @@ class LanguageModel(keras.Model):
 
     def get_config(self):
         return {**super().get_config(), **self.options}
-
-
-def folder_of(corpus):
-    """Where the language model of a corpus is kept."""
-    return settings.read().data / "language-models" / corpus
 
 
 def read_reviews(data_dir):
@@ -410,7 +406,7 @@ def train(
     """Fit a language model and write its bundle; a run that was stopped goes on."""
     recipe = dict(RECIPES[corpus.value])
     recipe["passes"] = passes or recipe["passes"]
-    output = output or (Path("language-model") if input else folder_of(corpus.value))
+    output = output or (Path("language-model") if input else language_model_folder(corpus.value))
     tokenizer, data = read_corpus(corpus.value, data_folder(data_dir), input)
     content = b"".join(passage.tobytes() for passage in data["training"])
     work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/language_model"
@@ -460,7 +456,7 @@ def evaluate(
     as_json: AsJson = False,
 ):
     """Perplexity of a language model on the parts that it was not trained on, or on a file."""
-    model = model or folder_of(corpus.value)
+    model = model or language_model_folder(corpus.value)
     card, tokenizer = bundle.read_card(model), WordTokenizer.load(model / "tokenizer.json")
     network = LanguageModel(**card["variants"]["lstm"]["network"])
     network.build()

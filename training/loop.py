@@ -55,6 +55,33 @@ class Batches:
         return map(self.make, range(self.count))
 
 
+class Layerwise(keras.optimizers.Adam):
+    """Adam with a pace of its own for each layer: discriminative rates and gradual unfreezing.
+
+    Source: Howard & Ruder 2018, sections 3.2 and 3.3.
+
+    Args:
+        learning_rate: A rate or schedule.
+        paces: Dict from the name of a layer of the model to its share of the rate, and the step
+            from which it is fitted at all.
+        **kwargs: Of Adam.
+    """
+
+    def __init__(self, learning_rate, paces, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.paces = paces
+
+    # Not `update_step`: TensorFlow hands that its own variables, which have no path.
+    def _backend_update_step(self, gradients, variables, learning_rate):
+        for gradient, variable in zip(gradients, variables, strict=True):
+            share, first = self.paces[variable.path.split("/")[1]]
+            rate = learning_rate * share * ops.cast(self.iterations >= first, "float32")
+            super()._backend_update_step([gradient], [variable], rate)
+
+    def get_config(self):
+        return {**super().get_config(), "paces": self.paces}
+
+
 def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verbose=1):
     """Fit a compiled, built model, keep the weights of its best epoch and resume where it stopped.
 

@@ -1,8 +1,10 @@
 """Movie-review sentiment: `python -m training.sentiment train|evaluate`.
 
 `train` learns word vectors from all training and unlabelled reviews, fits the n-gram baseline,
-then the network with each cell under one recipe, scores everything once on the official test
-split and writes `models/sentiment`. `evaluate` scores the shipped bundle, or any JSONL file.
+then the network with each cell under one recipe, and a larger LSTM that starts from a language
+model (`python -m training.language_model train`) if there is one; it scores everything once on
+the official test split and writes `models/sentiment`. `evaluate` scores the shipped bundle, or
+any JSONL file.
 """
 
 import json
@@ -27,6 +29,7 @@ from training.command import (
     WorkDir,
     commit,
     data_folder,
+    language_model_folder,
     old_card,
     print_metrics,
     run,
@@ -38,11 +41,12 @@ log = logging.getLogger(__name__)
 
 
 class Cell(StrEnum):
-    """The cells that the network comes with."""
+    """The networks: one with each cell, and the LSTM that has learned the language first."""
 
     rnn = "rnn"
     gru = "gru"
     lstm = "lstm"
+    pretrained = "pretrained"
 
 
 # The recipe, the same for every cell; chosen on the validation reviews only.
@@ -50,6 +54,10 @@ VOCABULARY, DIMENSIONS, UNITS = 16_000, 64, 128
 WORDS = 400  # read of each review in training; answers read up to predictor.LONGEST
 BATCH, EPOCHS, RATE = 64, 4, 2e-3
 NGRAMS = 30_000
+# The same for the LSTM that starts from a language model. Its layers are let go one after the
+# other, and the lower ones change less: share of the rate, and the epoch from which on.
+PRETRAINED_EPOCHS, PRETRAINED_RATE = 5, 1e-3
+PACES = {"head": (1.0, 0), "recurrent": (0.5, 0.5), "embedding": (0.25, 1)}
 
 Input = Annotated[Path | None, typer.Option(help='Your own reviews: JSONL rows {"text", "label"}.')]
 
@@ -206,16 +214,18 @@ def fit_baseline(training, tokenizer):
     return {names[n]: float(weights[n]) for n in kept}, float(regression.intercept_[0])
 
 
-def fit_network(cell, data, vectors, folder, seed, epochs=EPOCHS, verbose=1):
-    """Fit the network with a cell.
+def fit_network(options, data, start, folder, seed, epochs, rate, paces=None, verbose=1):
+    """Fit the network.
 
     Args:
-        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        options: Arguments of the network.
         data: Dict with `"training"` and `"validation"`: lists of word numbers, and labels.
-        vectors: Array `(vocabulary, dimensions)` to start from.
+        start: Dict from weights, such as `"embedding/embeddings"`, to arrays to start from.
         folder: Path of the checkpoints.
         seed: Integer: initial weights, dropout and order of the batches.
         epochs: Most epochs.
+        rate: The highest learning rate.
+        paces: As `PACES`, or None for one pace.
         verbose: As in `loop.fit`.
 
     Returns:
@@ -225,22 +235,25 @@ def fit_network(cell, data, vectors, folder, seed, epochs=EPOCHS, verbose=1):
 
     from apps.sentiment.model import SentimentNetwork
     from apps.sentiment.predictor import Predictor
-    from training.loop import Batches, fit
+    from training.loop import Batches, Layerwise, fit
 
     keras.utils.set_random_seed(seed)
     sequences, labels = data["training"]
     sequences = [sequence[:WORDS] for sequence in sequences]
     lengths = np.array([len(sequence) for sequence in sequences])
-    network = SentimentNetwork(
-        cell, vocabulary=len(vectors), dimensions=vectors.shape[1], units=UNITS, seed=seed
-    )
+    network = SentimentNetwork(**options, seed=seed)
     network.build((None, None))
-    network.embedding.embeddings.assign(vectors)
+    for variable in network.trainable_variables:
+        name = variable.path.partition("/")[2]
+        if name in start:
+            variable.assign(start[name])
     per_epoch = max(1, len(sequences) // BATCH)
+    schedule = keras.optimizers.schedules.CosineDecay(rate, per_epoch * epochs)
+    first = {name: (share, epoch * per_epoch) for name, (share, epoch) in (paces or {}).items()}
     network.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(RATE, per_epoch * epochs), clipnorm=1.0
-        ),
+        optimizer=Layerwise(schedule, first, clipnorm=1.0)
+        if paces
+        else keras.optimizers.Adam(schedule, clipnorm=1.0),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=True,
     )
@@ -269,8 +282,8 @@ def fit_network(cell, data, vectors, folder, seed, epochs=EPOCHS, verbose=1):
         loss = np.logaddexp(0, np.where(truth > 0.5, -1, 1) * log_odds).mean()
         return {"score": float(np.mean((log_odds > 0) == (truth > 0.5))), "nll": float(loss)}
 
-    recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": RATE, "words": WORDS}
-    recipe["examples"] = len(sequences)
+    recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": rate, "words": WORDS}
+    recipe |= {"examples": len(sequences), "paces": paces}
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, verbose=verbose)
     return network, record
 
@@ -282,7 +295,10 @@ def train(
     cell: Annotated[list[Cell] | None, typer.Option(help="Only these cells (repeatable).")] = None,
     output: Output = None,
     work_dir: WorkDir = None,
-    epochs: Annotated[int, typer.Option(min=1)] = EPOCHS,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
+    language_model: Annotated[
+        Path | None, typer.Option(help="Bundle that the pretrained network starts from.")
+    ] = None,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -312,21 +328,73 @@ def train(
     baseline_minutes = (time.perf_counter() - start) / 60
     output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(output / "tokenizer.json")
-    encoded = {
-        name: (tokenizer.encode([review.text for review in part]), labels_of(part))
-        for name, part in (("training", training), ("validation", validation), ("test", test or []))
-    }
+    parts = (("training", training), ("validation", validation), ("test", test or []))
+
+    def encode(tokenizer):
+        return {
+            name: (tokenizer.encode([review.text for review in part]), labels_of(part))
+            for name, part in parts
+        }
+
+    encoded = encode(tokenizer)
     card = _new_card(output, seed, training, validation, test)
     card["baseline"] = _write_baseline(output, tokenizer, weights, bias, validation, test)
     card["baseline"]["minutes"] = round(baseline_minutes, 1)
+    source = language_model or language_model_folder("reviews")
+    if not cell and not source.exists():
+        log.info("no language model at %s: the pretrained network is left out", source)
+        cell = [name for name in Cell if name is not Cell.pretrained]
     for name in cell or list(Cell):
-        network, record = fit_network(
-            name.value, encoded, vectors, work_dir / name.value, seed, epochs
-        )
-        card["variants"][name.value] = _write_variant(output, network, record, encoded, test)
+        if name is Cell.pretrained:
+            options, words, start = pretrained(source)
+            words.save(output / f"{name}.tokenizer.json")
+            network, record = fit_network(
+                options, encode(words), start, work_dir / name.value, seed,
+                epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
+            )  # fmt: skip
+            details = _write_variant(output, name.value, network, record, encode(words), test)
+            about = bundle.read_card(source)
+            details["language_model"] = {
+                "words": about["training_words"],
+                **about["variants"]["lstm"],
+            }
+        else:
+            options = {"cell": name.value, "vocabulary": len(vectors), "units": UNITS}
+            options["dimensions"] = vectors.shape[1]
+            start = {"embedding/embeddings": vectors}
+            network, record = fit_network(
+                options, encoded, start, work_dir / name.value, seed, epochs or EPOCHS, RATE
+            )
+            details = _write_variant(output, name.value, network, record, encoded, test)
+        card["variants"][name.value] = details
         bundle.write_card(output, card)
     metrics = {name: details["accuracy"] for name, details in card["variants"].items()}
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
+
+
+def pretrained(folder):
+    """What the network takes over from a language model.
+
+    Args:
+        folder: Path of a bundle of `training.language_model`.
+
+    Returns:
+        The network's options, the `WordTokenizer`, and the weights to start from.
+
+    Raises:
+        BundleError: if there is none; the message says how to fit one.
+    """
+    try:
+        arrays = bundle.load_arrays(folder / "lstm.safetensors")
+        network = bundle.read_card(folder)["variants"]["lstm"]["network"]
+    except bundle.BundleError as problem:
+        raise bundle.BundleError(
+            f"There is no language model in {folder}. Fit one first: "
+            "python -m training.language_model train"
+        ) from problem
+    options = {name: network[name] for name in ("vocabulary", "dimensions", "units")}
+    start = {path.partition("/")[2]: array for path, array in arrays.items()}
+    return {"cell": "lstm", **options}, WordTokenizer.load(folder / "tokenizer.json"), start
 
 
 def _new_card(output, seed, training, validation, test):
@@ -385,17 +453,16 @@ def _logit(baseline, reviews):
     return np.log(probabilities) - np.log1p(-probabilities)
 
 
-def _write_variant(output, network, record, encoded, test):
+def _write_variant(output, name, network, record, encoded, test):
     from apps.sentiment.predictor import Predictor
 
-    cell = network.options["cell"]
     bundle.save_arrays(
-        output / f"{cell}.safetensors",
+        output / f"{name}.safetensors",
         bundle.weights_of(network),
         quantised=[network.embedding.embeddings.path],
     )
     # Everything is measured on the weights as they were stored.
-    bundle.set_weights(network, bundle.load_arrays(output / f"{cell}.safetensors"))
+    bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor = Predictor(network, None, 1.0, {})
     held_out, truth = encoded["validation"]
     predictor.temperature = fit_temperature(predictor.log_odds(held_out), truth)
@@ -411,9 +478,9 @@ def _write_variant(output, network, record, encoded, test):
         "epochs": len(record["epochs"]),
         "best_epoch": record["best"] + 1,
         "minutes": round(record["minutes"], 1),
-        "command": f"python -m training.sentiment train --cell {cell}",
+        "command": f"python -m training.sentiment train --cell {name}",
     }
-    log.info("%s: %s", cell, json.dumps(details))
+    log.info("%s: %s", name, json.dumps(details))
     return details
 
 

@@ -560,7 +560,7 @@ def _api(predictor):
         }
 
     for event in (analogy, calculate, neighbours, likeness, odd_one_out, path, association):
-        gr.api(event, concurrency_id="compute", concurrency_limit=2)
+        page.api(event, concurrency_id="compute", concurrency_limit=2)
 
 
 def _plain(near):

@@ -426,8 +426,8 @@ def _api(settings):
             "notes": list(made.notes),
         }
 
-    gr.api(forecast, api_name="forecast", concurrency_id="compute", concurrency_limit=2)
-    gr.api(backtest, api_name="backtest", concurrency_id="compute", concurrency_limit=2)
+    page.api(forecast, concurrency_id="compute", concurrency_limit=2)
+    page.api(backtest, concurrency_id="compute", concurrency_limit=2)
 
 
 def _given(text, settings):

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from apps.sentiment.model import CELLS, SentimentNetwork
+from apps.sentiment.model import SentimentNetwork
 from shared import bundle
 from shared.compiled import Compiled
 from shared.text import UNKNOWN, WordTokenizer, clean, fitting, pad
@@ -126,18 +126,15 @@ class Predictor:
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
-        """The network with a cell, read once per process.
+        """A network of a bundle, read once per process.
 
         Args:
-            variant: `"lstm"`, `"gru"` or `"rnn"`.
+            variant: One of the card's variants, such as `"lstm"`, `"gru"` or `"rnn"`.
             folder: Path of a bundle; the shipped one if None.
 
         Raises:
-            ValueError: if there is no such variant.
-            BundleError: if its files are missing or damaged.
+            BundleError: if there is no such variant, or its files are missing or damaged.
         """
-        if variant not in CELLS:
-            raise ValueError(f"`variant` must be one of {list(CELLS)}. Received: {variant!r}")
         with cls._lock:
             return _load(variant, folder or FOLDER)
 
@@ -313,19 +310,22 @@ class Predictor:
 @cache
 def _load(variant, folder):
     card = bundle.read_card(folder)
-    arrays = bundle.load_arrays(folder / f"{variant}.safetensors")
     if variant not in card["variants"]:
-        raise bundle.BundleError(f"The bundle {folder.name} has no network with cell {variant}.")
+        raise bundle.BundleError(f"The bundle {folder.name} has no network {variant}.")
     details = card["variants"][variant]
+    arrays = bundle.load_arrays(folder / f"{variant}.safetensors")
     network = SentimentNetwork(**details["network"])
     network.build((None, None))
     bundle.set_weights(network, arrays)
-    return Predictor(network, _tokenizer(folder), details["temperature"], card)
+    # A network that started from a language model has that one's words.
+    own = folder / f"{variant}.tokenizer.json"
+    words = _tokenizer(own if own.exists() else folder / "tokenizer.json")
+    return Predictor(network, words, details["temperature"], card)
 
 
 @cache
-def _tokenizer(folder):
-    return WordTokenizer.load(folder / "tokenizer.json")
+def _tokenizer(path):
+    return WordTokenizer.load(path)
 
 
 class Baseline:
@@ -359,7 +359,9 @@ class Baseline:
         except (OSError, ValueError) as error:
             raise bundle.BundleError(f"The n-grams of {folder.name} cannot be read.") from error
         details = bundle.read_card(folder)["baseline"]
-        return cls(weights, details["bias"], details["temperature"], _tokenizer(folder))
+        return cls(
+            weights, details["bias"], details["temperature"], _tokenizer(folder / "tokenizer.json")
+        )
 
     def predict(self, texts):
         """Probabilities that reviews are positive: a float for a text, `(texts,)` for a list."""

@@ -255,7 +255,6 @@ def _api(settings):
             the log-odds), running (the probability after each word), and notes.
         """
         with page.refusals(_models().InputError, bundle.BundleError):
-            _check_cell(cell)
             reading = _read(text, cell, settings)
         return {
             "probability": reading.probability,
@@ -278,9 +277,6 @@ def _api(settings):
             For each review probability and label, or a note that says why it was not read.
         """
         with page.refusals(_models().InputError, bundle.BundleError):
-            _check_cell(cell)
-            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-                raise _models().InputError("texts must be a list of strings.")
             if len(texts) > settings.max_rows:
                 most = f"At most {settings.max_rows:,} texts are answered at once."
                 raise _models().InputError(most)
@@ -290,10 +286,5 @@ def _api(settings):
             for value, said, note in scored
         ]
 
-    gr.api(sentiment, concurrency_id="compute", concurrency_limit=2)
-    gr.api(sentiment_batch, concurrency_id="batch", concurrency_limit=1)
-
-
-def _check_cell(cell):
-    if cell not in CELLS:
-        raise _models().InputError("cell must be lstm, gru or rnn.")
+    page.api(sentiment, concurrency_id="compute", concurrency_limit=2)
+    page.api(sentiment_batch, concurrency_id="batch", concurrency_limit=1)

@@ -320,7 +320,6 @@ def _api(card, settings):
         """
         models = _models()
         with page.refusals(models.InputError, bundle.BundleError):
-            _check_network(network)
             models.check_search(width, penalty)
             found = models.Predictor.load(network).translate(text, width, penalty)
             reasons = _doubts(found, card)
@@ -345,9 +344,6 @@ def _api(card, settings):
         """
         models = _models()
         with page.refusals(models.InputError, bundle.BundleError):
-            _check_network(network)
-            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-                raise models.InputError("texts must be a list of strings.")
             if len(texts) > settings.max_rows:
                 most = f"At most {settings.max_rows:,} texts are translated at once."
                 raise models.InputError(most)
@@ -357,8 +353,8 @@ def _api(card, settings):
             for french, sure, note in rows
         ]
 
-    gr.api(translate, concurrency_id="compute", concurrency_limit=2)
-    gr.api(translate_batch, concurrency_id="batch", concurrency_limit=1)
+    page.api(translate, concurrency_id="compute", concurrency_limit=2)
+    page.api(translate_batch, concurrency_id="batch", concurrency_limit=1)
 
 
 def _plain(sentence, notes):
@@ -380,8 +376,3 @@ def _plain(sentence, notes):
             for each in sentence.hypotheses
         ],
     }
-
-
-def _check_network(network):
-    if network not in NETWORKS:
-        raise _models().InputError(f"network must be one of {', '.join(NETWORKS)}.")

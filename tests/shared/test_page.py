@@ -1,6 +1,8 @@
 import re
+from typing import Literal
 
 import gradio as gr
+import pytest
 
 from shared import page
 from shared.layers import LSTMCell
@@ -64,3 +66,71 @@ def test_tabs_within_a_page_have_addresses_of_two_parts():
         page.link_button(inner, knob=gr.Number())
     assert page._address(outer) == {"tab": "cells"}
     assert page._address(inner) == {"tab": "cells", "lesson": "race"}
+
+
+def test_an_upload_comes_as_its_path_whatever_is_in_it(tmp_path):
+    path = tmp_path / "letter.jpg"
+    path.write_bytes(b"This is a letter.")
+    photo = page.Photo()
+    payload = photo.data_model(path=str(path), orig_name="letter.jpg")
+    assert photo.preprocess(payload) == str(path)
+    assert photo.preprocess(None) is None
+    assert photo.get_block_name() == "image"
+
+
+def test_a_webcam_s_frame_comes_as_bytes_and_is_not_kept():
+    photo = page.Photo(sources=["webcam"], streaming=True)
+    frame = photo.data_model(url="data:image/jpeg;base64,aGVsbG8=")
+    assert photo.preprocess(frame) == b"hello"
+    assert "aGVsbG8" not in str(frame.model_dump())
+    assert photo.preprocess(photo.data_model(url="data:image/jpeg;base64,a")) == b""
+
+
+def test_only_what_was_sent_is_taken_for_a_file():
+    path = str(page.download_path("photo.jpg"))
+    assert page.sent_file(gr.FileData(path=path)) == path
+    for other in ("/etc/hostname", "app.py", "", f"{path}/../../../app.py"):
+        with pytest.raises(gr.Error, match="must be a file"):
+            page.sent_file(gr.FileData(path=other))
+
+
+def published(fn):
+    """What the site calls for an event of the API."""
+    with gr.Blocks() as site:
+        page.api(fn)
+    return next(iter(site.fns.values())).fn
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((3, [], 1, 1, "a"), "text must be text."),
+        (("a", "b", 1, 1, "a"), "rows must be a list."),
+        (("a", ["b", None], 1, 1, "a"), "rows, number 2, must be text."),
+        (("a", [], "many", 1, "a"), "count must be a whole number."),
+        (("a", [], 1.5, 1, "a"), "count must be a whole number."),
+        (("a", [], 1, "wide", "a"), "size must be a number."),
+        (("a", [], 1, 1, "c"), "kind must be a or b."),
+        (("a", [], 1, 1, "a", {"name": "x"}), "photo must be a file; "),
+        (("a", [], 1, 1, "a", "/etc/hostname"), "photo must be a file; "),
+        ((), "text is missing."),
+        (("a", [], 1, 1, "a", None, "more"), "more arguments"),
+    ],
+)
+def test_an_argument_of_another_kind_gets_a_sentence(arguments, sentence):
+    def event(
+        text: str,
+        rows: list[str],
+        count: int,
+        size: float,
+        kind: Literal["a", "b"],
+        photo: gr.FileData | None = None,
+    ) -> dict:
+        """An event."""
+        return {"count": count}
+
+    called = published(event)
+    assert called("a", ["b"], 2, 1.5, "b") == {"count": 2}
+    with pytest.raises(gr.Error) as refused:
+        called(*arguments)
+    assert refused.value.message.startswith(sentence) or sentence in refused.value.message

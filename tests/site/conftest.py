@@ -68,7 +68,7 @@ def _start(log):
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     address = f"http://127.0.0.1:{port}"
-    for _ in range(240):
+    for _ in range(600):
         if process.poll() is not None:
             break
         try:
@@ -76,6 +76,7 @@ def _start(log):
                 return {"address": address, "process": process.pid}
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.25)
+    process.kill()
     pytest.fail(f"the site did not start:\n{log.read_text()}")
 
 

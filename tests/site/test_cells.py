@@ -372,7 +372,7 @@ def test_the_lessons_answer_programs(client):
     ("arguments", "api_name", "sentence"),
     [
         (("1 2 x",), "/cells_unrolled", "“x” is not a number"),
-        (("1 2", "cnn"), "/cells_unrolled", "must be one of"),
+        (("1 2", "cnn"), "/cells_unrolled", "cell must be rnn, lstm"),
         ((0.9, 1.0, 10**6), "/cells_one_line", "must lie between 2 and 500"),
         (("rnn", 0), "/cells_gradients", "must lie between 1 and 400"),
     ],

@@ -93,13 +93,18 @@ def test_a_bundle_gives_the_answers_that_were_measured(trained):
 
 
 def test_a_stopped_run_goes_on_from_its_checkpoint(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(sentiment, "UNITS", 12)
     data = [row["text"] for row in reviews(130, seed=3)]
     tokenizer, vectors = sentiment.learn_vectors(data, tmp_path / "vectors", 0)
     labels = np.array([row["label"] for row in reviews(130, seed=3)], "float32")
     encoded = (tokenizer.encode(data), labels)
     parts = {"training": encoded, "validation": encoded}
-    fit = lambda folder: sentiment.fit_network("rnn", parts, vectors, folder, 0, 2, verbose=0)  # noqa: E731
+    options = {"cell": "rnn", "vocabulary": len(vectors), "dimensions": vectors.shape[1]}
+    start = {"embedding/embeddings": vectors}
+
+    def fit(folder):
+        small = {**options, "units": 12}
+        return sentiment.fit_network(small, parts, start, folder, 0, 2, 2e-3, verbose=0)
+
     whole, record = fit(tmp_path / "whole")
 
     from training import loop
@@ -119,6 +124,50 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(trained, tmp_path, monkeypatc
     assert len(again["epochs"]) == len(record["epochs"]) == 2
     for mine, other in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_a_network_starts_from_a_language_model(trained, tmp_path, monkeypatch):
+    from training import language_model
+
+    lines = tmp_path / "lines.txt"
+    lines.write_text("\n".join(row["text"] for row in reviews(60, seed=4)), encoding="utf-8")
+    recipe = {
+        "vocabulary": 60,
+        "network": {"dimensions": 6, "units": 8, "rows": 2},
+        "passes": 1,
+        "parts": 1,
+        "rate": 1e-2,
+    }
+    monkeypatch.setitem(language_model.RECIPES, "reviews", recipe)
+    arguments = {"data_dir": tmp_path, "input": lines, "corpus": language_model.Corpus.reviews}
+    language_model.train(**arguments, output=tmp_path / "lm", work_dir=tmp_path / "work")
+    paces = {"head": (1, 0), "recurrent": (0, 0), "embedding": (1, 9)}
+    monkeypatch.setattr(sentiment, "PACES", paces)
+    arguments = ["--cell", "pretrained", "--epochs", "1", "--language-model", tmp_path / "lm"]
+    arguments += ["--output", tmp_path / "bundle", "--work-dir", tmp_path]
+    result = run("train", "--input", trained / "rows.jsonl", *arguments)
+    assert result.exit_code == 0, result.output
+    card = bundle.read_card(tmp_path / "bundle")["variants"]["pretrained"]
+    assert card["language_model"]["validation_perplexity"] > 1
+    learned = bundle.load_arrays(tmp_path / "lm" / "lstm.safetensors")
+    taken = bundle.load_arrays(tmp_path / "bundle" / "pretrained.safetensors")
+    # Layers without a pace, or before their epoch, are as the language model left them.
+    for name in ("embedding/embeddings", "recurrent/cell/recurrent_kernel"):
+        before, after = learned[f"language_model/{name}"], taken[f"sentiment/{name}"]
+        np.testing.assert_allclose(before, after, atol=2e-3)
+    predictor = Predictor.load("pretrained", tmp_path / "bundle")
+    assert predictor.tokenizer.words[:3] == ["[PAD]", "[UNK]", "[END]"]
+    assert 0 < predictor.predict("A wonderful film.") < 1
+
+
+def test_without_a_language_model_the_command_says_how_to_fit_one(trained, tmp_path):
+    rows, nowhere = trained / "rows.jsonl", tmp_path / "nowhere"
+    arguments = ("--language-model", nowhere, "--output", tmp_path, "--work-dir", tmp_path)
+    with pytest.raises(bundle.BundleError, match="python -m training.language_model train"):
+        sentiment.pretrained(nowhere)
+    result = run("train", "--input", rows, "--cell", "pretrained", *arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, bundle.BundleError)
 
 
 @pytest.mark.parametrize(

@@ -286,4 +286,4 @@ def _api():
                 "held_written": predictor.write(held, count, hold, seed=seed),
             }
 
-    gr.api(cells_hold, concurrency_id="compute", concurrency_limit=2)
+    page.api(cells_hold, concurrency_id="compute", concurrency_limit=2)

@@ -207,7 +207,7 @@ def _api():
             "broken": found.broken,
         }
 
-    gr.api(cells_gradients, concurrency_id="compute", concurrency_limit=2)
+    page.api(cells_gradients, concurrency_id="compute", concurrency_limit=2)
 
 
 def _numbers(values):

@@ -155,4 +155,4 @@ def _api():
             "weights": None if look.weights is None else look.weights.astype(float).tolist(),
         }
 
-    gr.api(cells_recall, concurrency_id="race", concurrency_limit=2)
+    page.api(cells_recall, concurrency_id="race", concurrency_limit=2)

@@ -315,4 +315,4 @@ def _api():
             "gradients": [v if math.isfinite(v) else None for v in runner.gradients[-1].tolist()],
         }
 
-    gr.api(cells_race, concurrency_id="race", concurrency_limit=2)
+    page.api(cells_race, concurrency_id="race", concurrency_limit=2)

@@ -179,4 +179,4 @@ def _api():
         output += [None] * (len(response.output) - len(output))
         return {"growth": response.growth, "output": output, "overflow": blown}
 
-    gr.api(cells_one_line, concurrency_id="compute", concurrency_limit=2)
+    page.api(cells_one_line, concurrency_id="compute", concurrency_limit=2)

@@ -133,4 +133,4 @@ def _api():
             "weights": [weight.tolist() for weight in result.weights],
         }
 
-    gr.api(cells_unrolled, concurrency_id="compute", concurrency_limit=2)
+    page.api(cells_unrolled, concurrency_id="compute", concurrency_limit=2)
