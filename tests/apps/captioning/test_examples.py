@@ -1,0 +1,33 @@
+import pytest
+
+from apps.captioning.examples import EXAMPLES, judged
+from apps.captioning.scores import words_of
+from shared import images
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+def test_every_example_is_a_photo_with_five_captions(key):
+    example = EXAMPLES[key]
+    assert images.squash(images.read(example.path)).shape == (224, 224, 3)
+    assert len({" ".join(words_of(line)) for line in example.references}) == 5
+
+
+def test_a_reference_itself_scores_in_full_and_above_people():
+    mine, people = judged(EXAMPLES["lion"].references[0].upper(), "lion")
+    assert [mine[f"bleu{n}"] for n in range(1, 5)] == pytest.approx([100] * 4)
+    assert mine["rouge_l"] == 1
+    assert mine["cider"] > people["cider"] > 0
+    assert 0 < people["bleu1"] < 100
+
+
+def test_words_of_a_caption_count_as_in_bleu_1():
+    # “an orange flower” stands in a reference; “dog” in none: 3 of 4 words. The closest references
+    # have 8 words, so the brevity penalty is exp(1 - 8 / 4).
+    mine, _ = judged("An orange flower dog.", "flower")
+    assert mine["bleu1"] == pytest.approx(75 * 2.718281828**-1, abs=0.01)
+
+
+def test_words_that_describe_every_example_weigh_less():
+    common, _ = judged("A the in with.", "bus")
+    rare, _ = judged("A cartoon bus.", "bus")
+    assert rare["cider"] > 5 * common["cider"]

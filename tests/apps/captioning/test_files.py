@@ -1,0 +1,88 @@
+import io
+import zipfile
+
+import pytest
+
+from apps.captioning import files
+
+
+def packed(path, entries, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return path
+
+
+def contents(paths, most=100, largest=1000):
+    return list(files.read(files.listed(paths, most), largest))
+
+
+def test_files_and_what_is_in_archives_come_in_their_order(tmp_path):
+    box = packed(tmp_path / "box.ZIP", [("in/deep/b.png", b"b"), ("c.txt", b"c")])
+    found = contents([tmp_path / "a.jpg", box, str(tmp_path / "a.jpg")])
+    alone = ("a.jpg", str(tmp_path / "a.jpg"), "")
+    assert found == [alone, ("in/deep/b.png", b"b", ""), ("c.txt", b"c", ""), alone]
+
+
+def test_what_computers_add_is_left_out_and_a_name_leads_nowhere(tmp_path):
+    names = [
+        "__MACOSX/._a.jpg",
+        ".DS_Store",
+        "in/.hidden",
+        "in\\Thumbs\\.x",
+        "../../up.jpg",
+        "/etc/a",
+    ]
+    box = packed(tmp_path / "box.zip", [(name, b"x") for name in names])
+    before = sorted(tmp_path.rglob("*"))
+    assert [name for name, *_ in contents([box])] == ["../../up.jpg", "/etc/a"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_unpacks_to_too_much_is_left_unread(tmp_path):
+    bomb = packed(tmp_path / "bomb.zip", [("zeros", bytes(10**6)), ("fine", b"x")])
+    zeros, fine = contents([bomb])
+    assert zeros[1] is None and "unpacks to more than" in zeros[2]
+    assert fine == ("fine", b"x", "")
+    many = packed(tmp_path / "many.zip", [(str(n), bytes(900)) for n in range(20)])
+    found = contents([many])
+    assert sum(data is not None for _, data, _ in found) == 12  # at most 10,000 bytes and the last
+    assert "many.zip unpacks to more" in found[-1][2]
+
+
+def test_an_entry_that_lies_about_its_size_or_is_damaged_gets_a_sentence(tmp_path):
+    box = packed(
+        tmp_path / "box.zip", [("a", b"abcdefgh" * 50), ("b", b"good")], zipfile.ZIP_STORED
+    )
+    data = bytearray(box.read_bytes())
+    data[data.index(b"abcdefgh")] ^= 255
+    box.write_bytes(data)
+    damaged, good = contents([box])
+    assert damaged == ("a", None, "This photo is damaged in the zip. Pack it again.")
+    assert good[1] == b"good"
+
+
+def test_a_locked_entry_gets_a_sentence(tmp_path):
+    box = packed(tmp_path / "box.zip", [("a.jpg", b"x")])
+    data = bytearray(box.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag of encryption, in the directory
+    box.write_bytes(data)
+    ((_, content, problem),) = contents([box])
+    assert content is None and "locked with a password" in problem
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no archive at all"])
+def test_an_archive_that_is_none_is_refused(tmp_path, data):
+    (tmp_path / "box.zip").write_bytes(data)
+    with pytest.raises(files.FilesError, match="box.zip is not a zip"):
+        files.listed([tmp_path / "box.zip"], 9)
+
+
+def test_none_and_too_many_are_refused(tmp_path):
+    file = io.BytesIO()
+    zipfile.ZipFile(file, "w").close()
+    (tmp_path / "empty.zip").write_bytes(file.getvalue())
+    with pytest.raises(files.FilesError, match="no photo in this"):
+        files.listed([tmp_path / "empty.zip"], 9)
+    with pytest.raises(files.FilesError, match="3 photos; at most 2"):
+        files.listed([tmp_path / f"{n}.jpg" for n in range(3)], 2)
