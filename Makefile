@@ -44,6 +44,7 @@ bench: $(DEV) ## time the layers, the pages and the site beside the alternatives
 	$(PY) -m benchmarks.cells
 	$(PY) -m benchmarks.analogies
 	$(PY) -m benchmarks.site
+	$(PY) -m benchmarks.decoding
 
 train-sentiment: $(RUNTIME) ## retrain the sentiment models; ARGS="--cell gru --seed 1"
 	$(PY) -m training.sentiment train $(ARGS)

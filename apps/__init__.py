@@ -1,3 +1,3 @@
 """The applications, in the order of their tabs: each is a folder with a `tab.py`."""
 
-APPLICATIONS = ("sentiment", "forecasting", "cells", "analogies", "about")
+APPLICATIONS = ("sentiment", "translation", "forecasting", "cells", "analogies", "about")

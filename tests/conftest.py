@@ -28,7 +28,7 @@ def chromium() -> str:
 
 
 # Tests of the site run on two processes at once; these files make one half of the work.
-HALF = {"test_cells.py", "test_cells_race.py", "test_sentiment.py"}
+HALF = {"test_cells.py", "test_cells_race.py", "test_sentiment.py", "test_translation.py"}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -282,15 +282,18 @@ def scores(written, pairs, prefix=""):
     domains = sorted({pair.domain for pair in pairs})
     for domain in [None, *domains] if len(domains) > 1 else [None]:
         rows = [n for n, pair in enumerate(pairs) if domain in (None, pair.domain)]
-        most = max(len(pairs[row].targets) for row in rows)
-        references = [
-            [(pairs[row].targets[n : n + 1] or (None,))[0] for row in rows] for n in range(most)
-        ]
+        references = _references([pairs[row] for row in rows])
         name = f"_{domain}" if domain else ""
         for key, metric in (("bleu", BLEU()), ("chrf", CHRF())):
             score = metric.corpus_score([written[row] for row in rows], references).score
             found[f"{prefix}{key}{name}"] = round(score, 2)
     return found
+
+
+def _references(pairs):
+    """The first reference of every pair, then the second where there is one, and so on."""
+    most = max(len(pair.targets) for pair in pairs)
+    return [[(pair.targets[n : n + 1] or (None,))[0] for pair in pairs] for n in range(most)]
 
 
 def by_length(written, pairs):
@@ -323,12 +326,12 @@ def remember(pairs, output):
     }
 
 
-def signature():
-    """How sacrebleu scored: version, tokenisation, smoothing."""
+def signature(pairs):
+    """How sacrebleu scores these pairs: version, tokenisation, smoothing, number of references."""
     from sacrebleu.metrics import BLEU
 
     metric = BLEU()
-    metric.corpus_score(["a"], [["a"]])
+    metric.corpus_score([pair.targets[0] for pair in pairs], _references(pairs))
     return str(metric.get_signature())
 
 
@@ -347,7 +350,7 @@ def _new_card(output, seed, training, validation, test):
         "examples": len(test if official else validation),
         "training_examples": len(training),
         "validation_examples": len(validation),
-        "signature": signature(),
+        "signature": signature(test or validation),
         "licence": "Weights: Apache-2.0. Sentences: not shipped; Tatoeba CC BY 2.0 FR.",
         "limits": [
             "It has read short everyday sentences and captions of photographs: news, law and "
@@ -411,7 +414,7 @@ def evaluate(
         **scores(plain, pairs, "baseline_dictionary_"),
         "sentences": len(pairs),
         "sentences_per_second": round(len(pairs) / seconds, 1),
-        "signature": signature(),
+        "signature": signature(pairs),
     }
     print_metrics(metrics, as_json)
 

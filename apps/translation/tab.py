@@ -90,8 +90,8 @@ def build(tab, settings):
     beam = page.html(wide=True)
     page.section(
         "With attention and without",
-        "The same sentence through the other networks of the study: another cell, no attention, "
-        "and no attention with the sentence read from its end; and word for word, by dictionary.",
+        "The same sentence through the other networks of the study, smaller and trained for a "
+        "quarter as long, and word for word, by dictionary.",
     )
     comparison = page.html(page.note("This follows the first answer."))
     page.html(views.study(card))
@@ -298,7 +298,7 @@ def _rows(texts, network, card):
 
 
 def _api(card, settings):
-    networks = Literal["attention", "gru", "plain", "reversed"]
+    networks = Literal[tuple(card["variants"])]
 
     def translate(
         text: str, width: int = WIDTH, penalty: float = ALPHA, network: networks = "attention"
@@ -309,8 +309,8 @@ def _api(card, settings):
             text: English, up to 5,000 characters; line breaks are kept.
             width: Beam width, 1 (nearly greedy) to 8.
             penalty: Exponent of the length penalty, 0 to 2.
-            network: attention (the main one), gru, plain (no attention) or reversed (no
-                attention, the source read from its end).
+            network: attention (the main one), or a small one: plain (no attention), reversed
+                (no attention, the source read from its end).
 
         Returns:
             text (the French), confidence (geometric mean of the tokens' probabilities, None
@@ -336,7 +336,7 @@ def _api(card, settings):
 
         Args:
             texts: The texts, in English.
-            network: attention, gru, plain or reversed.
+            network: As for `translate`.
 
         Returns:
             For each text french, confidence (None where it was copied) and note, which says

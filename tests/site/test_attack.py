@@ -1,0 +1,154 @@
+"""Whatever is sent to the site gets an answer or a sentence: no trace, no path, no silence.
+
+`UNROLLED_FUZZ=1000` asks that often for every event; without it the test takes seconds.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+COUNT = int(os.environ.get("UNROLLED_FUZZ", 8))
+SECONDS = 60
+OUTSIDE = "http://127.0.0.1:9/secret.png"
+FILES = [
+    {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for path in ("/etc/passwd", "app.py", "../../etc/passwd", OUTSIDE)
+]
+HOSTILE = [
+    "",
+    " \t\n",
+    "\x00\x1b[31m",
+    "/etc/passwd",
+    "../../../etc/passwd",
+    "file:///etc/passwd",
+    OUTSIDE,
+    "=HYPERLINK(1)",
+    "<script>alert(1)</script>",
+    "{{7*7}} ${7*7} %s%n",
+    "\ud83d lone",
+    "a" * 100_000,
+    "word " * 5_000,
+    "👩‍👩‍👧‍👦" * 200,
+    "العربية עברית",
+    "NaN",
+    "1e999",
+]
+NUMBERS = [-1, 0, 1, 2, 3, 10, 12, 20, 50, 10**9, 10**30]
+TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=80))
+ANYTHING = st.one_of(
+    TEXTS,
+    st.none(),
+    st.booleans(),
+    st.sampled_from(NUMBERS),
+    st.floats(allow_nan=True),
+    st.lists(TEXTS, max_size=3),
+    st.sampled_from(FILES),
+    st.recursive(st.none(), lambda inner: st.lists(inner, max_size=2), max_leaves=20),
+)
+
+
+def fitting(kind):
+    """Values of the type that an event documents."""
+    if kind.startswith("Literal"):
+        return st.sampled_from(eval(kind.removeprefix("Literal")))  # the site's own description
+    if kind.startswith("list"):
+        return st.lists(TEXTS, max_size=5)
+    if kind == "int":
+        return st.sampled_from(NUMBERS)
+    if kind == "float":
+        return st.one_of(st.floats(-3, 3), st.floats())
+    return TEXTS
+
+
+@pytest.fixture(scope="module")
+def http(site):
+    with httpx.Client(base_url=site, timeout=SECONDS, verify=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def events(http):
+    return http.get("/gradio_api/info").json()["named_endpoints"]
+
+
+def ask(http, event, arguments):
+    """The last event of the answer and its data; (status, body) where it was not even begun."""
+    content = json.dumps({"data": arguments})
+    headers = {"content-type": "application/json"}
+    begun = http.post(f"/gradio_api/call{event}", content=content, headers=headers)
+    if begun.status_code != 200:
+        return begun.status_code, begun.text
+    text = http.get(f"/gradio_api/call{event}/{begun.json()['event_id']}").text
+    kind, data = text.strip().rsplit("event: ", 1)[1].split("\n", 1)
+    return kind, data.removeprefix("data: ")
+
+
+def test_every_event_answers_or_says_why_not(http, events):
+    @settings(
+        max_examples=COUNT,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def one(data):
+        for event, about in events.items():
+            kinds = [parameter["python_type"]["type"] for parameter in about["parameters"]]
+            likely = st.integers(0, 3)  # three in four arguments are of the right type
+            arguments = [
+                data.draw(fitting(kind) if data.draw(likely) else ANYTHING) for kind in kinds
+            ]
+            if data.draw(st.integers(0, 9)) == 0:
+                arguments = data.draw(st.sampled_from([arguments[:-1], [*arguments, "more"]]))
+            kind, said = ask(http, event, arguments)
+            where = f"{event} {str(arguments)[:300]}: {kind} {said[:300]}"
+            if kind == "complete":
+                json.loads(said)
+                continue
+            assert kind == "error" or 400 <= kind < 500, where
+            assert said not in ("", "null"), where
+            for leak in ("Traceback", "site-packages", ".py", str(Path(__file__).parents[2])):
+                assert leak not in said, where
+
+    one()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=app.py",
+        "/gradio_api/file=../../etc/passwd",
+        "/gradio_api/file=models/sentiment/card.json",
+        f"/gradio_api/file={OUTSIDE}",
+        f"/gradio_api/proxy={OUTSIDE}",
+        "/static/../../app.py",
+        "/gradio_api/stream/x/y/0/playlist.m3u8",
+    ],
+)
+def test_no_file_of_the_machine_is_handed_out(http, path):
+    answer = http.get(path)
+    assert answer.status_code in (400, 403, 404, 422), answer.status_code
+    assert "root:" not in answer.text
+    assert "import" not in answer.text
+    assert "location" not in answer.headers
+
+
+def test_an_upload_cannot_leave_its_folder(http):
+    sent = http.post("/gradio_api/upload", files={"files": ("../../../tmp/evil.csv", b"a,b\n")})
+    assert sent.status_code == 200
+    (path,) = sent.json()
+    assert ".." not in path
+    assert Path(path).name == "evil.csv"
+    assert not Path("/tmp/evil.csv").exists()
+
+
+def test_more_than_the_limit_is_refused(http):
+    sent = http.post("/gradio_api/upload", files={"files": ("big.csv", b"0" * (21 * 2**20))})
+    assert sent.status_code == 413

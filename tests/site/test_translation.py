@@ -1,0 +1,147 @@
+import csv
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+LETTER = "The dog is sleeping.\n\nA woman is reading. She has a red hat!"
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page("?tab=translation", wait_for=".answer .number >> visible=true")
+
+
+def translate(page, text):
+    page.get_by_label("English, up to 5,000 characters").fill(text)
+    page.get_by_role("button", name="Translate", exact=True).click()
+
+
+def french(page):
+    return page.get_by_label("French", exact=True)
+
+
+def test_the_page_opens_answered_and_words_light_up(page):
+    expect(french(page)).to_have_value(re.compile(r"\w+ \w+ .*\."))
+    expect(page.locator(".tree .node.best").first).to_have_text("begin")
+    expect(page.locator(".told", has_text="LSTM, no attention")).to_be_visible()
+    expect(page.locator(".recalled")).to_contain_text("A young woman in a red coat")
+    pair = page.locator(".aligned")
+    word = pair.locator(".f").nth(2)
+    word.hover()
+    expect(pair.locator(".e.lit").first).to_be_visible()
+    expect(pair.locator(".looks")).to_contain_text(re.compile("looked at “.+” [0-9]+ %"))
+    pair.locator(".f").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(pair.locator(".f").nth(1)).to_be_focused()
+    expect(pair.locator(".f").nth(1)).to_have_class(re.compile(r"\bon\b"))
+    pair.locator(".e").nth(2).click()  # the other way round
+    expect(pair.locator(".f.lit").first).to_be_visible()
+    expect(pair.locator(".looks")).to_contain_text("was looked at by")
+
+
+def test_lines_are_kept_and_any_sentence_is_looked_into(page):
+    translate(page, LETTER)
+    expect(french(page)).to_have_value(re.compile(r"^[^\n]+\n\n[^\n]+$"))
+    expect(page.locator(".aligned")).to_have_count(3)
+    expect(page.locator(".recalled")).to_have_text("The dog is sleeping.")
+    page.get_by_label("Sentence to look into").click()
+    page.get_by_role("option", name="3. She has a red hat!").click()
+    expect(page.locator(".recalled")).to_have_text("She has a red hat!")
+    expect(page.locator(".attended .columns")).to_contain_text("hat")
+
+
+def test_the_sliders_change_the_search(page):
+    expect(page.locator(".tree")).to_have_attribute("aria-label", re.compile("4 kept at each"))
+    page.get_by_label("number input for Beam width").fill("2")
+    page.get_by_label("number input for Beam width").press("Enter")
+    expect(page.locator(".tree")).to_have_attribute("aria-label", re.compile("2 kept at each"))
+    before = page.locator(".told.one small").first.text_content()
+    page.get_by_label("number input for Length penalty").fill("0")
+    page.get_by_label("number input for Length penalty").press("Enter")
+    expect(page.locator(".told.one + p")).to_contain_text(re.compile(r"to the power 0\. "))
+    assert page.locator(".told.one small").first.text_content() != before
+
+
+def test_bad_input_gets_a_sentence_or_a_faithful_copy(page):
+    for text, sentence in (
+        ("", "There is nothing to translate yet"),
+        ("Je suis dans le jardin et il est là.", "This looks like French already"),
+        ("你好，世界。", "mostly in another alphabet"),
+        ("a" * 10_000, "at most 5,000 are translated"),
+    ):
+        translate(page, text)
+        expect(page.get_by_role("alert")).to_contain_text(sentence)
+        expect(page.get_by_label("English, up to 5,000")).to_have_value(text)
+    for text in ("https://example.org/a?b=<c>", "?! …", "😀👍🏽"):
+        translate(page, text)
+        expect(french(page)).to_have_value(text)
+        expect(page.locator(".answer").first).to_contain_text("copied")
+        expect(page.get_by_role("alert")).to_have_count(0)
+    translate(page, "Das kleine Mädchen wohnt bei ihrer Großmutter.")
+    expect(page.locator("#tab-translation .message").first).to_contain_text(
+        "do not trust the translation"
+    )
+    translate(page, "\u2003The\u00a0dog\u200b  is sleeping.")
+    expect(page.locator(".aligned .english")).to_have_text("The dog is sleeping.")
+
+
+def test_files_come_back_in_french(page, tmp_path):
+    text = tmp_path / "lines.txt"
+    text.write_text("The dog is sleeping.\n\n你好\nhttps://a.org\n", encoding="utf-8")
+    page.locator("#tab-translation input[type=file]").set_input_files(text)
+    expect(page.get_by_text("1 of 4 rows translated")).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download the French").click()
+    lines = event.value.path().read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 4
+    assert lines[0] and lines[0] != "The dog is sleeping."
+    assert lines[1:] == ["", "你好", "https://a.org"]
+
+
+def test_a_csv_comes_back_and_a_bad_one_gets_a_sentence(page, tmp_path):
+    upload = tmp_path / "rows.csv"
+    upload.write_text('id,text\n1,"A man, a dog."\n2,"=1+1 is two."\n', encoding="utf-8")
+    page.locator("#tab-translation input[type=file]").set_input_files(upload)
+    expect(page.get_by_text("2 of 2 rows translated")).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download the French").click()
+    with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["1", "2"]
+    assert all(0 < float(row["confidence"]) <= 1 and row["french"] for row in rows)
+    assert rows[1]["text"].startswith("'=")
+
+
+def test_a_link_restores_text_and_search(open_page):
+    query = f"?tab=translation&text={quote('The cat is black.')}&width=2&penalty=nonsense"
+    page = open_page(query, wait_for=".aligned")
+    expect(page.locator(".aligned .english")).to_have_text("The cat is black.")
+    expect(page.locator(".tree")).to_have_attribute("aria-label", re.compile("2 kept at each"))
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_url("**text=The+cat+is+black**width=2**penalty=0.6**")
+
+
+def test_a_phone_needs_no_sideways_scrolling_and_the_api_answers(open_page, site):
+    page = open_page("?tab=translation", wait_for=".tree", color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    from gradio_client import Client
+
+    client = Client(site, verbose=False, ssl_verify=False)
+    found = client.predict("The dog is sleeping. 42!", 2, 1.0, "attention", api_name="/translate")
+    first, second = found["sentences"]
+    assert (first["english"], second["french"]) == ("The dog is sleeping.", "42!")
+    assert first["french"] == first["alternatives"][0]["french"]
+    assert found["text"] == f"{first['french']} 42!"
+    assert len(first["attention"]) == len(first["pieces"])
+    assert all(len(row) == len(first["source_pieces"]) for row in first["attention"])
+    rows = client.predict(["A cat.", "", "?!"], "attention", api_name="/translate_batch")
+    assert rows[0]["confidence"] > 0 and rows[1]["french"] == "" and rows[2]["french"] == "?!"
+    for arguments, sentence in (
+        (("Hi.", 99, 1.0, "attention"), "beam width"),
+        (("", 4, 1.0, "attention"), "nothing to translate"),
+    ):
+        with pytest.raises(Exception, match=sentence):
+            client.predict(*arguments, api_name="/translate")
