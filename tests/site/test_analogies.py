@@ -242,6 +242,8 @@ def test_the_api_answers_and_refuses(site):
     likeness = client.predict(first="a king", second="a queen", api_name="/likeness")
     assert all(isinstance(likeness[key], float) for key in ("cosine", "bag", "tf_idf"))
     with pytest.raises(AppError, match="three different words"):
+        client.predict(words=["king", "king", "queen"], api_name="/odd_one_out")
+    with pytest.raises(AppError, match="words, number 1, must be text"):
         client.predict(words=[1, 2, 3], api_name="/odd_one_out")
 
 

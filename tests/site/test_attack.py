@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-COUNT = int(os.environ.get("UNROLLED_FUZZ", 8))
+COUNT = int(os.environ.get("UNROLLED_FUZZ", 5))
 SECONDS = 60
 OUTSIDE = "http://127.0.0.1:9/secret.png"
 FILES = [

@@ -1,5 +1,6 @@
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ TINY = {"stem": 4, "blocks": ((2, 4, 1, 2), (2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 2
 @pytest.fixture(scope="module")
 def predictor():
     tokenizer = WordTokenizer.build(WORDS)
+    keras.utils.set_random_seed(3)
     network = Captioner(tokenizer.size, dimensions=8, units=16, features=12, seed=3)
     network.build()
     noise = np.random.default_rng(3)
