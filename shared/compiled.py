@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
+import numpy as np
 
 
 class Compiled:
@@ -50,3 +51,8 @@ class Compiled:
     def _compile(self, shapes, arrays):
         self._fast(*arrays)
         self._ready.add(shapes)
+
+
+def filled(rows, count):
+    """An array of rows, the last repeated until there are `count`: few shapes, few graphs."""
+    return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])

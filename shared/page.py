@@ -364,6 +364,20 @@ def locked(link, **values):
     return [gr.update(value=value, visible=name not in hidden) for name, value in values.items()]
 
 
+def number_of_link(value, kind, low, high, default):
+    """A number that a link holds as text, brought into its range; the default where it is none.
+
+    Args:
+        value: A string, or None where the link does not name it.
+        kind: `int` or `float`.
+    """
+    try:
+        number = kind(value)
+    except (TypeError, ValueError):
+        return default
+    return min(max(number, low), high) if number == number else default  # not a number: NaN
+
+
 def _address(tab):
     """What a link to a tab holds: `{"tab": "cells"}`, within it `{…, "lesson": "race"}`.
 

@@ -33,6 +33,7 @@ def listed(paths, most):
         try:
             with zipfile.ZipFile(path) as archive:
                 entries = archive.infolist()
+        # Python names a newer version of the format that it cannot read with NotImplementedError.
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise FilesError(
                 f"{path.name} is not a zip that can be read, or it was cut off. Pack it again."

@@ -9,7 +9,7 @@ import numpy as np
 from apps.captioning import ALPHA, COLDEST, GRID, HOTTEST, STRONGEST, WIDEST, WIDTH
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN, Captioner
 from shared import bundle, images
-from shared.compiled import Compiled
+from shared.compiled import Compiled, filled
 from shared.decoding import IMPOSSIBLE, beam, sample
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer, fitting
@@ -143,7 +143,7 @@ class Predictor:
                 height, width = (side // GRID for side in some.shape[1:3])
                 top, left = cell // GRID * height, cell % GRID * width
                 some[:, top : top + height, left : left + width] = GREY
-            padded = _filled(some, fitting(ROWS, len(some)))
+            padded = filled(some, fitting(ROWS, len(some)))
             found.append(np.asarray(self._features(padded))[: len(some)])
         return np.concatenate(found)
 
@@ -175,7 +175,7 @@ class Predictor:
         for start in range(0, len(features), ROWS[-1]):
             some = features[start : start + ROWS[-1]]
             rows = fitting(ROWS, len(some))
-            arrays = [_filled(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
+            arrays = [filled(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
             result = self._search(width)(*arrays, np.float32(alpha))
             beams = [np.asarray(part) for part in (*result.written, result.normalised)]
             tree = {name: np.asarray(values) for name, values in result.tree.items()}
@@ -268,11 +268,6 @@ class Predictor:
                 raise InputError(f"The network has never written “{word}”. Try another word.")
             prefix[0, place] = number
         return prefix
-
-
-def _filled(rows, count):
-    """Arrays of rows, the last repeated until there are `count`."""
-    return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])
 
 
 def _start(network, features, lanes, mask=None, prefix=None):

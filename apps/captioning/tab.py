@@ -209,10 +209,10 @@ def build(tab, settings):
         key = link.get("example")
         options = (
             link.get("cell") if link.get("cell") in variants else "lstm",
-            _from_link(link.get("width"), int, 1, WIDEST, WIDTH),
-            _from_link(link.get("penalty"), float, 0, STRONGEST, ALPHA),
+            page.number_of_link(link.get("width"), int, 1, WIDEST, WIDTH),
+            page.number_of_link(link.get("penalty"), float, 0, STRONGEST, ALPHA),
         )
-        step = _from_link(link.get("step"), int, 0, 99, None)
+        step = page.number_of_link(link.get("step"), int, 0, 99, None)
         key = key if key in EXAMPLES else FIRST
         return *options, *respond_to_example(key, *options, step=step)
 
@@ -315,13 +315,6 @@ def _see(picture, example, predictor, width, alpha):
 def _again(seen, predictor, width, alpha):
     """The same photograph with other settings."""
     return replace(seen, description=predictor.describe_features(seen.features, width, alpha)[0])
-
-
-def _from_link(value, kind, low, high, default):
-    try:
-        return min(max(kind(value), low), high)
-    except (TypeError, ValueError):
-        return default
 
 
 def _change(asked, seen, place, word):

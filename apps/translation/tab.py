@@ -129,8 +129,8 @@ def build(tab, settings):
 
     def restore(link):
         wanted = link.get("text", EXAMPLES[0][1])
-        width = _from_link(link.get("width"), int, 1, WIDEST, WIDTH)
-        alpha = _from_link(link.get("penalty"), float, 0, STRONGEST, ALPHA)
+        width = page.number_of_link(link.get("width"), int, 1, WIDEST, WIDTH)
+        alpha = page.number_of_link(link.get("penalty"), float, 0, STRONGEST, ALPHA)
         return wanted, width, alpha, *respond(wanted, width, alpha)
 
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
@@ -186,13 +186,6 @@ def _doubts(translation, card):
     """For each sentence the reasons not to trust it."""
     held, usual = memory.Memory.load(FOLDER), card["memory"]["usual_words"]
     return [memory.doubts(each, held.recall(each.source), usual) for each in translation.sentences]
-
-
-def _from_link(value, kind, low, high, default):
-    try:
-        return min(max(kind(value), low), high)
-    except (TypeError, ValueError):
-        return default
 
 
 def _guarded(show):

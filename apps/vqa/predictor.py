@@ -14,7 +14,7 @@ from apps.vqa import BEST, CHARACTERS, GRID, WORDS
 from apps.vqa.model import Answerer
 from apps.vqa.senses import Senses
 from shared import bundle, images
-from shared.compiled import Compiled
+from shared.compiled import Compiled, filled
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import UNKNOWN, WordTokenizer, clean, fitting, pad
 
@@ -182,7 +182,7 @@ class Predictor:
         found = []
         for start in range(0, len(photos), PHOTOS[-1]):
             some = np.stack(photos[start : start + PHOTOS[-1]])
-            padded = _filled(some, fitting(PHOTOS, len(some)))
+            padded = filled(some, fitting(PHOTOS, len(some)))
             found.append(self.senses.see(np.asarray(self._features(padded))[: len(some)]))
         return np.concatenate(found)
 
@@ -278,8 +278,8 @@ class Predictor:
             some = slice(start, start + ROWS[-1])
             count = len(words[some])
             rows = fitting(ROWS, count)
-            numbers = _filled(words[some], rows)
-            inputs = (_filled(grids[some], rows), self.senses.read(numbers), numbers > 0)
+            numbers = filled(words[some], rows)
+            inputs = (filled(grids[some], rows), self.senses.read(numbers), numbers > 0)
             both = self._looking(*inputs)
             for found, part in zip((logits, looked), both, strict=True):
                 found.append(np.asarray(part)[:count])
@@ -334,11 +334,6 @@ def _notes(text, words):
     if "?" not in text and not any(word.text.lower() in ASKING for word in words):
         notes.append("This reads like a statement; a question gets a better answer.")
     return tuple(notes)
-
-
-def _filled(rows, count):
-    """Arrays of rows, the last repeated until there are `count`."""
-    return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])
 
 
 @cache

@@ -134,3 +134,13 @@ def test_an_argument_of_another_kind_gets_a_sentence(arguments, sentence):
     with pytest.raises(gr.Error) as refused:
         called(*arguments)
     assert refused.value.message.startswith(sentence) or sentence in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("3", 3), ("5", 5), ("99", 8), ("-2", 1), ("nonsense", 4), ("1.5", 4), ("", 4), (None, 4)],
+)
+def test_a_number_of_a_link_is_brought_into_its_range(text, number):
+    assert page.number_of_link(text, int, 1, 8, 4) == number
+    assert page.number_of_link("nan", float, 0, 2, 0.6) == 0.6
+    assert page.number_of_link(None, float, 0, 2, 1.0) == 1.0

@@ -145,7 +145,7 @@ def corpus(folder):
 def test_unknown_words_and_ends(tmp_path):
     tokenizer, data = corpus(tmp_path)
     assert tokenizer.words[:4] == ["[PAD]", "[UNK]", "[END]", "the"]
-    assert len(data["training"]), len(data["validation"]) == (108, 12)
+    assert (len(data["training"]), len(data["validation"])) == (108, 12)
     assert all(passage[-1] == END for part in data.values() for passage in part)
     (numbers,) = lm.encode_words(tokenizer, [["the", "zebra"]])
     assert numbers.tolist() == [3, 1, END]

@@ -53,10 +53,3 @@ def test_a_file_loses_all_but_its_pixels_once_it_is_read(tmp_path):
     left = path.read_bytes()
     assert b"A camera" not in left and b"my garden" not in left and b"Exif" not in left
     assert tab._opened(photo(200)).size == (40, 30)
-
-
-def test_a_link_s_settings_are_kept_within_bounds():
-    assert tab._from_link("5", int, 1, 8, 3) == 5
-    assert tab._from_link("99", int, 1, 8, 3) == 8
-    assert tab._from_link("many", int, 1, 8, 3) == 3
-    assert tab._from_link(None, float, 0, 2, 1.0) == 1.0
