@@ -19,6 +19,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from apps.sentiment import suite
 from shared import bundle
 from shared.text import WordTokenizer, clean, pad
 from training.command import (
@@ -58,6 +59,19 @@ NGRAMS = 30_000
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
 PRETRAINED_EPOCHS, PRETRAINED_RATE = 5, 1e-3
 PACES = {"head": (1.0, 0), "recurrent": (0.5, 0.5), "embedding": (0.25, 1)}
+# The study: what is taken over from the language model, and what of it is fitted further.
+STARTS = {
+    "from scratch": ((), None),
+    "word vectors": (("embedding",), None),
+    "encoder, as it is": (
+        ("embedding", "recurrent"),
+        {**PACES, "recurrent": (0, 0), "embedding": (0, 0)},
+    ),
+    "encoder, fine-tuned": (("embedding", "recurrent"), PACES),
+}
+CURVE = ("from scratch", "encoder, fine-tuned")  # fitted to few labels too
+LABELS = (100, 1_000, 5_000)  # how few
+STUDY_STEPS = 400  # batches at the least
 
 Input = Annotated[Path | None, typer.Option(help='Your own reviews: JSONL rows {"text", "label"}.')]
 
@@ -214,7 +228,9 @@ def fit_baseline(training, tokenizer):
     return {names[n]: float(weights[n]) for n in kept}, float(regression.intercept_[0])
 
 
-def fit_network(options, data, start, folder, seed, epochs, rate, paces=None, verbose=1):
+def fit_network(
+    options, data, start, folder, seed, epochs, rate, paces=None, batch=BATCH, verbose=1
+):
     """Fit the network.
 
     Args:
@@ -226,6 +242,7 @@ def fit_network(options, data, start, folder, seed, epochs, rate, paces=None, ve
         epochs: Most epochs.
         rate: The highest learning rate.
         paces: As `PACES`, or None for one pace.
+        batch: Reviews of a batch.
         verbose: As in `loop.fit`.
 
     Returns:
@@ -247,7 +264,7 @@ def fit_network(options, data, start, folder, seed, epochs, rate, paces=None, ve
         name = variable.path.partition("/")[2]
         if name in start:
             variable.assign(start[name])
-    per_epoch = max(1, len(sequences) // BATCH)
+    per_epoch = max(1, len(sequences) // batch)
     schedule = keras.optimizers.schedules.CosineDecay(rate, per_epoch * epochs)
     first = {name: (share, epoch * per_epoch) for name, (share, epoch) in (paces or {}).items()}
     network.compile(
@@ -261,10 +278,10 @@ def fit_network(options, data, start, folder, seed, epochs, rate, paces=None, ve
     def epoch_batches(number):
         # Reviews of about one length go together; the noise changes who meets whom.
         noise = np.random.default_rng((seed, number))
-        count = max(1, len(lengths) // BATCH)
-        rows = noise.permutation(len(lengths))[: count * BATCH]
+        count = max(1, len(lengths) // batch)
+        rows = noise.permutation(len(lengths))[: count * batch]
         rows = rows[np.argsort(lengths[rows] + noise.uniform(0, 40, len(rows)), kind="stable")]
-        chunks = [rows[n * BATCH : (n + 1) * BATCH] for n in range(count)]
+        chunks = [rows[n * batch : (n + 1) * batch] for n in range(count)]
         noise.shuffle(chunks)
 
         def make(n):
@@ -282,7 +299,7 @@ def fit_network(options, data, start, folder, seed, epochs, rate, paces=None, ve
         loss = np.logaddexp(0, np.where(truth > 0.5, -1, 1) * log_odds).mean()
         return {"score": float(np.mean((log_odds > 0) == (truth > 0.5))), "nll": float(loss)}
 
-    recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": rate, "words": WORDS}
+    recipe = {**network.options, "epochs": epochs, "batch": batch, "rate": rate, "words": WORDS}
     recipe |= {"examples": len(sequences), "paces": paces}
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, verbose=verbose)
     return network, record
@@ -352,7 +369,9 @@ def train(
                 options, encode(words), start, work_dir / name.value, seed,
                 epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
             )  # fmt: skip
-            details = _write_variant(output, name.value, network, record, encode(words), test)
+            details = _write_variant(
+                output, name.value, network, record, words, encode(words), test
+            )
             about = bundle.read_card(source)
             details["language_model"] = {
                 "words": about["training_words"],
@@ -365,11 +384,71 @@ def train(
             network, record = fit_network(
                 options, encoded, start, work_dir / name.value, seed, epochs or EPOCHS, RATE
             )
-            details = _write_variant(output, name.value, network, record, encoded, test)
+            details = _write_variant(output, name.value, network, record, tokenizer, encoded, test)
         card["variants"][name.value] = details
         bundle.write_card(output, card)
     metrics = {name: details["accuracy"] for name, details in card["variants"].items()}
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
+
+
+@app.command()
+def study(
+    data_dir: DataDir = None,
+    language_model: Annotated[Path | None, typer.Option(help="Bundle to start from.")] = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
+    epochs: Annotated[int, typer.Option(min=1, help="At the most.")] = 3,
+    seed: int = 0,
+    as_json: AsJson = False,
+):
+    """What each step of pre-training brings, and how few labels it needs; written into the card."""
+    from apps.sentiment.predictor import Baseline, Predictor
+
+    data_dir, output = data_folder(data_dir), output or bundle.MODELS / "sentiment"
+    card = bundle.read_card(output)
+    options, tokenizer, learned = pretrained(language_model or language_model_folder("reviews"))
+    training, validation = imdb.split_by_movie(imdb.read(data_dir, "train"), 0.1, seed)
+    test = imdb.read(data_dir, "test")
+    sequences, held_out, scored = (
+        tokenizer.encode([review.text for review in part]) for part in (training, validation, test)
+    )
+    labels, truth = labels_of(training), labels_of(validation)
+    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/sentiment") / "study"
+    noise = np.random.default_rng(seed)
+    order, few = noise.permutation(len(training)), noise.permutation(len(validation))[:500]
+    found = []
+
+    def note(name, count, probabilities, **more):
+        accuracy = scores(probabilities, labels_of(test))["accuracy"]
+        found.append({"start": name, "labels": count, "accuracy": accuracy, **more})
+        log.info("%s", json.dumps(found[-1]))
+        bundle.write_card(output, {**card, "study": found})
+
+    for count in (*LABELS, len(training)):
+        rows = order[:count]
+        data = {
+            "training": ([sequences[row] for row in rows], labels[rows]),
+            "validation": (held_out, truth),
+        }
+        if count < len(training):  # so few epochs of so few batches need no more
+            data["validation"] = ([held_out[row] for row in few], truth[few])
+        weights, bias = fit_baseline([training[row] for row in rows], tokenizer)
+        bag = Baseline(weights, bias, 1.0, tokenizer)
+        note("bag of words", count, bag.predict([review.text for review in test]))
+        batch = BATCH if count > 2_000 else BATCH // 4
+        most = max(epochs, -(-STUDY_STEPS * batch // count))
+        for name in STARTS if count == len(training) else CURVE:
+            taken, paces = STARTS[name]
+            start = {path: a for path, a in learned.items() if path.split("/")[0] in taken}
+            folder = work_dir / f"{count}-{name.replace(' ', '-').replace(',', '')}"
+            network, record = fit_network(
+                options, data, start, folder, seed, most, PRETRAINED_RATE, paces, batch
+            )
+            probabilities = Predictor(network, tokenizer, 1.0, {}).probabilities(scored)
+            best = record["epochs"][record["best"]]["score"]
+            more = {"validation_accuracy": best, "minutes": round(record["minutes"], 1)}
+            note(name, count, probabilities, epochs=len(record["epochs"]), **more)
+    print(json.dumps(found) if as_json else f"Written to {output}.")
 
 
 def pretrained(folder):
@@ -399,7 +478,7 @@ def pretrained(folder):
 
 def _new_card(output, seed, training, validation, test):
     """A card with what all variants share, and the variants that stand in `output` already."""
-    variants = old_card(output).get("variants", {})
+    before = old_card(output)
     official = test is not None
     card = {
         "task": "sentiment",
@@ -418,7 +497,8 @@ def _new_card(output, seed, training, validation, test):
             "Irony, comparisons with other films and retold plots mislead it.",
             "It knows words, not facts; a name can carry the mood of the reviews it stood in.",
         ],
-        "variants": variants,
+        "variants": before.get("variants", {}),
+        "study": before.get("study", []),
     }
     if official:
         card["duplicates"] = {
@@ -445,6 +525,7 @@ def _write_baseline(output, tokenizer, weights, bias, validation, test):
         "bias": bias,
         "temperature": temperature,
         **scores(baseline.predict([review.text for review in scored]), labels_of(scored)),
+        "suite": suite.accuracies(baseline.predict([case.text for case in suite.read()])),
     }
 
 
@@ -453,7 +534,7 @@ def _logit(baseline, reviews):
     return np.log(probabilities) - np.log1p(-probabilities)
 
 
-def _write_variant(output, name, network, record, encoded, test):
+def _write_variant(output, name, network, record, tokenizer, encoded, test):
     from apps.sentiment.predictor import Predictor
 
     bundle.save_arrays(
@@ -463,7 +544,7 @@ def _write_variant(output, name, network, record, encoded, test):
     )
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
-    predictor = Predictor(network, None, 1.0, {})
+    predictor = Predictor(network, tokenizer, 1.0, {})
     held_out, truth = encoded["validation"]
     predictor.temperature = fit_temperature(predictor.log_odds(held_out), truth)
     valid = scores(predictor.probabilities(held_out), truth, "validation_")
@@ -475,6 +556,7 @@ def _write_variant(output, name, network, record, encoded, test):
         "temperature": predictor.temperature,
         **valid,
         **scores(probabilities, labels),
+        "suite": suite.accuracies(predictor.predict([case.text for case in suite.read()])),
         "epochs": len(record["epochs"]),
         "best_epoch": record["best"] + 1,
         "minutes": round(record["minutes"], 1),
@@ -513,6 +595,7 @@ def evaluate(
         fresh = np.array([text not in known for text in texts])
         clear = scores(probabilities[fresh], labels[fresh])
         metrics["accuracy_without_overlap"] = clear["accuracy"]
+        metrics["suite"] = suite.accuracies(predictor.predict([c.text for c in suite.read()]))
     print_metrics(metrics, as_json)
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import gradio as gr
 
-from apps.sentiment import views
+from apps.sentiment import suite, views
 from apps.sentiment.examples import EXAMPLES
 from apps.sentiment.views import CELLS
 from shared import bundle, page, tables
@@ -65,6 +65,14 @@ def build(tab, settings):
     change_button = gr.Button("Change this review", min_width=120)
     changes = page.html()
     page.section(
+        "What sentiment models get wrong",
+        f"{len(suite.read())} short texts written for this page, by what makes them hard. None of "
+        "them was learned from or chosen by; any reader would know the right answer.",
+    )
+    page.html(views.suite(card))
+    kind = page.choice([(name.capitalize(), name) for name in suite.kinds()], None, "Read them")
+    cases = page.html(page.note("Choose a kind to see its texts with the answers of both models."))
+    page.section(
         "Many reviews at once",
         f"A CSV with a column named text, up to {settings.max_rows:,} rows and "
         f"{settings.max_upload_mb} MB. You get it back with a probability for each row.",
@@ -109,6 +117,7 @@ def build(tab, settings):
     asked.change(lambda: "", None, changes, queue=False, api_visibility="private")
     shown.input(_look_inside, [asked, shown], [shown, inside], show_progress_on=inside, **seen)
     change_button.click(_guarded(_change), asked, changes, **seen)
+    gr.on([kind.input, cell.input], _cases, [kind, cell], cases, show_progress_on=cases, **seen)
     batch = {**page.BATCH, "show_progress": "hidden"}
     upload.upload(_scoring(settings), [upload, cell], [scores, download], **batch)
     _api(settings)
@@ -167,6 +176,18 @@ def _compare(text, cell):
         baseline.ngrams(text),
         models.Predictor.load(cell).card,
     )
+
+
+def _cases(kind, cell):
+    if not kind:
+        return gr.skip()
+    chosen = [case for case in suite.read() if case.kind == kind]
+    texts = [case.text for case in chosen]
+    try:
+        mine = _models().Predictor.load(cell).predict(texts)
+        return views.cases(chosen, mine, _models().Baseline.load().predict(texts), cell)
+    except bundle.BundleError as problem:
+        return page.error(problem)
 
 
 def _traces(cell):

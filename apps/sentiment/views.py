@@ -205,6 +205,47 @@ def changes(rewrites, cell):
     )
 
 
+def suite(card):
+    """Accuracy of all models on the hard texts, by kind."""
+    models = {CELLS[name]: card["variants"][name]["suite"] for name in CELLS}
+    models[card["baseline"]["name"]] = card["baseline"]["suite"]
+    rows = [
+        [kind.capitalize(), *(percent(found[kind]) for found in models.values())]
+        for kind in card["baseline"]["suite"]
+    ]
+    return page.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)) + (
+        '<p class="small">Share of right answers; a coin toss has 50 %.</p>'
+    )
+
+
+def cases(chosen, mine, theirs, cell):
+    """Hard texts of one kind with the answers of a network and of the baseline.
+
+    Args:
+        chosen: List of `suite.Case`.
+        mine, theirs: Arrays `(cases,)`, the probability that each is positive.
+        cell: The network's.
+    """
+    rows = [
+        [
+            case.text,
+            label(case.label),
+            *(f"{'✓' if (value >= 0.5) == case.label else '✗'} {chance(value)}" for value in both),
+        ]
+        for case, *both in zip(chosen, mine, theirs, strict=True)
+    ]
+    wrong = [
+        sum((v >= 0.5) != c.label for v, c in zip(p, chosen, strict=True)) for p in (mine, theirs)
+    ]
+    said = (
+        f"Of these {len(chosen)} texts the {CELLS[cell]} gets {wrong[0]} wrong, the baseline "
+        f"{wrong[1]}."
+    )
+    columns = ["Text", "Right answer", CELLS[cell], "Baseline"]
+    key = "The numbers: how probable it is to each model that the text is positive."
+    return page.note(said) + page.table(columns, rows, (2, 3)) + f'<p class="small">{key}</p>'
+
+
 def layer(variant, step):
     """The equations of a cell and the source of its step."""
     text = (
