@@ -14,7 +14,7 @@ PADDING, UNKNOWN, BEGIN, END = range(4)
 class Captioner(keras.Model):
     """Show, attend and tell (Xu et al. 2015), attending after the recurrence (Lu et al. 2017).
 
-    The mean of the grid starts the states and is added to every word read. Each hidden state h
+    The mean of the grid, narrowed, starts the states and is added to every word read. Each hidden state h
     asks the grid for a context c, a gate b = sigmoid(w . h) says how much of it counts, and the
     next word comes from tanh(W [b c; h]). As nothing of it is fed back, training runs the
     recurrence over all steps first and attends in one product. Word vectors serve input and
@@ -88,7 +88,7 @@ class Captioner(keras.Model):
         self.glance.build((None, features))
         self.recurrent.build((None, None, dimensions))
         for bridge in self.bridges:
-            bridge.build((None, features))
+            bridge.build((None, dimensions))
         self.attention.build((None, None, units), (None, None, units))
         self.gate.build((None, None, units))
         self.readout.build((None, None, 2 * units))
@@ -140,7 +140,8 @@ class Captioner(keras.Model):
             mean = ops.sum(grid * live, axis=1) / ops.maximum(ops.sum(live, axis=1), 1)
         mean = self.dropout(mean, training=training)
         memory = self.see(self.dropout(grid, training=training))
-        return memory, self.glance(mean), [bridge(mean) for bridge in self.bridges]
+        mean = self.glance(mean)  # (batch, dimensions)
+        return memory, mean, [bridge(mean) for bridge in self.bridges]
 
     def step(self, tokens, states, memory, mean, mask=None):
         """One step of decoding.

@@ -48,33 +48,24 @@ def test_typed_words_and_examples_are_answered(open_page):
     expect(page.get_by_label("This word", exact=True)).to_have_value("go")
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
+def test_what_cannot_be_asked_gets_a_sentence_and_stays(open_page):
+    page = open_analogies(open_page)
+    for words, sentence in (
         (("man", "", "king"), "A second word is missing"),
         (("king", "king", "king"), "The three words are the same"),
         (("man", "woman", "qeen"), "Nearest spellings:"),
-    ],
-)
-def test_what_cannot_be_asked_gets_a_sentence_and_stays(open_page, words, sentence):
-    page = open_analogies(open_page)
-    ask(page, *words)
-    expect(tab(page).get_by_role("alert")).to_contain_text(sentence)
-    expect(page.get_by_label("is to", exact=True)).to_have_value(words[1])
+    ):
+        ask(page, *words)
+        expect(tab(page).get_by_role("alert")).to_contain_text(sentence)
+        expect(page.get_by_label("is to", exact=True)).to_have_value(words[1])
     ask(page, "man", "woman", "king")
     expect(tab(page).get_by_role("alert")).to_have_count(0)
-
-
-def test_words_are_completed_while_one_types(open_page):
-    page = open_analogies(open_page)
+    # Words are completed while one types.
     box = page.get_by_label("This word", exact=True)
     box.fill("")
     box.press_sequentially("quee")
     expect(page.locator('#known-words option[value="queen"]')).to_have_count(1)
-
-
-def test_the_slider_puts_the_question_to_less_text(open_page):
-    page = open_analogies(open_page)
+    # The slider puts the question to less text.
     slider = tab(page).get_by_role("slider", name=re.compile("Words of text"))
     expect(tab(page).get_by_text("The ten best after 46 million words")).to_be_visible()
     slider.focus()
@@ -206,16 +197,16 @@ def test_learning_stops_when_asked(open_page):
     assert tab(page).locator("p", has_text="examples, the text read").inner_text() == shown
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [(b"\x89PNG\r\n\x1a\n\0\0", "not plain text"), (b"word " * 1_000_000, "at most 4 MB")],
-)
-def test_a_file_that_cannot_be_learned_gets_a_sentence(open_page, tmp_path, content, sentence):
+def test_a_file_that_cannot_be_learned_gets_a_sentence(open_page, tmp_path):
     upload = tmp_path / "mine.txt"
-    upload.write_bytes(content)
     page = open_analogies(open_page)
-    tab(page).locator("input[type=file]").first.set_input_files(upload)
-    expect(tab(page).get_by_role("alert")).to_contain_text(sentence)
+    for content, sentence in (
+        (b"\x89PNG\r\n\x1a\n\0\0", "not plain text"),
+        (b"word " * 1_000_000, "at most 4 MB"),
+    ):
+        upload.write_bytes(content)
+        tab(page).locator("input[type=file]").first.set_input_files(upload)
+        expect(tab(page).get_by_role("alert")).to_contain_text(sentence)
 
 
 def test_a_link_restores_the_question(open_page):

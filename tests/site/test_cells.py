@@ -43,7 +43,8 @@ def set_number(page, label, value):
 
 
 def test_the_path_leads_from_lesson_to_lesson(open_page):
-    page = open_page("?tab=cells", wait_for=STEPPER)
+    page = open_page("?tab=cells&lesson=quantum", wait_for=STEPPER)  # no such lesson: the first
+    expect(page.get_by_role("radio", name="1 Unrolled")).to_be_checked()
     expect(page.get_by_role("heading", name="Inside a recurrent cell")).to_be_visible()
     page.get_by_role("radio", name="One line").check()
     expect(page).to_have_url(re.compile(r"tab=cells&lesson=scalar$"))
@@ -63,18 +64,14 @@ def test_a_lesson_is_kept_while_another_page_is_seen(open_page):
     expect(answer(page)).to_contain_text("blows up")
 
 
-def test_an_unknown_lesson_leads_to_the_first(open_page):
-    page = open_page("?tab=cells&lesson=quantum", wait_for=STEPPER)
-    expect(page.get_by_role("radio", name="1 Unrolled")).to_be_checked()
-
-
-@pytest.mark.parametrize(
-    ("lesson", "wait_for"), [("unrolled", STEPPER), ("scalar", ANSWER), ("gradients", ANSWER)]
-)
-def test_a_phone_needs_no_sideways_scrolling(open_page, lesson, wait_for):
-    page = open_page(f"?tab=cells&lesson={lesson}", wait_for=wait_for, color_scheme="dark")
+def test_a_phone_needs_no_sideways_scrolling(open_page):
+    page = open_page("?tab=cells&lesson=unrolled", wait_for=STEPPER, color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in ("One line", "Gradients"):
+        page.get_by_role("radio", name=name).check()
+        expect(answer(page)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 # Lesson 1
@@ -102,6 +99,12 @@ def test_steps_go_forward_and_back_with_buttons_and_keys(open_page):
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("heading", name="Time step 3 of 3")).to_be_visible()
     assert step_of(page) == "2"
+    page.keyboard.press("ArrowLeft")
+    with page.expect_download() as event:
+        page.locator(".save >> visible=true").get_by_text("SVG").click()
+    drawing = event.value.path().read_text()
+    assert "step 2" in drawing  # as it stands: no step of the way back is drawn
+    assert "∂" not in drawing
 
 
 def test_a_whole_time_step_at_once(open_page):
@@ -181,19 +184,21 @@ def test_a_link_hides_knobs(open_page):
 # Lesson 2
 
 
-def test_a_slider_changes_both_responses(open_page):
+def test_slider_matrix_and_steps_change_the_figures_a_bad_number_does_not(open_page):
     page = open_page("?tab=cells&lesson=scalar", wait_for=ANSWER)
     before = curve(page, 1).get_attribute("d")
+    for steps, sentence in ((0, "between 2 and 500"), (1_000_000, "1,000,000")):
+        set_number(page, "Steps", steps)
+        expect(alert(page)).to_contain_text(sentence)
+        expect(curve(page, 1)).to_have_attribute("d", before)
+    set_number(page, "Steps", 50)
+    expect(alert(page)).to_have_count(0)
     page.get_by_role("button", name="w₁ = 1.1, w₂ = 1").click()
     expect(answer(page)).to_contain_text("1.10")
     expect(answer(page)).to_contain_text("blows up")
     expect(curve(page, 1)).not_to_have_attribute("d", before)
     page.get_by_role("button", name="w₁ = 1.0, w₂ = 1").click()
     expect(answer(page)).to_contain_text("stays")
-
-
-def test_the_matrix_changes_basins_and_eigenvalues(open_page):
-    page = open_page("?tab=cells&lesson=scalar", wait_for=ANSWER)
     expect(page.get_by_text("Starts end at 2 places")).to_be_visible()
     circles = page.locator(".square .value")
     before = circles.last.get_attribute("cx")
@@ -207,15 +212,6 @@ def test_an_exploding_line_is_explained(open_page):
     expect(page.get_by_text("left the range of 32 bits").first).to_be_visible()
 
 
-def test_a_bad_number_of_steps_keeps_the_last_figure(open_page):
-    page = open_page("?tab=cells&lesson=scalar", wait_for=ANSWER)
-    before = curve(page, 1).get_attribute("d")
-    for steps, sentence in ((0, "between 2 and 500"), (1_000_000, "1,000,000")):
-        set_number(page, "Steps", steps)
-        expect(alert(page)).to_contain_text(sentence)
-        expect(curve(page, 1)).to_have_attribute("d", before)
-
-
 def test_a_link_restores_the_line_and_the_plane(open_page):
     page = open_page(
         "?tab=cells&lesson=scalar&w1=-0.5&w2=1&w11=0.5&w12=0&w21=0&w22=0.5&lock=steps",
@@ -227,14 +223,6 @@ def test_a_link_restores_the_line_and_the_plane(open_page):
 
 
 # Lesson 3
-
-
-def test_the_radius_changes_the_curves(open_page):
-    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
-    before = curve(page).get_attribute("d")
-    set_number(page, "number input for Spectral radius of the recurrent weights", 0.5)
-    expect(curve(page)).not_to_have_attribute("d", before)
-    expect(answer(page)).to_contain_text("vanished")
 
 
 def test_cells_are_chosen_and_bounds_go_with_them(open_page):
@@ -258,7 +246,7 @@ def test_an_overflow_is_explained(open_page):
     expect(page.get_by_text("one factor for all lags").first).to_be_visible()
 
 
-def test_a_bad_knob_keeps_the_last_curves(open_page):
+def test_a_bad_knob_keeps_the_last_curves_a_good_one_changes_them(open_page):
     page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
     before = curve(page).get_attribute("d")
     for label, value, sentence in (
@@ -274,6 +262,10 @@ def test_a_bad_knob_keeps_the_last_curves(open_page):
         else:
             expect(alert(page)).to_have_count(0)
         expect(curve(page)).to_have_attribute("d", before)
+    set_number(page, "Time steps T", 30)
+    set_number(page, "number input for Spectral radius of the recurrent weights", 0.5)
+    expect(curve(page)).not_to_have_attribute("d", before)
+    expect(answer(page)).to_contain_text("vanished")
 
 
 def test_a_link_restores_the_measurement(open_page):
@@ -334,16 +326,6 @@ def test_a_figure_is_saved_as_drawing_picture_and_numbers(open_page):
     rows = list(csv.DictReader(saved["CSV"].open(encoding="utf-8")))
     assert [row["lag"] for row in rows] == [str(lag) for lag in range(31)]
     assert float(rows[0]["RNN"]) == pytest.approx(1, abs=1e-5)
-
-
-def test_a_step_is_saved_as_it_stands(open_page):
-    page = open_page("?tab=cells&lesson=unrolled&cell=rnn&text=1 2", wait_for=STEPPER)
-    page.get_by_role("button", name="Step ›").click()
-    with page.expect_download() as event:
-        page.locator(".save >> visible=true").get_by_text("SVG").click()
-    drawing = event.value.path().read_text()
-    assert "step 2" in drawing
-    assert "∂" not in drawing
 
 
 # The API

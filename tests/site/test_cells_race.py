@@ -3,7 +3,6 @@
 import csv
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 FIRST = {
@@ -60,21 +59,17 @@ def test_closing_the_page_stops_the_race(open_page, site):
         page.close()
 
 
-@pytest.mark.parametrize("length", ["0", "1000000"])
-def test_a_bad_length_gets_a_sentence(open_page, length):
-    page = lesson(open_page, "race")
-    box = page.get_by_label("Length, 10 to 400 steps")
-    box.fill(length)
-    press(page, "Start")
-    expect(page.get_by_role("alert").first).to_contain_text("must lie between 10 and 400")
-    expect(box).to_have_value(length)
-
-
-def test_a_race_link_restores_its_knobs(open_page):
+def test_a_link_restores_the_knobs_and_a_bad_length_gets_a_sentence(open_page):
     page = lesson(open_page, "race&task=copy&length=33&speed=200")
-    expect(page.get_by_label("Length, 10 to 400 steps")).to_have_value("33")
+    box = page.get_by_label("Length, 10 to 400 steps")
+    expect(box).to_have_value("33")
     expect(page.get_by_role("radio", name="Copy")).to_be_checked()
     expect(page.get_by_text("symbols of 4 kinds, then blanks")).to_be_visible()
+    for length in ("0", "1000000"):
+        box.fill(length)
+        press(page, "Start")
+        expect(page.get_by_role("alert").first).to_contain_text("must lie between 10 and 400")
+        expect(box).to_have_value(length)
 
 
 def test_holding_a_gate_changes_answer_and_text(open_page):
@@ -87,10 +82,7 @@ def test_holding_a_gate_changes_answer_and_text(open_page):
     page.get_by_role("radio", name="Freeze the memory").check()
     expect(page.locator(".play:visible")).to_have_count(2)
     expect(page.get_by_role("heading", name="The cell state frozen in all units")).to_be_visible()
-
-
-def test_another_unit_colours_the_text_differently(open_page):
-    page = lesson(open_page, "gates")
+    # Another unit colours the text differently.
     letters = page.locator(".characters").first.locator("i")
     before = letters.nth(3).get_attribute("style")
     page.get_by_label("Unit, 0 to 255").fill("9")

@@ -51,10 +51,10 @@ def test_the_next_word_by_numpy():
     w = {path.removeprefix("captioner/"): a for path, a in named(network).items()}
     grid = features()[0].reshape(-1, 5)
     memory = np.maximum(grid @ w["see/kernel"] + w["see/bias"], 0)  # (cells, units)
-    mean = grid.mean(axis=0)
+    mean = grid.mean(axis=0) @ w["glance/kernel"] + w["glance/bias"]
     h = np.tanh(mean @ w["bridge_hidden/kernel"] + w["bridge_hidden/bias"])
     for token in (2, 5):
-        x = w["embedding/embeddings"][token] + mean @ w["glance/kernel"] + w["glance/bias"]
+        x = w["embedding/embeddings"][token] + mean
         h = np.tanh(
             x @ w["decoder/cell/kernel"]
             + w["decoder/cell/bias"]
