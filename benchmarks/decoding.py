@@ -1,9 +1,10 @@
 """How long a translation takes: ours beside loops in Python that ask the network token by token.
 
-`python -m benchmarks.decoding [--bundle FOLDER] [--data-dir DIR] [--json]`. Milliseconds, medians,
-warm. Ours is one graph from the source's tokens to the last token written, and greedy a beam of
-one; `predict` calls Keras's `model.predict` once a token, as most tutorials do; `step` calls a
-compiled step once a token. All three write the same tokens.
+`python -m benchmarks.decoding [--variant NAME] [--bundle FOLDER] [--data-dir DIR] [--json]`.
+Milliseconds, medians, warm. Ours is one graph from the source's tokens to the last token written,
+and greedy a beam of one; `predict` calls Keras's `model.predict` once a token, as most tutorials
+do, with all hypotheses of a beam in one call; `predict, one by one` calls it for each hypothesis,
+as many do; `step` calls a compiled step once a token. All write the same tokens.
 """
 
 import json
@@ -27,12 +28,12 @@ TEXT = "A young woman in a red coat is walking through the park."  # twelve word
 SENTENCES = 256
 
 
-def measure(bundle=None, data_dir=None, repeats=7):
+def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
     """All timings, as a dict."""
     from apps.translation.predictor import LENGTHS, Predictor, search
     from training.datasets import translation
 
-    predictor = Predictor.load(folder=bundle)
+    predictor = Predictor.load(variant, bundle)
     pairs = translation.read(data_folder(data_dir), "test")[:SENTENCES]
     many = [pair.source for pair in pairs]
     times = {}
@@ -46,7 +47,10 @@ def measure(bundle=None, data_dir=None, repeats=7):
             key = f"{name}, {count} sentence{'s' * (count > 1)}"
             mine = milliseconds(ours, rounds)
             times[f"{key}, ours"] = mine
-            for kind, make in (("predict", _predicting), ("step", _stepping)):
+            kinds = {"predict": _predicting, "step": _stepping}
+            if count == 1 and width > 1:
+                kinds["predict, one by one"] = _one_by_one
+            for kind, make in kinds.items():
                 encode, step = make(predictor.network)
                 run = partial(per_token, encode, step, padded, width)
                 same = np.mean([a == b for a, b in zip(run(), written, strict=True)])
@@ -142,6 +146,22 @@ def _predicting(network):
     )
 
 
+def _one_by_one(network):
+    """The same with a call for each hypothesis."""
+    import keras
+
+    encode, step = _predicting(network)
+
+    def each(*inputs):
+        parts = [
+            step(*keras.tree.map_structure(lambda part, n=n: part[n : n + 1], inputs))
+            for n in range(len(inputs[0]))
+        ]
+        return keras.tree.map_structure(lambda *some: np.concatenate(some), *parts)
+
+    return encode, each
+
+
 def _stepping(network):
     """`encode` and `step` as graphs compiled by XLA."""
 
@@ -154,12 +174,13 @@ def _stepping(network):
 
 @app.command()
 def main(
+    variant: Annotated[str, typer.Option(help="Which network of the bundle.")] = "attention",
     bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ):
     """Time greedy and beam search of one sentence and of 256."""
-    times = measure(bundle, data_dir)
+    times = measure(variant, bundle, data_dir)
     if as_json:
         print(json.dumps(times))
         return
