@@ -302,8 +302,9 @@ def _api(card, settings):
             text: English, up to 5,000 characters; line breaks are kept.
             width: Beam width, 1 (nearly greedy) to 8.
             penalty: Exponent of the length penalty, 0 to 2.
-            network: attention (the main one), or a small one: plain (no attention), reversed
-                (no attention, the source read from its end).
+            network: attention (the main one), or a small one: small (LSTM with attention), gru
+                (GRU with attention), plain (LSTM, no attention), reversed (no attention, the
+                source read from its end).
 
         Returns:
             text (the French), confidence (geometric mean of the tokens' probabilities, None
