@@ -64,7 +64,7 @@ max-width:760px;margin:16px auto}
 .told b{font-weight:600;color:var(--ink)}
 .told span{font:400 18px/1.5 var(--serif)}
 .told .first span{font-weight:600}
-.beneath{max-width:760px;margin-inline:auto}
+.beneath,.told ~ .small{max-width:760px;margin-inline:auto}
 .text .recalled{font:400 20px/1.8 var(--serif);margin:14px 0}
 .recalled .seen{background:rgb(var(--positive-rgb)/22%);border-radius:4px;
 padding:2px 3px;margin:0 -3px}
