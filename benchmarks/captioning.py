@@ -14,12 +14,12 @@ from typing import Annotated
 import typer
 
 from apps.captioning import WIDTH
-from apps.captioning.examples import EXAMPLES
 from apps.captioning.model import BEGIN
 from benchmarks.decoding import per_token
 from benchmarks.forecasting import milliseconds
 from shared import images
 from shared.compiled import Compiled
+from shared.photos import EXAMPLES
 
 app = typer.Typer(add_completion=False)
 

@@ -75,6 +75,9 @@
       stepper.dataset.ready = "";
       show(stepper, Number(stepper.dataset.n));
     }
+    // Gradio names the place of a plot to come, which only something with a role may be.
+    for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])"))
+      empty.setAttribute("role", "img");
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   const SVG = document.createRange().createContextualFragment("<svg/>").firstChild.namespaceURI;

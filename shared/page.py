@@ -2,9 +2,11 @@
 
 import base64
 import inspect
+import shutil
 import textwrap
+import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import wraps
 from html import escape
@@ -16,11 +18,14 @@ from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder, is_in_or_equal
 from pydantic import ValidationError, validate_call
 
-from shared import tables
+from shared import guard, photos, tables
 from shared.plots import PALETTE
 
 HERE = Path(__file__).parent
 FAVICON = HERE / "favicon.svg"
+CHOOSE = (HERE / "choose.js").read_text(encoding="utf-8")
+HOUR = 3600  # seconds
+ROOM = 64 * 2**20  # bytes that the largest file for a visitor may need
 
 # Events that compute with TensorFlow share two cores; batches wait for each other alone.
 COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, "api_visibility": "private"}
@@ -139,12 +144,19 @@ def masthead():
     )
 
 
-def html(value="", wide=False, **options):
-    """A piece of text or a figure in the page's own style; `wide` figures exceed the column."""
+def html(value="", wide=False, script=None, **options):
+    """A piece of text or a figure in the page's own style.
+
+    Args:
+        value: Its HTML.
+        wide: Whether it exceeds the column.
+        script: JavaScript that lets its parts answer to pointer and keyboard.
+        options: For `gr.HTML`.
+    """
     return gr.HTML(
         value,
         apply_default_css=False,
-        js_on_load=None,
+        js_on_load=script,
         elem_classes=["text", "wide"] if wide else ["text"],
         **options,
     )
@@ -162,6 +174,34 @@ def tries(options, label="Try"):
         samples=[[key] for _, key in options],
         sample_labels=[name for name, _ in options],
         label=label,
+    )
+
+
+def gallery():
+    """The photographs to try; a click is an event whose `choice` is a key."""
+    return html(photos.gallery(), script=CHOOSE)
+
+
+def choices(texts, label):
+    """A row of buttons with texts, as a string; in `html(…, script=CHOOSE)` a click says which."""
+    buttons = "".join(
+        f'<button type="button" data-choice="{escape(text)}">{escape(text)}</button>'
+        for text in texts
+    )
+    return f'<div class="choices" role="group" aria-label="{escape(label)}">{buttons}</div>'
+
+
+def photo_box(label):
+    """Where a visitor drops, pastes or takes a photograph; its value is as `Photo` says."""
+    return Photo(
+        sources=["upload", "clipboard", "webcam"],
+        label=label,
+        show_label=False,
+        height=140,
+        buttons=[],
+        placeholder="Drop a photo here, or click to choose one",
+        webcam_options=gr.WebcamOptions(mirror=False),
+        alt_text="Your photo, while it is being read",
     )
 
 
@@ -461,10 +501,28 @@ def _misfit(found, fn):
 
 
 def download_path(name):
-    """Where to write a file for the visitor to fetch: it is deleted after about an hour."""
+    """Where to write a file for the visitor to fetch: it is deleted after about an hour.
+
+    Raises:
+        gr.Error: if the disk is full.
+    """
     folder = Path(get_upload_folder()) / uuid.uuid4().hex
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+        full = shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        full = True
+    if full:
+        raise gr.Error(guard.FULL, print_exception=False)
     return folder / name
+
+
+def sweep():
+    """Delete what uploads that broke off left an hour ago; Gradio deletes those that arrived."""
+    for path in Path(get_upload_folder()).glob("tmp*"):
+        with suppress(OSError):  # another may be quicker
+            if path.is_file() and time.time() - path.stat().st_mtime > HOUR:
+                path.unlink()
 
 
 class _Frame(ImageData):

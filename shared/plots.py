@@ -108,6 +108,7 @@ def line_chart(
     readouts=None,
     height=220,
     levels=None,
+    names=None,
 ):
     """Lines over a common horizontal axis.
 
@@ -122,6 +123,7 @@ def line_chart(
         readouts: For each position, the text shown while the pointer is there.
         height: Of the plot, in pixels.
         levels: Values of the vertical axis to mark; round ones if None.
+        names: Of the positions, written beneath them instead of round numbers, or None.
     """
     values = [np.asarray(line.values, float) for line in lines]
     x = np.arange(1, len(values[0]) + 1) if x is None else np.asarray(x, float)
@@ -145,9 +147,12 @@ def line_chart(
     if reference is not None:
         level = f'y1="{up(reference):.2f}%" y2="{up(reference):.2f}%"'
         parts.append(f'<line class="reference" x2="100%" {level}/>')
-    for tick in ticks(x[0], x[-1], 6):
+    marks = [(tick, f"{tick:g}") for tick in ticks(x[0], x[-1], 6)]
+    for tick, name in marks if names is None else zip(x, names, strict=True):
         place = (tick - x[0]) / span * 100 if len(x) > 1 else 50
-        parts.append(f'<text x="{place:.2f}%" y="100%" dy="1.6em" class="mid">{tick:g}</text>')
+        parts.append(
+            f'<text x="{place:.2f}%" y="100%" dy="1.6em" class="mid">{escape(name)}</text>'
+        )
     parts.append('<svg viewBox="0 0 100 100" preserveAspectRatio="none">')
     for line, column in zip(lines, values, strict=True):
         dashed = ' stroke-dasharray="5 4"' if line.dashed else ""

@@ -103,14 +103,14 @@ def _separator(content):
     return max((",", ";", "\t", "|"), key=bare.count)
 
 
-def text_column(table):
-    """The place of the column `text`, or else of the only column that holds text.
+def text_column(table, wanted="text"):
+    """The place of the column named `wanted`, or else of the only column that holds text.
 
     Raises:
         TableError: if there is none, or more than one.
     """
     for number, name in enumerate(table.columns):
-        if name.lower() == "text":
+        if name.lower() == wanted:
             return number
     names = ", ".join(f"“{name}”" for name in table.columns)
     for kind in (_sentence, _word):
@@ -119,9 +119,9 @@ def text_column(table):
             return found[0]
         if found:
             raise TableError(
-                f"More than one column holds text ({names}). Name the one to read “text”."
+                f"More than one column holds text ({names}). Name the one to read “{wanted}”."
             )
-    raise TableError(f"No column holds text ({names}). Name the column to read “text”.")
+    raise TableError(f"No column holds text ({names}). Name the column to read “{wanted}”.")
 
 
 def _sentence(cell):

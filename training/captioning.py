@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import keras
 import numpy as np
 import typer
 
@@ -56,6 +57,8 @@ FINE_EPOCHS, FINE_RATE = 4, 1e-4
 SCORED_EPOCHS, SCORED_RATE = 5, 5e-5
 SMOOTHING = 0.1
 WIDTHS = (1, WIDTH, 5)  # of the beam, to be compared; 1 is greedy
+# On TensorFlow and a CPU it takes four times as long as a plain graph, with an encoder or without.
+XLA = keras.backend.backend() != "tensorflow"
 SIDES = {"left", "right"}  # a mirrored photograph makes these words wrong
 
 Input = Annotated[Path | None, typer.Option(help="Your own photographs: a folder or a tar.")]
@@ -152,7 +155,6 @@ def mirrorable(photos):
 
 def trainee(encoder, captioner):
     """The network that is fitted: the encoder's top and the decoder."""
-    import keras
 
     class Sighted(keras.Model):
         def __init__(self):
@@ -189,8 +191,6 @@ def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, capti
     Returns:
         The captioner with its best weights and the record of `loop.fit`.
     """
-    import keras
-
     from apps.captioning.model import Captioner
     from training.loop import smoothed_cross_entropy
 
@@ -202,8 +202,7 @@ def fit_network(options, encoder, data, folder, seed, epochs, tuned=False, capti
     network.compile(
         optimizer=_optimizer(data, epochs, FINE_RATE if tuned else RATE),
         loss=smoothed_cross_entropy(SMOOTHING),
-        # XLA takes five times as long over the encoder's convolutions on a CPU.
-        jit_compile=keras.backend.backend() != "tensorflow",
+        jit_compile=XLA,
     )
 
     def batch(rows, values, _):
@@ -230,14 +229,12 @@ def fit_scored(captioner, encoder, data, folder, seed, epochs):
     Returns:
         The record of `loop.fit`; the captioner has its best weights.
     """
-    import keras
-
     # What is drawn without dropout must not be judged with it.
     captioner.dropout.rate = 0.0
     captioner.compile(
         optimizer=_optimizer(data, epochs, SCORED_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=True,
+        jit_compile=XLA,
     )
     predictor = Predictor(captioner, data["tokenizer"], encoder, {})
     words = np.array(data["tokenizer"].words)
@@ -268,8 +265,6 @@ def _batches(data):
 
 
 def _optimizer(data, epochs, rate):
-    import keras
-
     steps = max(1, _batches(data) * epochs - WARM_UP)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps, warmup_target=rate, warmup_steps=WARM_UP

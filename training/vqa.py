@@ -599,7 +599,9 @@ def _new_card(output, fingerprint, seed, training, validation, test):
         "comparable with published splits"
         if official
         else "own",
-        "test_set": "test questions of that split" if official else "validation questions",
+        "test_set": "test questions of COCO-QA and VQA v2, split by photo"
+        if official
+        else "validation questions",
         "examples": len(test if official else validation),
         "training_examples": len(training),
         "validation_examples": len(validation),

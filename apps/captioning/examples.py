@@ -1,121 +1,58 @@
-"""Photographs to try, from packages that the site needs anyway, with captions of our own."""
-
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
+"""What people might write of the photographs to try, and how a caption compares with that."""
 
 from apps.captioning.scores import Cider, scores, words_of
+from shared.photos import EXAMPLES
 
-GRADIO, SKLEARN = ("gradio", "media_assets/images"), ("sklearn", "datasets/images")
-
-
-@dataclass(frozen=True)
-class Example:
-    """A photograph of a package, and what five people might write of it.
-
-    Attributes:
-        name: For the page.
-        folder: The package and the folder of it that holds the file.
-        file: Its name.
-        references: Five captions, written for this page in the manner of Flickr8k.
-    """
-
-    name: str
-    folder: tuple[str, str]
-    file: str
-    references: tuple[str, ...]
-
-    @property
-    def path(self):
-        """Where the installed package has it."""
-        package, folder = self.folder
-        return Path(find_spec(package).origin).parent / folder / self.file
-
-
-EXAMPLES = {
-    "running": Example(
-        "Running",
-        GRADIO,
-        "cheetah.jpg",
-        (
-            "A cheetah is running across dry ground.",
-            "A spotted wild cat runs very fast through the grass.",
-            "A cheetah sprints over a brown field.",
-            "A big cat with black spots is running.",
-            "The animal is running so fast that the ground behind it is a blur.",
-        ),
+# Five captions of each, written for this page in the manner of Flickr8k.
+REFERENCES = {
+    "running": (
+        EXAMPLES["running"].description,
+        "A spotted wild cat runs very fast through the grass.",
+        "A cheetah sprints over a brown field.",
+        "A big cat with black spots is running.",
+        "The animal is running so fast that the ground behind it is a blur.",
     ),
-    "portrait": Example(
-        "Portrait",
-        GRADIO,
-        "cheetah1.jpg",
-        (
-            "A close up of the face of a cheetah.",
-            "A cheetah with yellow eyes looks into the camera.",
-            "A spotted wild cat stares straight ahead.",
-            "The head of a cheetah in front of a dark background.",
-            "A big cat with black lines down its face is looking at the camera.",
-        ),
+    "portrait": (
+        EXAMPLES["portrait"].description,
+        "A cheetah with yellow eyes looks into the camera.",
+        "A spotted wild cat stares straight ahead.",
+        "The head of a cheetah in front of a dark background.",
+        "A big cat with black lines down its face is looking at the camera.",
     ),
-    "lion": Example(
-        "Lion",
-        GRADIO,
-        "lion.jpg",
-        (
-            "A lion with a dark mane is lying on a rock.",
-            "A male lion rests on a large rock in the sun.",
-            "A lion sits on a stone and another lies behind it.",
-            "Two lions are resting on a big brown rock.",
-            "A big lion looks at the camera with its paws over the edge of a rock.",
-        ),
+    "lion": (
+        EXAMPLES["lion"].description,
+        "A male lion rests on a large rock in the sun.",
+        "A lion sits on a stone and another lies behind it.",
+        "Two lions are resting on a big brown rock.",
+        "A big lion looks at the camera with its paws over the edge of a rock.",
     ),
-    "temple": Example(
-        "Temple",
-        SKLEARN,
-        "china.jpg",
-        (
-            "A Chinese temple stands above a lake.",
-            "A tall building with many roofs is surrounded by trees.",
-            "A pagoda with green and yellow roofs overlooks the water.",
-            "An old temple on a hill with boats on the lake behind it.",
-            "A red tower with curved roofs stands among trees near a lake.",
-        ),
+    "temple": (
+        EXAMPLES["temple"].description,
+        "A tall building with many roofs is surrounded by trees.",
+        "A pagoda with green and yellow roofs overlooks the water.",
+        "An old temple on a hill with boats on the lake behind it.",
+        "A red tower with curved roofs stands among trees near a lake.",
     ),
-    "tower": Example(
-        "Tower",
-        GRADIO,
-        "tower.jpg",
-        (
-            "A tall iron tower is lit up in the evening.",
-            "The tower is shining yellow against a blue sky.",
-            "A tall tower with lights seen from below.",
-            "A lit tower behind the branches of a tree.",
-            "A high metal tower stands in front of a dark blue sky.",
-        ),
+    "tower": (
+        EXAMPLES["tower"].description,
+        "The tower is shining yellow against a blue sky.",
+        "A tall tower with lights seen from below.",
+        "A lit tower behind the branches of a tree.",
+        "A high metal tower stands in front of a dark blue sky.",
     ),
-    "flower": Example(
-        "Flower",
-        SKLEARN,
-        "flower.jpg",
-        (
-            "An orange flower in front of dark green leaves.",
-            "A large orange flower is in full bloom.",
-            "A close up of a round flower with many petals.",
-            "An orange flower with another one below it.",
-            "A single flower stands out against a dark background.",
-        ),
+    "flower": (
+        EXAMPLES["flower"].description,
+        "A large orange flower is in full bloom.",
+        "A close up of a round flower with many petals.",
+        "An orange flower with another one below it.",
+        "A single flower stands out against a dark background.",
     ),
-    "bus": Example(
-        "Drawing",
-        GRADIO,
-        "bus.png",
-        (
-            "A drawing of a red bus with a smile on its front.",
-            "A small red toy bus with blue windows.",
-            "A red cartoon bus is smiling.",
-            "A picture of a red bus on a white background.",
-            "A red bus with four wheels and a happy face.",
-        ),
+    "bus": (
+        EXAMPLES["bus"].description,
+        "A small red toy bus with blue windows.",
+        "A red cartoon bus is smiling.",
+        "A picture of a red bus on a white background.",
+        "A red bus with four wheels and a happy face.",
     ),
 }
 
@@ -128,20 +65,20 @@ def judged(text, key):
 
     Args:
         text: The caption.
-        key: Of the example, in `EXAMPLES`.
+        key: Of the example, in `REFERENCES`.
 
     Returns:
         Two dicts as from `scores`: the caption's, and the mean of the five references, each
         against the other four.
     """
-    tokens = [[words_of(line) for line in example.references] for example in EXAMPLES.values()]
+    tokens = [[words_of(line) for line in lines] for lines in REFERENCES.values()]
     rarity = Cider(tokens)
 
     def measure(line, others):
         rare = rarity.each([words_of(line)], [[words_of(other) for other in others]])[0]
         return {**scores([line], [others]), "cider": round(float(rare), 4)}
 
-    lines = EXAMPLES[key].references
+    lines = REFERENCES[key]
     people = [measure(line, lines[:n] + lines[n + 1 :]) for n, line in enumerate(lines)]
     mean = {name: sum(found[name] for found in people) / len(people) for name in people[0]}
     return measure(text, lines), mean

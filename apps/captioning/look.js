@@ -1,7 +1,5 @@
-// Examples are chosen, words pointed at, and cells of the grid hidden.
+// Words are pointed at, and cells of the grid hidden.
 element.addEventListener("click", (event) => {
-  const example = event.target.closest?.("[data-example]");
-  if (example) trigger("click", { example: example.dataset.example });
   const cell = event.target.closest?.("[data-cell]");
   if (!cell) return;
   cell.setAttribute("aria-pressed", cell.getAttribute("aria-pressed") !== "true");

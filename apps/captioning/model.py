@@ -14,9 +14,9 @@ PADDING, UNKNOWN, BEGIN, END = range(4)
 class Captioner(keras.Model):
     """Show, attend and tell (Xu et al. 2015), attending after the recurrence (Lu et al. 2017).
 
-    The mean of the grid, narrowed, starts the states and is added to every word read. Each hidden state h
-    asks the grid for a context c, a gate b = sigmoid(w . h) says how much of it counts, and the
-    next word comes from tanh(W [b c; h]). As nothing of it is fed back, training runs the
+    The mean of the grid, narrowed, starts the states and is added to every word read. Each hidden
+    state h asks the grid for a context c, a gate b = sigmoid(w . h) says how much of it counts, and
+    the next word comes from tanh(W [b c; h]). As nothing of it is fed back, training runs the
     recurrence over all steps first and attends in one product. Word vectors serve input and
     softmax.
 

@@ -18,9 +18,9 @@ from apps.captioning import (
     files,
     views,
 )
-from apps.captioning.examples import EXAMPLES
 from apps.captioning.views import CELLS
-from shared import bundle, images, page, tables
+from shared import bundle, images, page, photos, tables
+from shared.photos import EXAMPLES
 
 TITLE = "Captions"
 FOLDER = bundle.MODELS / "captioning"
@@ -50,17 +50,8 @@ def build(tab, settings):
         "writes a sentence, and before each word it looks at the grid again. See where, and how "
         "much.",
     )
-    gallery = _live(views.gallery({key: images.read(e.path) for key, e in EXAMPLES.items()}))
-    photo = page.Photo(
-        sources=["upload", "clipboard", "webcam"],
-        label="Your photo",
-        show_label=False,
-        height=140,
-        buttons=[],
-        placeholder="Drop a photo here, or click to choose one",
-        webcam_options=gr.WebcamOptions(mirror=False),
-        alt_text="Your photo, while it is being read",
-    )
+    gallery = page.gallery()
+    photo = page.photo_box("Your photo")
     example = gr.Textbox(FIRST, visible=False)
     with gr.Row(elem_classes="controls"):
         cell = page.choice([(name, key) for key, name in variants.items()], "lstm", "Cell")
@@ -78,7 +69,7 @@ def build(tab, settings):
         "Attention: before each word the network weighs the 49 cells, and a gate says how much of "
         "what it finds there counts.",
     )
-    sight = _live(wide=True)
+    sight = page.html(wide=True, script=LOOK)
     page.section(
         "Change one word",
         "Put another word in the place of one: what comes after it is written anew.",
@@ -96,7 +87,7 @@ def build(tab, settings):
         "Click cells of the photo, or reach them with Tab, the arrow keys and Enter: the network "
         "captions the rest, and the words that change are marked.",
     )
-    cover = _live()
+    cover = page.html(script=LOOK)
     hidden = page.html()
     page.section(
         "The search",
@@ -182,23 +173,21 @@ def build(tab, settings):
             "",
             (number, cell, width, alpha),
             now,
-            now.example,
+            now.photo.example,
         )
 
     def respond_to_photo(path, *options):
         def look(*search):
-            return _see(_opened(path), "", *search)
+            return _see(photos.Photo.of(photos.opened(path)), *search)
 
         # The photo appears below; the box is free for the next.
         return None, *respond(look, *options)
 
     def respond_to_example(key, *options, step=None):
-        return respond(
-            lambda *search: _see(images.read(EXAMPLES[key].path), key, *search), *options, step
-        )
+        return respond(lambda *search: _see(photos.Photo.of_example(key), *search), *options, step)
 
     def chosen(event: gr.EventData, *options):
-        return respond_to_example(event.example if event.example in EXAMPLES else FIRST, *options)
+        return respond_to_example(event.choice if event.choice in EXAMPLES else FIRST, *options)
 
     def again(seen, *options):
         return respond(lambda *search: _again(seen, *search), *options) if seen else skipped
@@ -278,38 +267,10 @@ def warm_up():
         models.Predictor.load(cell).describe([EXAMPLES[FIRST].path])
 
 
-def _live(value="", wide=False):
-    """A piece of the page whose parts answer to pointer and keyboard (`look.js`)."""
-    return gr.HTML(
-        value,
-        js_on_load=LOOK,
-        apply_default_css=False,
-        elem_classes=["text", "wide"] if wide else ["text"],
-    )
-
-
-def _opened(source):
-    """A visitor's photograph; what its file said besides goes at once, the file within the hour."""
-    picture = images.read(source)
-    if isinstance(source, str):
-        bare = Path(source).with_suffix(f".{time.time_ns()}")
-        picture.save(bare, "JPEG", quality=90)
-        bare.replace(source)
-    return picture
-
-
-def _see(picture, example, predictor, width, alpha):
-    """The `Seen` of a PIL image."""
-    pixels = images.squash(picture)
-    features = predictor.features([pixels])
-    return views.Seen(
-        pixels=pixels,
-        address=views.address(picture),
-        ratio=picture.width / picture.height,
-        example=example,
-        features=features,
-        description=predictor.describe_features(features, width, alpha)[0],
-    )
+def _see(photo, predictor, width, alpha):
+    """The `Seen` of a `Photo`."""
+    features = predictor.features([photo.pixels])
+    return views.Seen(photo, features, predictor.describe_features(features, width, alpha)[0])
 
 
 def _again(seen, predictor, width, alpha):
@@ -339,7 +300,7 @@ def _hide(asked, seen, event: gr.EventData):
     models, (_, cell, width, alpha) = _models(), asked
     try:
         predictor = models.Predictor.load(cell)
-        features = predictor.features([seen.pixels], event.cells)
+        features = predictor.features([seen.photo.pixels], event.cells)
         found = predictor.describe_features(features, width, alpha, hidden=event.cells)
     except (models.InputError, bundle.BundleError) as why:
         return page.error(why)
@@ -352,7 +313,7 @@ def _draw(asked, seen, temperature, seed):
     models = _models()
     try:
         predictor = models.Predictor.load(asked[1])
-        found = predictor.draw(seen.pixels, temperature=temperature, seed=seed)
+        found = predictor.draw(seen.photo.pixels, temperature=temperature, seed=seed)
     except (models.InputError, bundle.BundleError) as why:
         return page.error(why)
     return views.drawn(found, temperature)
@@ -383,7 +344,8 @@ def _comparing(card):
 def _judge(seen):
     if not seen:
         return gr.skip()
-    marks = examples.judged(seen.best.text, seen.example) if seen.example else (None, None)
+    example = seen.photo.example
+    marks = examples.judged(seen.best.text, example) if example else (None, None)
     return views.judged(seen, *marks)
 
 
@@ -429,7 +391,7 @@ def _rows(predictor, items, width, alpha):
     for name, content, problem in items:
         try:
             if not problem:
-                pixels.append(images.squash(_opened(content)))
+                pixels.append(images.squash(photos.opened(content)))
             rows.append([name, "", "", problem])
         except images.ImageError as why:
             rows.append([name, "", "", str(why)])
@@ -465,7 +427,7 @@ def _api(settings):
         models = _models()
         with page.refusals(images.ImageError, models.InputError, bundle.BundleError):
             models.check_search(width, penalty)
-            picture = _opened(page.sent_file(photo))
+            picture = photos.opened(page.sent_file(photo))
             found = models.Predictor.load(cell).describe([picture], width, penalty)[0]
         best = found.captions[0]
         return {

@@ -1,17 +1,14 @@
 """What the page shows of a photograph and its captions: pictures, bars and tables as HTML."""
 
-import base64
 import difflib
-import io
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from PIL import Image
 
 from apps.captioning import GRID
-from apps.captioning.examples import EXAMPLES
-from shared import page, plots
+from apps.captioning.examples import REFERENCES
+from shared import page, photos, plots
 from shared.plots import chance, percent, signed
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -21,29 +18,10 @@ OTHERS = {
     "human": "People, each against the others",
 }
 MEASURES = {"BLEU-1": "bleu1", "BLEU-2": "bleu2", "BLEU-3": "bleu3", "BLEU-4": "bleu4"}
-SHOWN, THUMB = 720, 132  # pixels on the longer side of a photograph on the page, and of a small one
-FINE = 28  # pixels on a side of what veils a photograph
-VEIL = (12, 13, 16, 214)  # its colour, and how dark it is where nothing was looked at
 
 STYLE = """<style>
-.captioned .found{display:grid;grid-template-columns:180px minmax(0,1fr);gap:8px 28px;
-align-items:center;margin:20px 0 4px}
-.text .captioned .found img{width:100%;max-height:180px;object-fit:contain;
-object-position:left;border-radius:8px;margin:0}
-.text .said{font:600 38px/1.15 var(--serif);letter-spacing:-.01em;margin:0 0 10px;
-overflow-wrap:anywhere}
-.text .sure{font-size:16px;line-height:1.45;color:var(--ink-2);margin:0}
-.shots{display:grid;grid-template-columns:repeat(auto-fit,minmax(78px,1fr));gap:10px}
-.text .shots button{display:flex;flex-direction:column;gap:4px;padding:0;border:0;
-background:none;font:14px/1.3 var(--sans);color:var(--ink-2);text-align:left;cursor:pointer}
-.shots img{width:100%;aspect-ratio:4/3;object-fit:cover;border-radius:6px;margin:0}
-.shots button:hover{color:var(--ink)}.shots button:hover img{outline:2px solid var(--ink-2)}
 .sight{display:grid;grid-template-columns:minmax(0,max-content) minmax(300px,380px);
 gap:16px 40px;align-items:start;justify-content:center}
-.shot{position:relative;width:min(600px,calc(480px*var(--ratio)));max-width:100%;
-aspect-ratio:var(--ratio);border-radius:8px;overflow:hidden;background:var(--rule)}
-.shot img{position:absolute;inset:0;width:100%;height:100%;max-width:none;margin:0;
-border-radius:0;object-fit:fill}
 .sight .moves{grid-column:1/-1;margin:0;max-width:none}
 .looks{font-size:14px;line-height:1.5;color:var(--ink-2);min-height:42px;padding-top:8px;
 width:0;min-width:100%}
@@ -69,12 +47,13 @@ box-shadow:inset 0 0 0 .5px rgb(255 255 255/38%),inset 0 0 0 1px rgb(0 0 0/14%)}
 .text .cover button[aria-pressed=true]{background:rgb(127 127 127)}
 .text .cover button:focus-visible{outline:3px solid #fff;outline-offset:-3px;
 box-shadow:inset 0 0 0 5px #1b1d21}
-.told{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr));gap:18px 32px;
-margin:16px 0}
-.told div{border-top:3px solid var(--tone,var(--rule));padding-top:8px;overflow-wrap:anywhere}
-.told b,.told small{display:block;font:14px/1.5 var(--sans);color:var(--ink-2)}
-.told b{font-weight:600;color:var(--ink)}
-.told span{font:400 19px/1.45 var(--serif)}
+#tab-captioning .told{display:grid;gap:18px 32px;margin:16px 0;
+grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr))}
+#tab-captioning .told div{border-top:3px solid var(--tone,var(--rule));padding-top:8px;
+overflow-wrap:anywhere}
+#tab-captioning .told :is(b,small){display:block;font:14px/1.5 var(--sans);color:var(--ink-2)}
+#tab-captioning .told b{font-weight:600;color:var(--ink)}
+#tab-captioning .told span{font:400 19px/1.45 var(--serif)}
 .told ins{text-decoration:underline 2px var(--positive);text-underline-offset:4px;
 color:var(--positive-ink);font-weight:600}
 .told del{color:var(--ink-2);text-decoration:line-through 1.5px}
@@ -83,12 +62,9 @@ padding:0 4px}
 .text .walked{font:600 28px/1.25 var(--serif);min-height:70px;margin:8px 0 4px}
 .text .people{font:400 17px/1.5 var(--serif)}
 #tab-captioning .row.controls .form{gap:12px 24px}
-#tab-captioning .image-container button{min-height:0}
 @media (max-width:760px){.sight{grid-template-columns:minmax(0,1fr)}
 .sight .shot{margin:0 auto;width:calc(360px*var(--ratio))}
 .cover .shot{margin:0 auto}}
-@media (max-width:560px){.captioned .found{grid-template-columns:minmax(0,1fr)}
-.text .said{font-size:30px}}
 </style>"""
 
 
@@ -97,18 +73,12 @@ class Seen:
     """A photograph with what was made of it.
 
     Attributes:
-        pixels: As the network sees it, `(224, 224, 3)`.
-        address: The photograph itself as a data address, for the page.
-        ratio: Its width divided by its height.
-        example: Its key in `EXAMPLES`, or "" for a visitor's own.
+        photo: A `Photo`.
         features: As from `Predictor.features`, `(1, 7, 7, features)`.
         description: The `Description` in question.
     """
 
-    pixels: np.ndarray
-    address: str
-    ratio: float
-    example: str
+    photo: photos.Photo
     features: np.ndarray
     description: object
 
@@ -116,32 +86,6 @@ class Seen:
     def best(self):
         """The caption in question."""
         return self.description.captions[0]
-
-    @property
-    def alt(self):
-        """What the photograph is, for those who do not see it."""
-        if self.example:
-            return f"The photo: {EXAMPLES[self.example].references[0]}"
-        return "The photo that was captioned."
-
-
-def address(picture, longest=SHOWN):
-    """A PIL image of mode RGB as a data address, a JPEG."""
-    small = picture.copy()
-    small.thumbnail((longest, longest), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=84)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def gallery(pictures):
-    """The examples as buttons that say their key; `pictures` are PIL images by key."""
-    buttons = "".join(
-        f'<button type="button" data-example="{escape(key)}"><img src="{address(picture, THUMB)}" '
-        f'alt=""/>{escape(EXAMPLES[key].name)}</button>'
-        for key, picture in pictures.items()
-    )
-    return f'<div class="shots" role="group" aria-label="Examples">{buttons}</div>'
 
 
 def answer(seen, card, cell, width):
@@ -156,20 +100,17 @@ def answer(seen, card, cell, width):
     best = seen.best
     details, nearest = card["variants"][cell], card["baselines"]["nearest"]
     cut = "" if best.ended else page.note("It found no end and was cut off.")
-    own = (
-        ""
-        if seen.example
-        else '<p class="small">Your photo is kept nowhere: a link leads to an example.</p>'
-    )
+    own = "" if seen.photo.example else photos.OWN
     people = card["baselines"]["human"]
     remark = f"People score {people['bleu4']:.1f}. " if people else ""
-    return (
-        f'<div class="captioned"><div class="found"><img src="{seen.address}" '
-        f'alt="{escape(seen.alt)}"/><div><p class="said">{escape(best.text)}</p>'
+    sentence = (
+        f'<p class="said">{escape(best.text)}</p>'
         f'<p class="sure">The {CELLS[cell]} was {chance(_each(best))} sure of each word, a '
         f"geometric mean. Of all that it could write, this very sentence has a probability of "
-        f"{small(best.probability)}: the best that a beam of {width} found.</p></div></div>"
-        f"{cut}{own}"
+        f"{small(best.probability)}: the best that a beam of {width} found.</p>"
+    )
+    return (
+        f'<div class="captioned">{photos.found(seen.photo, sentence)}{cut}{own}'
         + page.card_line(
             {**card, "baseline": {"name": OTHERS["nearest"].lower()}},
             CELLS[cell],
@@ -197,22 +138,6 @@ def small(probability):
     return f"1 in {float(f'{1 / probability:.2g}'):,.0f}"
 
 
-def veil(attention):
-    """A PNG data address that darkens a photograph where less was looked at.
-
-    Args:
-        attention: Weights of the grid, `(7, 7)`; the greatest stays clear.
-    """
-    share = np.asarray(attention, "float32") / max(float(np.max(attention)), 1e-9)
-    smooth = Image.fromarray(share).resize((FINE, FINE), Image.Resampling.BICUBIC)
-    pixels = np.empty((FINE, FINE, 4), "uint8")
-    pixels[:] = VEIL
-    pixels[..., 3] = np.rint(VEIL[3] * (1 - np.clip(np.asarray(smooth), 0, 1)))
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
 def sight(seen, step=None):
     """Where the network looked for each word: one photograph, stepped through.
 
@@ -228,22 +153,20 @@ def sight(seen, step=None):
         here = f'"{n} {n}"'
         weights, gate, sure = best.attention[n], float(best.gate[n]), float(best.each[n])
         ended = n == len(best.words)
-        veils.append(f'<img data-show={here} src="{veil(weights)}" alt=""/>')
+        veils.append(f'<img data-show={here} src="{photos.veil(weights)}" alt=""/>')
         rows.append(
             f'<button type="button" data-lit={here} data-step="{n}"'
             f"{' class=end' if ended else ''}><b>{escape(name)}</b>"
             f'<i aria-hidden="true"><u style="width:{100 * gate:.0f}%"></u></i>'
             f"<em>{percent(gate)}</em><em>{chance(sure)}</em></button>"
         )
-        said.append(f"<p data-show={here}>{escape(_looked(name, weights, gate))}</p>")
+        look = f"“{name}”: {photos.looked(weights)}; gate {percent(gate)}."
+        said.append(f"<p data-show={here}>{escape(look)}</p>")
     buttons = "".join(
         f'<button type="button" data-move="{how}">{text}</button>'
         for how, text in (("back", "‹ Back"), ("on", "Next word ›"))
     )
-    photo = (
-        f'<div class="shot" style="--ratio:{seen.ratio:.4f}" role="img" aria-label="'
-        f'{escape(seen.alt)}"><img src="{seen.address}" alt=""/>{"".join(veils)}</div>'
-    )
+    photo = photos.shot(seen.photo, "".join(veils), named=False)
     body = (
         f'<div class="stepper" data-count="{len(names)}" data-n="{step}" data-stops="0">'
         f'<div class="sight"><div class="moves">{buttons}<input type="range" min="0" '
@@ -261,19 +184,6 @@ def sight(seen, step=None):
     )
 
 
-def _looked(name, weights, gate):
-    flat = np.sort(np.ravel(weights))[::-1]
-    half = int(np.searchsorted(np.cumsum(flat), 0.5)) + 1
-    row, column = np.unravel_index(int(np.argmax(weights)), (GRID, GRID))
-    down = ("top", "middle", "bottom")[int(row) * 3 // GRID]
-    across = ("left", "centre", "right")[int(column) * 3 // GRID]
-    cells = f"{half} of {GRID**2} cells" if half > 1 else f"one of {GRID**2} cells"
-    return (
-        f"“{name}”: half of the look went to {cells}, most to the {down} {across}; gate "
-        f"{percent(gate)}."
-    )
-
-
 def cover(seen, asked):
     """The photograph under a grid of cells to hide; `asked` changes whenever it starts afresh."""
     cells = "".join(
@@ -282,12 +192,12 @@ def cover(seen, asked):
         "</button>"
         for n in range(GRID**2)
     )
-    return (
-        f'<div class="cover" data-asked="{escape(str(asked))}"><div class="shot" '
-        f'style="--ratio:{seen.ratio:.4f}"><img src="{seen.address}" alt="{escape(seen.alt)}"/>'
-        f'<div class="cells" role="group" aria-label="Cells to hide; arrow keys lead from one to '
-        f'the next">{cells}</div></div></div>'
+    grid = (
+        '<div class="cells" role="group" aria-label="Cells to hide; arrow keys lead from one to '
+        f'the next">{cells}</div>'
     )
+    photo = photos.shot(seen.photo, grid)
+    return f'<div class="cover" data-asked="{escape(str(asked))}">{photo}</div>'
 
 
 def hidden(seen, found, cells):
@@ -402,9 +312,9 @@ def judged(seen, mine, people):
         seen: A `Seen`; for a visitor's own photograph there is nothing to compare with.
         mine, people: As from `examples.judged`, or None.
     """
-    if not seen.example:
+    if not seen.photo.example:
         return page.note("This compares the examples with what we wrote of them. Choose one above.")
-    lines = "".join(f"<li>{escape(line)}</li>" for line in EXAMPLES[seen.example].references)
+    lines = "".join(f"<li>{escape(line)}</li>" for line in REFERENCES[seen.photo.example])
     names = [*MEASURES, "ROUGE-L, %", "CIDEr-D"]
 
     def row(name, scores):

@@ -72,6 +72,13 @@ def build(tab, settings):
     page.html(views.suite(card))
     kind = page.choice([(name.capitalize(), name) for name in suite.kinds()], None, "Read them")
     cases = page.html(page.note("Choose a kind to see its texts with the answers of both models."))
+    if learning := views.learning(card):
+        page.section(
+            "Why read without labels first",
+            "Reviews are many, labelled ones are few. What does it bring to learn the language "
+            "from the others first?",
+        )
+        page.html(learning)
     page.section(
         "Many reviews at once",
         f"A CSV with a column named text, up to {settings.max_rows:,} rows and "

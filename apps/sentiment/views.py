@@ -214,8 +214,53 @@ def suite(card):
         for kind in card["baseline"]["suite"]
     ]
     return page.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)) + (
-        '<p class="small">Share of right answers; a coin toss has 50 %.</p>'
+        f'<p class="small">Share of right answers; a coin toss has {percent(0.5)}.</p>'
     )
+
+
+def learning(card):
+    """How many labels a network needs with and without a language learned before, or nothing.
+
+    Each row of the card's study has `start`, `labels` and `accuracy`; what was fitted to all
+    numbers of labels is drawn.
+    """
+    found = {}
+    for row in card.get("study", []):
+        found.setdefault(row["start"], {})[row["labels"]] = row["accuracy"]
+    if not found:
+        return ""
+    counts = sorted({count for curve in found.values() for count in curve})
+    drawn = {name: curve for name, curve in found.items() if len(curve) == len(counts)}
+    looks = {"bag of words": ("baseline", False), "from scratch": ("lstm", True)}
+    looks = {name: looks.get(name, ("lstm", False)) for name in drawn}
+    readouts = [
+        f"{count:,} labels · "
+        + " · ".join(f"{name} {percent(curve[count], 1)}" for name, curve in drawn.items())
+        for count in counts
+    ]
+    chart = plots.line_chart(
+        [
+            plots.Line(name, [curve[count] for count in counts], *looks[name])
+            for name, curve in drawn.items()
+        ],
+        "labelled reviews that it learned from",
+        "accuracy on the official test split",
+        "Line chart of accuracy by number of labels.",
+        form=percent,
+        readouts=readouts,
+        names=[f"{count:,}" for count in counts],
+    )
+    rows = [
+        [name, *(percent(curve[count], 1) if count in curve else "" for count in counts)]
+        for name, curve in found.items()
+    ]
+    caption = (
+        "The same LSTM each time, and the bag of words. Between the solid and the dashed line "
+        "lies what it brought to read reviews without labels first, saying the next word."
+    )
+    key = plots.legend([(name, *look) for name, look in looks.items()])
+    columns = ["Start", *(f"{count:,} labels" for count in counts)]
+    return plots.figure(chart, caption, key) + page.table(columns, rows, range(1, len(columns)))
 
 
 def cases(chosen, mine, theirs, cell):

@@ -26,6 +26,7 @@ ROWS = (8, 16, 64)  # and how many questions
 PHOTOS = (1, 10)  # photographs encoded together
 KEPT = 64  # photographs whose features are kept
 GREY = 127
+UNSURE = "It does not know: this is its best guess."
 ASKING = (
     *("what", "which", "who", "whose", "where", "when", "why", "how", "is", "are", "was", "were"),
     *("do", "does", "did", "can", "could", "has", "have", "will", "would", "should"),
@@ -210,36 +211,48 @@ class Predictor:
         """
         return self.reply(self.see(photo), question)
 
-    def answer_each(self, photos, questions):
-        """The best `Answer` to each question about the photograph beside it.
+    def answer_each(self, grid, questions):
+        """The best `Answer` to each of many questions about one photograph.
 
         Args:
-            photos: List of what `images.read` takes; equal ones are encoded once.
-            questions: List of strings, as many.
+            grid: What `see` returned.
+            questions: List of strings.
 
-        Raises:
-            ImageError, InputError: as `answer`; the message begins with the row's number.
+        Returns:
+            List of (`Answer`, "") or, where the network had better not be relied on, a sentence
+            beside it; (None, sentence) where a question cannot be answered.
         """
-        if not questions:
-            return []
-        grids, numbers = [], []
-        for row, (photo, question) in enumerate(zip(photos, questions, strict=True), 1):
+        numbers, found = [], []
+        for question in questions:
             try:
-                grids.append(self.see(photo))
                 numbers.append(self._read(question)[1])
-            except (InputError, images.ImageError) as problem:
-                raise type(problem)(f"Row {row}: {problem}") from problem
-        chances = self.probabilities(np.stack(grids), numbers)[0]
-        return [Answer(self.answers[n], float(row[n])) for n, row in zip(
-            chances.argmax(axis=1), chances, strict=True
-        )]  # fmt: skip
+                found.append((None, ""))
+            except InputError as problem:
+                found.append((None, str(problem)))
+        if not numbers:
+            return found
+        chances = self.probabilities(np.broadcast_to(grid, (len(numbers), *grid.shape)), numbers)[0]
+        rows = iter(zip(chances, numbers, strict=True))
+        for place, (_, problem) in enumerate(found):
+            if not problem:
+                row, read = next(rows)
+                sure = self._sure(row, np.count_nonzero(read != UNKNOWN), len(read))
+                found[place] = self._best(row)[0], "" if sure else UNSURE
+        return found
 
-    def reply(self, grid, question):
-        """As `answer`, from what `see` returned."""
+    def reply(self, grid, question, beside=None):
+        """As `answer`, from what `see` returned.
+
+        Args:
+            grid: The features of the photograph.
+            question: String.
+            beside: Those of another, which `blank`, `kept` and `looked` then speak of; of a
+                photograph greyed out if None.
+        """
         text, numbers, places = self._read(question)
-        # The question as it is, then without the photograph, then without each word.
+        # The question as it is, then with the other photograph, then without each word.
         grids = np.repeat(grid[None], 2 + len(numbers), axis=0)
-        grids[1] = self.blank()
+        grids[1] = self.blank() if beside is None else beside
         fewer = [np.delete(numbers, n) for n in range(len(numbers))]
         chances, looked = self.probabilities(grids, [numbers, numbers, *fewer])
         best = int(chances[0].argmax())
@@ -257,7 +270,7 @@ class Predictor:
             looked=float(np.abs(chances[0] - chances[1]).sum() / 2),
             attention=looked[0].reshape(GRID, -1),
             words=words,
-            sure=bool(chances[0, best] >= self.threshold and known > len(words) / 2),
+            sure=self._sure(chances[0], known, len(words)),
             notes=_notes(text, words),
         )
 
@@ -318,6 +331,9 @@ class Predictor:
                 "learned from. It reads English only; try plain words for what can be seen."
             )
         return text, numbers, places
+
+    def _sure(self, chances, known, words):
+        return bool(chances.max() >= self.threshold and known > words / 2)
 
     def _best(self, chances):
         return tuple(

@@ -1,4 +1,7 @@
+import os
 import re
+import time
+from types import SimpleNamespace
 from typing import Literal
 
 import gradio as gr
@@ -19,6 +22,13 @@ def test_a_table_escapes_its_cells_unless_told_not_to():
 def test_messages_are_escaped():
     for make in (page.error, page.note):
         assert "<b>" not in make("<b>")
+
+
+def test_choices_say_which_and_are_escaped():
+    html = page.choices(["Is it?", 'A "<b>"'], "Try <these>")
+    assert html.count("<button") == 2
+    assert 'data-choice="A &quot;&lt;b&gt;&quot;"' in html
+    assert 'aria-label="Try &lt;these&gt;"' in html and "<b>" not in html
 
 
 def test_source_is_shown_as_it_stands():
@@ -144,3 +154,31 @@ def test_a_number_of_a_link_is_brought_into_its_range(text, number):
     assert page.number_of_link(text, int, 1, 8, 4) == number
     assert page.number_of_link("nan", float, 0, 2, 0.6) == 0.6
     assert page.number_of_link(None, float, 0, 2, 1.0) == 1.0
+
+
+@pytest.fixture
+def uploads(monkeypatch, tmp_path):
+    """An empty folder of uploads."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_without_room_no_file_is_begun(uploads, monkeypatch):
+    assert page.download_path("scores.csv").parent.is_dir()
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=page.ROOM - 1))
+    with pytest.raises(gr.Error, match="disk of this site is full"):
+        page.download_path("scores.csv")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", os.devnull)
+    with pytest.raises(gr.Error, match="disk of this site is full"):
+        page.download_path("scores.csv")
+
+
+def test_what_a_broken_upload_left_is_swept_after_an_hour(uploads):
+    kept = uploads / "tmpfolder" / "picture.jpg"
+    kept.parent.mkdir()
+    files = {uploads / "tmpold": 3700, uploads / "tmpnew": 3500, kept: 9000, uploads / "a": 9000}
+    for path, age in files.items():
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+    page.sweep()
+    assert [path.exists() for path in files] == [False, True, True, True]

@@ -69,6 +69,13 @@ def test_the_text_column_is_found(columns, row, number):
     assert tables.text_column(tables.Table(columns, [row])) == number
 
 
+def test_a_column_of_another_name_can_be_wanted():
+    table = tables.Table(["Question", "remark"], [["a question", "a remark"]])
+    assert tables.text_column(table, "question") == 0
+    with pytest.raises(tables.TableError, match="read “answer”"):
+        tables.text_column(table, "answer")
+
+
 @pytest.mark.parametrize(
     ("columns", "row", "says"),
     [

@@ -39,17 +39,3 @@ def test_rows_keep_their_order_and_say_what_could_not_be_read():
     assert b[:3] == ["b", "", ""] and "not a photo" in b[3]
     assert c == ["c", "", "", "It is locked."]
     assert tab._rows(Predictor(), items[1:3], 3, 1.0) == [b, c]
-
-
-def test_a_file_loses_all_but_its_pixels_once_it_is_read(tmp_path):
-    exif = Image.Exif()
-    exif[0x010F] = "A camera"
-    exif.get_ifd(0x8825)[1] = "N"
-    path = tmp_path / "mine.jpg"
-    path.write_bytes(photo(200, kind="JPEG", exif=exif, comment=b"my garden"))
-    picture = tab._opened(str(path))
-    assert picture.size == (40, 30)
-    assert [file.name for file in tmp_path.iterdir()] == ["mine.jpg"]
-    left = path.read_bytes()
-    assert b"A camera" not in left and b"my garden" not in left and b"Exif" not in left
-    assert tab._opened(photo(200)).size == (40, 30)

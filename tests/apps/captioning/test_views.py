@@ -1,13 +1,11 @@
-import base64
-import io
 import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from apps.captioning import views
 from apps.captioning.predictor import Caption, Description
+from shared.photos import Photo
 
 SCORES = {"bleu1": 60.0, "bleu2": 40.0, "bleu3": 30.0, "bleu4": 22.0, "cider": 0.5, "rouge_l": 0.45}
 CARD = {
@@ -43,11 +41,7 @@ def caption(text="a dog runs", each=(0.5, 0.4, 0.8, 0.9), ended=True):
 def seen(*captions, example="running"):
     found = Description(captions or (caption(), caption("two <dogs>")), None)
     pixels = np.zeros((224, 224, 3), "uint8")
-    return views.Seen(pixels, "data:x", 1.5, example, None, found)
-
-
-def decoded(address):
-    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return views.Seen(Photo(pixels, "data:x", 1.5, example), None, found)
 
 
 def test_the_caption_comes_with_its_probability_and_the_networks_scores():
@@ -78,19 +72,6 @@ def test_the_caption_comes_with_its_probability_and_the_networks_scores():
 )
 def test_small_probabilities_keep_two_digits(probability, text):
     assert views.small(probability) == text
-
-
-def test_the_veil_is_clear_where_the_network_looked_most():
-    weights = np.zeros((7, 7))
-    weights[1, 5] = 0.7
-    alpha = np.asarray(decoded(views.veil(weights)))[..., 3]
-    assert alpha.shape == (28, 28)
-    row, column = np.unravel_index(alpha.argmin(), alpha.shape)
-    assert (row // 4, column // 4) == (1, 5)
-    assert alpha.min() < 60
-    assert alpha[-1, 0] == views.VEIL[3]
-    # What is looked at evenly is nowhere veiled.
-    assert np.asarray(decoded(views.veil(np.full((7, 7), 1 / 49))))[..., 3].max() == 0
 
 
 def test_each_word_has_a_veil_a_gate_and_a_sentence():
@@ -131,12 +112,6 @@ def test_what_a_network_writes_is_escaped():
     html += views.comparison({"lstm": caption("<i>")}, CARD)
     assert "<i> x" not in html and "<i>.</" not in html and "<ins><i>" not in html
     assert "Two &lt;dogs&gt;." in html
-
-
-def test_a_photo_is_made_small_and_keeps_its_proportions():
-    small = decoded(views.address(Image.new("RGB", (1024, 512), "red")))
-    assert small.size == (720, 360)
-    assert small.getexif() == {}
 
 
 def test_the_table_has_baselines_and_people_who_win_nothing():

@@ -3,6 +3,7 @@ import pytest
 
 from apps.sentiment import views
 from apps.sentiment.predictor import NGram, Reading, Word
+from apps.sentiment.suite import Case
 
 CARD = {
     "date": "2026-03-01",
@@ -69,3 +70,30 @@ def test_every_gate_and_state_can_be_drawn(cell):
     traced = dict.fromkeys(views.TRACES_OF[cell], values)
     for shown in traced:
         assert views.TRACES[shown][1] in views.inside(WORDS, traced, [0.4, 0.8], shown)
+
+
+def test_the_hard_texts_are_counted_by_kind_and_marked_one_by_one():
+    found = {"names": 0.25, "typos": 0.875}
+    card = {
+        "baseline": {"name": "NB", "suite": found},
+        "variants": {name: {"suite": {**found, "typos": 0.5}} for name in views.CELLS},
+    }
+    html = views.suite(card)
+    assert html.index("Names") < html.index("Typos")
+    assert html.count("25\u202f%") == 4 and html.count("50\u202f%") == 4  # one in the key
+    assert "88\u202f%" in html
+    chosen = [Case("typos", "Teh <b>best</b>", 1), Case("typos", "Borring", 0)]
+    html = views.cases(chosen, np.array([0.7, 0.6]), np.array([0.2, 0.1]), "gru")
+    assert "the GRU gets 1 wrong, the baseline 1" in html
+    assert html.index("✓ 70\u202f%") < html.index("✗ 20\u202f%") < html.index("✗ 60\u202f%")
+    assert "Teh &lt;b&gt;best" in html
+
+
+def test_the_learning_curve_draws_what_was_fitted_to_all_numbers_of_labels():
+    rows = [("from scratch", 100, 0.5), ("from scratch", 5_000, 0.75), ("word vectors", 5_000, 0.8)]
+    study = [{"start": s, "labels": n, "accuracy": a} for s, n, a in rows]
+    html = views.learning({"study": study})
+    assert html.count("<path") == 1
+    assert "5,000 labels · from scratch 75.0\u202f%" in html
+    assert "80.0\u202f%" in html
+    assert views.learning({}) == ""

@@ -142,19 +142,34 @@ def test_only_the_latest_photographs_are_kept(make, monkeypatch):
     assert len(predictor._grids) == 2
 
 
-def test_a_batch_answers_as_one_question_alone_does(predictor):
-    photos = [photo(seed % 3) for seed in range(11)]
-    questions = [QUESTION, "are there trees", "is this a bus"] * 3 + [QUESTION, "what is this"]
-    together = predictor.answer_each(photos, questions)
-    assert len(together) == 11
-    for number in (0, 1, 10):
-        alone = predictor.answer(photos[number], questions[number]).answers[0]
-        assert alone.text == together[number].text
-        np.testing.assert_allclose(alone.probability, together[number].probability, rtol=1e-3)
-    with pytest.raises(InputError, match="Row 2: There is no question"):
-        predictor.answer_each(photos[:2], [QUESTION, " "])
-    with pytest.raises(ImageError, match="Row 1: There is no photo"):
-        predictor.answer_each([None], [QUESTION])
+def test_a_batch_answers_as_one_question_alone_does(make):
+    predictor = make()
+    grid = predictor.see(photo())
+    questions = [QUESTION, " ", "are there trees", "Quelle est la couleur ?", "is this a bus"] * 4
+    found = predictor.answer_each(grid, questions)
+    assert len(found) == 20
+    for number in (0, 2, 14, 19):
+        alone = predictor.reply(grid, questions[number]).answers[0]
+        answer, note = found[number]
+        assert (answer.text, note) == (alone.text, "")
+        np.testing.assert_allclose(answer.probability, alone.probability, rtol=1e-3)
+    assert found[1][0] is None and "no question" in found[1][1]
+    assert found[3][0] is None and "English only" in found[3][1]
+    assert predictor.answer_each(grid, ["?"])[0][0] is None
+    predictor.threshold = 1.0
+    answer, note = predictor.answer_each(grid, [QUESTION])[0]
+    assert answer.text in ANSWERS and "does not know" in note
+    answer, note = make().answer_each(grid, ["is this xylophone zither"])[0]
+    assert answer and "does not know" in note
+
+
+def test_another_photograph_can_stand_beside_instead_of_a_grey_one(predictor):
+    one, other = (predictor.see(photo(seed)) for seed in (1, 2))
+    reply, back = predictor.reply(one, QUESTION, other), predictor.reply(other, QUESTION, one)
+    assert [each.text for each in reply.blank] == [each.text for each in back.answers]
+    np.testing.assert_allclose(reply.looked, back.looked, rtol=1e-3)
+    assert abs(reply.looked - predictor.reply(one, QUESTION).looked) > 1e-4
+    assert predictor.reply(one, QUESTION, one).looked < 1e-5
 
 
 def test_case_and_punctuation_do_not_matter(predictor):
@@ -212,6 +227,11 @@ def test_a_question_of_sixty_words_is_answered(predictor):
 
 def test_tags_and_typographic_marks_are_cleaned():
     assert check_question(" What’s <b>this</b>? ") == "What's this ?"
+
+
+def test_half_a_character_and_a_control_character_do_no_harm(predictor):
+    for text in ("is this a bus \ud83d", "is \x00 this a bus"):
+        assert predictor.answer(photo(), text).text in ANSWERS
 
 
 def test_what_is_no_photo_is_refused(predictor):

@@ -1,0 +1,37 @@
+import pytest
+
+from apps.vqa.examples import ANY, FIRST, PAIRS, QUESTIONS, question_for, suggestions
+from apps.vqa.predictor import check_question
+from shared.photos import EXAMPLES
+
+
+def test_every_photo_has_questions_of_its_own():
+    assert set(QUESTIONS) == set(EXAMPLES) and FIRST in EXAMPLES
+    for texts in (*QUESTIONS.values(), ANY):
+        assert len(set(texts)) >= 4
+        assert [check_question(text) for text in texts] == list(texts)
+
+
+def test_every_pair_is_of_two_photos():
+    for text, one, other in PAIRS.values():
+        assert one != other and {one, other} <= set(EXAMPLES)
+        assert check_question(text) == text
+
+
+@pytest.mark.parametrize(
+    ("example", "question", "kept"),
+    [
+        ("bus", "Who drives it?", True),
+        ("", "Who drives it?", True),
+        ("bus", QUESTIONS["bus"][2], True),
+        ("bus", QUESTIONS["lion"][1], False),
+        ("", QUESTIONS["lion"][1], False),
+        ("lion", ANY[0], False),
+        ("lion", "  ", False),
+    ],
+)
+def test_a_visitors_question_stays_when_the_photo_changes_and_ours_does_not(
+    example, question, kept
+):
+    found = question_for(example, question)
+    assert found == (question if kept else suggestions(example)[0])

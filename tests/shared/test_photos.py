@@ -1,0 +1,76 @@
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from shared import photos
+
+
+def decoded(address):
+    return Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+
+
+def test_the_veil_is_clear_where_the_network_looked_most():
+    weights = np.zeros((7, 7))
+    weights[1, 5] = 0.7
+    alpha = np.asarray(decoded(photos.veil(weights)))[..., 3]
+    assert alpha.shape == (28, 28)
+    row, column = np.unravel_index(alpha.argmin(), alpha.shape)
+    assert (row // 4, column // 4) == (1, 5)
+    assert alpha.min() < 60
+    assert alpha[-1, 0] == photos.VEIL[3]
+    # What is looked at evenly is nowhere veiled.
+    assert np.asarray(decoded(photos.veil(np.full((7, 7), 1 / 49))))[..., 3].max() == 0
+
+
+def test_a_photo_is_made_small_and_keeps_its_proportions():
+    small = decoded(photos.address(Image.new("RGB", (1024, 512), "red")))
+    assert small.size == (720, 360)
+    assert small.getexif() == {}
+
+
+def saved(kind="PNG", **options):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 0, 0)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_a_file_loses_all_but_its_pixels_once_it_is_read(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    exif.get_ifd(0x8825)[1] = "N"
+    path = tmp_path / "mine.jpg"
+    path.write_bytes(saved("JPEG", exif=exif, comment=b"my garden"))
+    picture = photos.opened(str(path))
+    assert picture.size == (40, 30)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.jpg"]
+    left = path.read_bytes()
+    assert b"A camera" not in left and b"my garden" not in left and b"Exif" not in left
+    assert photos.opened(saved()).size == (40, 30)
+
+
+def test_every_example_is_there_and_named():
+    html = photos.gallery()
+    for key, example in photos.EXAMPLES.items():
+        assert example.path.is_file()
+        assert f'data-choice="{key}"' in html
+    assert html.count("data:image/jpeg;base64,") == len(photos.EXAMPLES)
+
+
+def test_a_photo_lies_in_its_proportions_under_what_covers_it():
+    photo = photos.Photo.of(Image.new("RGB", (90, 60), "red"))
+    assert photo.pixels.shape == (224, 224, 3)
+    html = photos.shot(photo, "<b></b>")
+    assert "--ratio:1.5000" in html and 'alt="Your photo."/><b></b></div>' in html
+    whole = photos.shot(photos.Photo.of_example("lion"), named=False)
+    assert 'aria-label="The photo: A lion with a dark mane is lying on a rock."' in whole
+    assert 'alt=""' in whole
+
+
+def test_where_it_looked_is_told_in_words():
+    weights = np.full((7, 7), 1 / 98)
+    weights[6, 0] += 0.5
+    place = "half of the look went to one of 49 cells, most to the bottom left"
+    assert photos.looked(weights) == place
+    assert photos.looked(np.full((7, 7), 1 / 49)).startswith("half of the look went to 25 of 49")
