@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser lint format bench train-sentiment lock clean
+.PHONY: help run test browser lint format bench space notice train-sentiment lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,13 +38,16 @@ format: $(DEV) ## mend style and format
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-bench: $(DEV) ## time the layers, the pages and the site beside the alternatives
-	$(PY) -m benchmarks.layers
-	$(PY) -m benchmarks.forecasting
-	$(PY) -m benchmarks.cells
-	$(PY) -m benchmarks.analogies
-	$(PY) -m benchmarks.site
-	$(PY) -m benchmarks.decoding
+bench: $(DEV) ## time everything beside the alternatives and the last record; ARGS="site --save"
+	$(PY) -m benchmarks.record $(ARGS)
+
+space: $(DEV) ## make the folder space/, all that a Hugging Face Space needs, and try it
+	rm -rf space
+	$(PY) release.py space space
+	$(PY) release.py try space
+
+notice: $(DEV) ## write the licences of all packages into NOTICE
+	$(PY) release.py notice
 
 train-sentiment: $(RUNTIME) ## retrain the sentiment models; ARGS="--cell gru --seed 1"
 	$(PY) -m training.sentiment train $(ARGS)

@@ -1,19 +1,26 @@
 """Builds the site and launches it: `python app.py`."""
 
+import asyncio
 import importlib
 import logging
 import os
+import socket
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvicorn
+from fastapi import FastAPI
 
 from apps import APPLICATIONS
-from shared import settings
+from shared import guard, settings
 from shared.bundle import BundleError
 
 log = logging.getLogger("unrolled")
+LAST_ANSWERS = 3  # seconds that the site waits for the answers under way before it stops
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -39,6 +46,71 @@ def build(options):
 
         site.load(go_to_tab, None, tabs, queue=False, api_visibility="private")
     return site
+
+
+def mounted(site, options):
+    """The site as an ASGI application."""
+    import gradio as gr
+
+    from shared import page
+
+    site.queue(default_concurrency_limit=4, max_size=256)
+    return gr.mount_gradio_app(
+        FastAPI(openapi_url=None),
+        site,
+        path="/",
+        app_kwargs={"openapi_url": None, "exception_handlers": {OSError: guard.full_disk}},
+        theme=page.theme(),
+        head=page.head(),
+        favicon_path=page.FAVICON,
+        footer_links=["api", "gradio"],
+        max_file_size=options.max_upload_mb * 2**20,
+        allowed_paths=[],
+        show_error=False,
+        ssr_mode=False,
+        run_history=False,
+        pwa=False,
+    )
+
+
+class Server(uvicorn.Server):
+    """The site at an address; told to stop, it begins nothing new and gives the answers under way.
+
+    Args:
+        site: What `build` returned.
+        options: The settings.
+        up: Function that is called, in a thread, once the page is up; or None.
+    """
+
+    def __init__(self, site, options, up=None):
+        self.site, self.up, self.mounted = site, up, mounted(site, options)
+        limits = options.max_upload_mb * 2**20, options.requests_per_minute, options.proxies
+        self.guard = guard.Guard(self.mounted, *limits)
+        config = uvicorn.Config(
+            self.guard,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,  # `Guard` reads them, where the settings say so
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+
+    def handle_exit(self, sig, frame):
+        self.guard.closing = True
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        if self.up:
+            threading.Thread(target=self.up, daemon=True).start()
+
+    async def shutdown(self, sockets=None):
+        end = time.monotonic() + LAST_ANSWERS
+        undelivered = self.site._queue.pending_event_ids_session
+        while any(undelivered.values()) and time.monotonic() < end and not self.force_exit:
+            await asyncio.sleep(0.05)
+        self.mounted.routes[-1].app.stop_event.set()  # open pages let go
+        await super().shutdown(sockets)
 
 
 def warm_up():
@@ -81,35 +153,39 @@ def main(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-    from shared import page
-
-    site = build(options)
-    site.queue(default_concurrency_limit=4, max_size=256)
     try:
-        site.launch(
-            server_name=options.host,
-            server_port=options.port,
-            theme=page.theme(),
-            head=page.head(),
-            favicon_path=page.FAVICON,
-            footer_links=["api", "gradio"],
-            max_file_size=options.max_upload_mb * 2**20,
-            allowed_paths=[],
-            ssr_mode=False,
-            run_history=False,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-        )
+        listener = _listener(options)
     except OSError:
         sentence = (
             f"{options.host}:{options.port} is in use or not ours: set UNROLLED_PORT to another."
         )
         typer.echo(sentence, err=True)
         raise typer.Exit(1) from None
-    log.info("Unrolled is at http://%s:%s; Ctrl+C stops it.", options.host, options.port)
-    threading.Thread(target=warm_up, daemon=True).start()
-    site.block_thread()
+
+    from shared import page
+
+    def up():
+        log.info("Unrolled is at http://%s:%s; Ctrl+C stops it.", options.host, options.port)
+        warm_up()
+        while True:
+            page.sweep()
+            time.sleep(600)
+
+    with suppress(KeyboardInterrupt):
+        Server(build(options), options, up).run([listener])
+
+
+def _listener(options):
+    """A socket at the address of the settings, taken before the seconds that imports need."""
+    listener = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    if os.name == "posix":  # a site that has just stopped may start again
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 if __name__ == "__main__":

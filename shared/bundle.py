@@ -19,6 +19,13 @@ class BundleError(Exception):
     """A bundle is missing or damaged; the message is a sentence for the page."""
 
 
+class Card(dict):
+    """A model card, or a part of one: what it lacks is a `BundleError`, not a `KeyError`."""
+
+    def __missing__(self, key):
+        raise BundleError(f"A model card lacks {key}.")
+
+
 def save_arrays(path, arrays, quantised=()):
     """Write named arrays as float16, those named in `quantised` as int8.
 
@@ -87,14 +94,15 @@ def _variables(model):
 
 
 def read_card(folder):
-    """The `card.json` of a bundle, as a dict.
+    """The `Card` in the `card.json` of a bundle.
 
     Raises:
         BundleError: if it is missing or damaged, or lacks what every card says.
     """
     try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        missing = [key for key in CARD if key not in card]
+        text = (folder / "card.json").read_text(encoding="utf-8")
+        card = json.loads(text, object_hook=Card)
+        missing = [key for key in CARD if key not in card or card[key] == {}]
     except (OSError, ValueError, TypeError) as error:
         raise BundleError(f"The model card {folder.name}/card.json cannot be read.") from error
     if missing:

@@ -47,6 +47,17 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(20, ge=1, description="Largest file accepted, in megabytes.")
     max_characters: int = Field(20_000, ge=1, description="Longest typed text, in characters.")
     max_rows: int = Field(5_000, ge=1, description="Most rows of a CSV answered at once.")
+    requests_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Most requests of one visitor in a minute; 0 for any. A page sends about ten.",
+    )
+    proxies: int = Field(
+        0,
+        ge=0,
+        description="How many reverse proxies stand before the site; their X-Forwarded-For is "
+        "believed.",
+    )
     vectors: str | None = Field(
         None,
         description="Your own word vectors for the analogies: word2vec .bin or .txt, GloVe .txt, "

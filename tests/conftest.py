@@ -7,6 +7,8 @@ import pytest
 # Set before anything imports TensorFlow or Gradio: no start-up chatter, no call home.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Compiling takes most of the time in tests: let XLA do as little of it as it can.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -31,6 +31,8 @@ def test_every_setting_follows_its_variable(monkeypatch):
         "max_upload_mb": 3,
         "max_characters": 400,
         "max_rows": 50,
+        "requests_per_minute": 90,
+        "proxies": 2,
         "vectors": "mine.bin",
     }
     for name, value in values.items():

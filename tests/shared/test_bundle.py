@@ -34,6 +34,21 @@ def test_missing_and_damaged_files_give_a_sentence(tmp_path):
         bundle.read_card(tmp_path)
 
 
+def test_whatever_a_card_lacks_is_named_in_a_sentence(tmp_path):
+    bundle.write_card(
+        tmp_path, dict.fromkeys(bundle.CARD, 0) | {"variants": {"lstm": {"units": 3}}}
+    )
+    card = bundle.read_card(tmp_path)
+    assert card["variants"]["lstm"]["units"] == 3
+    assert (card["seed"], card.get("baseline")) == (0, None)
+    for lacking in (lambda: card["baseline"], lambda: card["variants"]["lstm"]["accuracy"]):
+        with pytest.raises(bundle.BundleError, match="lacks (baseline|accuracy)"):
+            lacking()
+    bundle.write_card(tmp_path, dict.fromkeys(bundle.CARD, {}))
+    with pytest.raises(bundle.BundleError, match="lacks title"):
+        bundle.read_card(tmp_path)
+
+
 def test_a_network_refuses_weights_of_another_shape():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
     weights = bundle.weights_of(network)

@@ -198,12 +198,12 @@ def test_learning_stops_when_asked(open_page):
 
 
 def test_a_file_that_cannot_be_learned_gets_a_sentence(open_page, tmp_path):
-    upload = tmp_path / "mine.txt"
     page = open_analogies(open_page)
-    for content, sentence in (
-        (b"\x89PNG\r\n\x1a\n\0\0", "not plain text"),
-        (b"word " * 1_000_000, "at most 4 MB"),
+    for name, content, sentence in (
+        ("picture", b"\x89PNG\r\n\x1a\n\0\0", "not plain text"),
+        ("long", b"word " * 1_000_000, "at most 4 MB"),
     ):
+        upload = tmp_path / f"{name}.txt"
         upload.write_bytes(content)
         tab(page).locator("input[type=file]").first.set_input_files(upload)
         expect(tab(page).get_by_role("alert")).to_contain_text(sentence)

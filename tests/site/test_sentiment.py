@@ -125,6 +125,7 @@ def test_a_csv_is_scored_and_comes_back_or_gets_a_sentence(open_page, tmp_path):
     assert scored[3]["text"].startswith("'=")
     for content, sentence in UNUSABLE.items():
         upload.write_bytes(content)
+        page.get_by_label("Clear").click()  # the file before
         page.locator("input[type=file]").set_input_files(upload)
         expect(page.get_by_role("alert")).to_contain_text(sentence)
 

@@ -92,40 +92,6 @@ def test_a_bundle_gives_the_answers_that_were_measured(trained):
     assert baseline.predict(rows[1].text) > 0.5 > baseline.predict(rows[0].text)
 
 
-def test_a_stopped_run_goes_on_from_its_checkpoint(trained, tmp_path, monkeypatch):
-    data = [row["text"] for row in reviews(130, seed=3)]
-    tokenizer, vectors = sentiment.learn_vectors(data, tmp_path / "vectors", 0)
-    labels = np.array([row["label"] for row in reviews(130, seed=3)], "float32")
-    encoded = (tokenizer.encode(data), labels)
-    parts = {"training": encoded, "validation": encoded}
-    options = {"cell": "rnn", "vocabulary": len(vectors), "dimensions": vectors.shape[1]}
-    start = {"embedding/embeddings": vectors}
-
-    def fit(folder):
-        small = {**options, "units": 12}
-        return sentiment.fit_network(small, parts, start, folder, 0, 2, 2e-3, verbose=0)
-
-    whole, record = fit(tmp_path / "whole")
-
-    from training import loop
-
-    write_state = loop._save
-
-    def stop_after_first_epoch(path, variables):
-        write_state(path, variables)
-        if path.name == "epoch0.npz":
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "_save", stop_after_first_epoch)
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "stopped")
-    monkeypatch.setattr(loop, "_save", write_state)
-    resumed, again = fit(tmp_path / "stopped")
-    assert len(again["epochs"]) == len(record["epochs"]) == 2
-    for mine, other in zip(resumed.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, other, atol=1e-5)
-
-
 def test_a_network_starts_from_a_language_model(trained, tmp_path, monkeypatch):
     from training import language_model
 

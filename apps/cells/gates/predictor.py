@@ -265,11 +265,7 @@ def _compiled(function, *shapes):
 @cache
 def _load(folder):
     card = bundle.read_card(folder)
-    try:
-        options, alphabet = card["variants"]["lstm"]["network"], card["alphabet"]
-    except KeyError as error:
-        raise bundle.BundleError(f"The card of the bundle {folder.name} is damaged.") from error
-    network = CharacterNetwork(**options)
+    network = CharacterNetwork(**card["variants"]["lstm"]["network"])
     network.build((None, None))
     bundle.set_weights(network, bundle.load_arrays(folder / "lstm.safetensors"))
-    return Predictor(network, alphabet, card)
+    return Predictor(network, card["alphabet"], card)

@@ -1,0 +1,171 @@
+"""What stands between the network and the site: headers, limits, and the last minute."""
+
+import errno
+import ipaddress
+import logging
+import time
+from collections import Counter
+
+from starlette.responses import JSONResponse, PlainTextResponse
+
+log = logging.getLogger("unrolled")
+
+# Gradio's page writes its settings into scripts of its own and compiles the handlers of buttons,
+# so scripts may stand in the page and be made from text; nothing may come from elsewhere.
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "media-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'self' https://huggingface.co https://*.hf.space",
+}
+HEADERS = {
+    "content-security-policy": "; ".join(f"{name} {what}" for name, what in POLICY.items()),
+    "permissions-policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
+    # Links hold what was typed: other sites do not hear of it.
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+# What Gradio answers besides the site: tools for its developers, and a store of sessions on disk.
+CLOSED = (
+    "/login",
+    "/monitoring",
+    "/gradio_api/deep_link",
+    "/gradio_api/dev/",
+    "/gradio_api/process_recording",
+    "/gradio_api/proxy=",
+    "/gradio_api/undo-vibe-edit",
+    "/gradio_api/vibe-",
+)
+FILES_AT_ONCE = 10  # of the largest size that one upload may hold
+SLACK = 2**20  # bytes of a request besides its content
+MINUTE = 60  # seconds
+FULL = "The disk of this site is full. Try again later."
+
+
+class Guard:
+    """ASGI middleware around the whole site: https://asgi.readthedocs.io.
+
+    Args:
+        app: The ASGI application.
+        max_bytes: Most bytes of a request, and of each file of an upload.
+        per_minute: Most requests with a body that a visitor may send in a minute; 0 for any.
+        proxies: How many reverse proxies stand before the site. Each adds the address that it
+            was asked from to `X-Forwarded-For`, so the visitor's is that far from the end.
+
+    Attributes:
+        closing: Whether the site is about to stop: nothing new is begun.
+    """
+
+    def __init__(self, app, max_bytes, per_minute=0, proxies=0):
+        self.app = app
+        self.max_bytes = max_bytes
+        self.per_minute = per_minute
+        self.proxies = proxies
+        self.closing = False
+        self._minute, self._sent = 0, Counter()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message):
+            if message["type"] == "http.response.start":
+                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message = {**message, "headers": [*message.get("headers", []), *own]}
+            await send(message)
+
+        answer = self._refusal(scope) or self.app
+        most = self._most_bytes(scope["path"])
+        await answer(scope, _at_most(most, receive), send_with_headers)
+
+    def _refusal(self, scope):
+        """The answer to a request that the site does not see, or None."""
+        path = scope["path"]
+        if path.startswith(CLOSED):
+            return refuse(path, 404, "There is nothing here.")
+        if scope["method"] != "POST":
+            return None
+        if self.closing:
+            return refuse(path, 503, "This site is being restarted. Try again in a moment.", 5)
+        length = _header(scope, b"content-length") or "0"
+        if length.isdigit() and int(length) > self._most_bytes(path):
+            most = f"{self._most_bytes(path) // 2**20:,} MB"
+            return refuse(path, 413, f"This is more than the {most} that are read at once.")
+        if self.per_minute and (wait := self._seconds_to_wait(self.visitor(scope))):
+            many = f"More than {self.per_minute:,} requests in a minute came from your address."
+            return refuse(path, 429, f"{many} Try again in {wait} seconds.", wait)
+        return None
+
+    def _most_bytes(self, path):
+        files = FILES_AT_ONCE if path.endswith("/upload") else 1
+        return files * self.max_bytes + SLACK
+
+    def _seconds_to_wait(self, visitor):
+        minute, second = divmod(time.monotonic(), MINUTE)
+        if minute != self._minute:  # forgets all visitors, so that it does not grow
+            self._minute, self._sent = minute, Counter()
+        self._sent[visitor] += 1
+        return int(MINUTE - second) + 1 if self._sent[visitor] > self.per_minute else 0
+
+    def visitor(self, scope):
+        """Who asks: an address, of version 6 the network of a household (its first 64 bits)."""
+        address = (scope.get("client") or ("",))[0]
+        forwarded = _header(scope, b"x-forwarded-for")
+        hops = [hop.strip() for hop in forwarded.split(",")] if forwarded else []
+        if 0 < self.proxies <= len(hops):
+            address = hops[-self.proxies]
+        try:
+            wide = ipaddress.ip_address(address).version == 6
+        except ValueError:
+            return address
+        return str(ipaddress.ip_network(f"{address}/64", strict=False)) if wide else address
+
+
+def refuse(path, status, sentence, retry_after=None):
+    """An answer with a sentence, in the form in which Gradio's page shows it.
+
+    Args:
+        path: Of the request.
+        status: Of the answer.
+        sentence: What is wrong and what would work.
+        retry_after: Seconds after which it may, or None.
+    """
+    headers = {"retry-after": str(retry_after)} if retry_after else None
+    if path.endswith("/upload"):
+        return PlainTextResponse(sentence, status, headers)
+    return JSONResponse({"detail": sentence}, status, headers)
+
+
+async def full_disk(request, error):
+    """The answer where the disk has no room, for `exception_handlers`; other errors go on."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    log.error("The disk is full.")
+    return refuse(request.url.path, 507, FULL)
+
+
+def _header(scope, name):
+    """The values of a header joined by commas, or None."""
+    found = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ",".join(found) if found else None
+
+
+def _at_most(most, receive):
+    """The same `receive` that hangs up after so many bytes, whatever length was announced."""
+    left = most
+
+    async def counted():
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return counted

@@ -1,0 +1,137 @@
+import asyncio
+import errno
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from shared import guard
+
+
+async def take(request):
+    return PlainTextResponse(str(len(await request.body())))
+
+
+def client(address="198.51.100.7", **options):
+    """A client of an application behind a guard; it answers with the length of what it got."""
+    paths = ("/ask", "/gradio_api/upload", "/monitoring", "/gradio_api/proxy=http://a")
+    inner = Starlette(routes=[Route(path, take, methods=["GET", "POST"]) for path in paths])
+    return TestClient(
+        guard.Guard(inner, **{"max_bytes": 2**20, **options}), client=(address, 50000)
+    )
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds on the guard's clock, to be set."""
+    seconds = [1000.0]
+    monkeypatch.setattr(guard.time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_every_answer_has_the_headers():
+    site = client(per_minute=1)
+    site.post("/ask")
+    for answer in (site.get("/ask"), site.get("/nowhere"), site.get("/monitoring"), site.post("/")):
+        assert guard.HEADERS.items() <= dict(answer.headers).items()
+
+
+def test_a_page_may_load_from_its_own_site_alone_and_be_framed_by_a_space():
+    policy = dict(
+        part.split(" ", 1) for part in guard.HEADERS["content-security-policy"].split("; ")
+    )
+    assert policy.pop("frame-ancestors").split() == [
+        "'self'",
+        "https://huggingface.co",
+        "https://*.hf.space",
+    ]
+    assert policy["default-src"] == "'self'"
+    assert all("http" not in allowed and "*" not in allowed for allowed in policy.values())
+    assert "camera=(self)" in guard.HEADERS["permissions-policy"]
+
+
+def test_more_than_the_limit_in_a_minute_gets_a_sentence_and_when_to_return(clock):
+    site = client(per_minute=3)
+    clock[0] = 60 * 20 + 45.5
+    assert [site.post("/ask").status_code for _ in range(4)] == [200, 200, 200, 429]
+    answer = site.post("/ask")
+    assert answer.json()["detail"].startswith("More than 3 requests in a minute")
+    assert "Try again in 15 seconds." in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "15"
+    assert site.get("/ask").status_code == 200
+    clock[0] += 15
+    assert site.post("/ask").status_code == 200
+
+
+def test_a_visitor_has_his_own_limit(clock):
+    site = guard.Guard(None, 1, per_minute=1)
+    first, second = ({"client": (f"198.51.100.{n}", 1), "headers": []} for n in (1, 2))
+    waits = [site._seconds_to_wait(site.visitor(scope)) for scope in (first, second, first)]
+    assert waits[:2] == [0, 0] and waits[2] > 0
+
+
+def test_without_a_limit_nobody_waits(clock):
+    site = client()
+    assert {site.post("/ask").status_code for _ in range(50)} == {200}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "visitor"),
+    [
+        (0, ["203.0.113.9"], "10.0.0.1"),  # anybody can write this
+        (1, ["192.0.2.66, 203.0.113.9"], "203.0.113.9"),
+        (1, ["192.0.2.66", "203.0.113.9"], "203.0.113.9"),
+        (2, ["192.0.2.66, 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+        (2, ["203.0.113.9"], "10.0.0.1"),
+        (1, [], "10.0.0.1"),
+        (1, ["2001:db8:1:2:aaaa::1"], "2001:db8:1:2::/64"),
+        (1, ["unknown"], "unknown"),
+    ],
+)
+def test_a_proxy_is_believed_where_the_settings_name_it(proxies, forwarded, visitor):
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    scope = {"client": ("10.0.0.1", 50000), "headers": headers}
+    assert guard.Guard(None, 1, proxies=proxies).visitor(scope) == visitor
+
+
+@pytest.mark.parametrize(("path", "most"), [("/ask", 2), ("/gradio_api/upload", 11)])
+def test_a_request_that_is_too_long_is_refused_unread(path, most):
+    site = client()
+    assert site.post(path, content=b"0" * (most * 2**20)).status_code == 200
+    answer = site.post(path, content=b"0" * (most * 2**20 + 1))
+    assert answer.status_code == 413
+    assert f"{most} MB" in answer.text
+
+
+def test_a_request_of_no_announced_length_ends_at_the_limit():
+    chunk = b"0" * 2**19
+
+    async def read():
+        async def endless():
+            return {"type": "http.request", "body": chunk, "more_body": True}
+
+        read, receive = 0, guard._at_most(3 * len(chunk), endless)
+        while (message := await receive())["type"] == "http.request":
+            read += len(message["body"])
+        return read
+
+    assert asyncio.run(read()) == 3 * len(chunk)
+
+
+@pytest.mark.parametrize("path", ["/monitoring", "/gradio_api/proxy=http://a"])
+def test_what_the_site_does_not_need_is_not_there(path):
+    assert client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EIO, 500)])
+def test_a_full_disk_gets_a_sentence_and_other_errors_go_on(number, status):
+    async def write(request):
+        raise OSError(number, "reason", "/secret/path")
+
+    inner = Starlette(routes=[Route("/ask", write)], exception_handlers={OSError: guard.full_disk})
+    answer = TestClient(inner, raise_server_exceptions=False).get("/ask")
+    assert answer.status_code == status
+    assert ("disk of this site is full" in answer.text) == (status == 507)
+    assert "secret" not in answer.text
