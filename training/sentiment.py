@@ -229,7 +229,7 @@ def fit_baseline(training, tokenizer):
 
 
 def fit_network(
-    options, data, start, folder, seed, epochs, rate, paces=None, batch=BATCH, verbose=1
+    options, data, start, folder, seed, epochs, rate, paces=None, batch=None, verbose=1
 ):
     """Fit the network.
 
@@ -242,7 +242,7 @@ def fit_network(
         epochs: Most epochs.
         rate: The highest learning rate.
         paces: As `PACES`, or None for one pace.
-        batch: Reviews of a batch.
+        batch: Reviews of a batch; `BATCH` if None.
         verbose: As in `loop.fit`.
 
     Returns:
@@ -255,6 +255,7 @@ def fit_network(
     from training.loop import Batches, Layerwise, fit
 
     keras.utils.set_random_seed(seed)
+    batch = batch or BATCH
     sequences, labels = data["training"]
     sequences = [sequence[:WORDS] for sequence in sequences]
     lengths = np.array([len(sequence) for sequence in sequences])

@@ -157,8 +157,8 @@ def test_a_sequence_that_cannot_be_read_keeps_the_last_figure(open_page):
     expect(alert(page)).to_have_count(0)
 
 
-def test_the_copied_link_leads_back_to_the_step(open_page):
-    page = open_page("?tab=cells&lesson=unrolled&cell=gru&text=1 2&units=3", wait_for=STEPPER)
+def test_the_copied_link_leads_back_to_the_step_and_the_code_that_ran_runs(open_page):
+    page = open_page("?tab=cells&lesson=unrolled&cell=gru&text=1 -2&units=3", wait_for=STEPPER)
     for _ in range(3):
         page.get_by_role("button", name="Step ›").click()
     page.get_by_role("button", name="Copy link").locator("visible=true").click()
@@ -167,8 +167,16 @@ def test_the_copied_link_leads_back_to_the_step(open_page):
     page.wait_for_selector(STEPPER)
     expect(page.locator(STEPPER)).to_have_attribute("data-n", "3")
     expect(page.get_by_role("radio", name="GRU, reset after")).to_be_checked()
-    expect(page.get_by_label("Numbers, or a short sentence")).to_have_value("1 2")
+    expect(page.get_by_label("Numbers, or a short sentence")).to_have_value("1 -2")
     expect(page.locator(".term.lit >> visible=true")).to_contain_text("h = z")
+    page.get_by_role("button", name="The code that just ran").locator("visible=true").click()
+    code = page.locator(".code code >> visible=true")
+    expect(code).to_contain_text("layer = Recurrent(GRUCell(3), return_sequences=True)")
+    names = {}
+    exec(code.inner_text(), names)
+    drawn = page.locator(".row-of-cells").inner_html()
+    for value in names["trace"]["hidden"].ravel():
+        assert f"{value:.2f}".replace("-", "−") in drawn
 
 
 def test_a_link_hides_knobs(open_page):
@@ -226,7 +234,7 @@ def test_a_link_restores_the_line_and_the_plane(open_page):
 
 
 def test_cells_are_chosen_and_bounds_go_with_them(open_page):
-    page = open_page("?tab=cells&lesson=gradients&units=8&length=20", wait_for=ANSWER)
+    page = open_page("?tab=cells&lesson=gradients&units=8&length=25", wait_for=ANSWER)
     legend = page.locator(".legend >> visible=true").first
     expect(legend).to_contain_text("bound of the RNN and IRNN")
     page.get_by_role("checkbox", name="IRNN", exact=True).uncheck()
@@ -246,8 +254,8 @@ def test_an_overflow_is_explained(open_page):
     expect(page.get_by_text("one factor for all lags").first).to_be_visible()
 
 
-def test_a_bad_knob_keeps_the_last_curves_a_good_one_changes_them(open_page):
-    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
+def test_a_bad_knob_keeps_the_curves_which_are_saved_and_a_good_one_changes_them(open_page):
+    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=25", wait_for=ANSWER)
     before = curve(page).get_attribute("d")
     for label, value, sentence in (
         ("Units", 2.5, "must be a whole number"),
@@ -262,7 +270,22 @@ def test_a_bad_knob_keeps_the_last_curves_a_good_one_changes_them(open_page):
         else:
             expect(alert(page)).to_have_count(0)
         expect(curve(page)).to_have_attribute("d", before)
-    set_number(page, "Time steps T", 30)
+    set_number(page, "Time steps T", 25)
+    expect(alert(page)).to_have_count(0)
+    saved = {}
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as event:
+            page.locator(".save >> visible=true").first.get_by_text(kind).click()
+        assert event.value.suggested_filename == f"gradients-by-lag.{kind.lower()}"
+        saved[kind] = event.value.path()
+    drawing = ElementTree.parse(saved["SVG"]).getroot()
+    text = " ".join(element.text or "" for element in drawing.iter() if element.text)
+    assert "lag, time steps back" in text
+    assert "var(" not in saved["SVG"].read_text()
+    assert saved["PNG"].read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader(saved["CSV"].open(encoding="utf-8")))
+    assert [row["lag"] for row in rows] == [str(lag) for lag in range(26)]
+    assert float(rows[0]["RNN"]) == pytest.approx(1, abs=1e-5)
     set_number(page, "number input for Spectral radius of the recurrent weights", 0.5)
     expect(curve(page)).not_to_have_attribute("d", before)
     expect(answer(page)).to_contain_text("vanished")
@@ -293,39 +316,6 @@ def test_a_link_restores_the_measurement(open_page):
 def test_a_link_that_cannot_be_used_gets_a_sentence_above_the_first_sight(open_page, query, figure):
     page = open_page(f"?tab=cells&lesson={query}", wait_for=figure)
     expect(alert(page)).to_have_count(1)
-
-
-# Lesson 7: code and figures to take away
-
-
-def test_the_code_that_ran_unfolds_and_runs(open_page):
-    page = open_page("?tab=cells&lesson=unrolled&cell=gru&text=1 -2", wait_for=STEPPER)
-    page.get_by_role("button", name="The code that just ran").locator("visible=true").click()
-    code = page.locator(".code code >> visible=true")
-    expect(code).to_contain_text("layer = Recurrent(GRUCell(2), return_sequences=True)")
-    names = {}
-    exec(code.inner_text(), names)
-    drawn = page.locator(".row-of-cells").inner_html()
-    for value in names["trace"]["hidden"].ravel():
-        assert f"{value:.2f}".replace("-", "−") in drawn
-
-
-def test_a_figure_is_saved_as_drawing_picture_and_numbers(open_page):
-    page = open_page("?tab=cells&lesson=gradients&cells=rnn&units=8&length=30", wait_for=ANSWER)
-    saved = {}
-    for kind in ("SVG", "PNG", "CSV"):
-        with page.expect_download() as event:
-            page.locator(".save >> visible=true").first.get_by_text(kind).click()
-        assert event.value.suggested_filename == f"gradients-by-lag.{kind.lower()}"
-        saved[kind] = event.value.path()
-    drawing = ElementTree.parse(saved["SVG"]).getroot()
-    text = " ".join(element.text or "" for element in drawing.iter() if element.text)
-    assert "lag, time steps back" in text
-    assert "var(" not in saved["SVG"].read_text()
-    assert saved["PNG"].read_bytes().startswith(b"\x89PNG")
-    rows = list(csv.DictReader(saved["CSV"].open(encoding="utf-8")))
-    assert [row["lag"] for row in rows] == [str(lag) for lag in range(31)]
-    assert float(rows[0]["RNN"]) == pytest.approx(1, abs=1e-5)
 
 
 # The API

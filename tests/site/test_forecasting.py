@@ -72,6 +72,17 @@ def test_the_page_opens_with_a_real_series_answered(open_page):
     expect(page.get_by_text("Pretended: right ")).to_have_count(2)
     expect(page.get_by_text("Most of all ")).to_be_visible()
     expect(page.locator(".sheet img")).to_be_visible()
+    page.get_by_role("radio", name="GRU").check()
+    expect(page.get_by_text("GRU, middle of its range")).to_be_visible()
+    expect(page.get_by_role("radio", name="Update gate")).to_be_checked()
+    picture = page.locator(".sheet img")
+    before = picture.get_attribute("src")
+    page.get_by_role("radio", name="Hidden state").check()
+    expect(picture).not_to_have_attribute("src", before)
+    expect(page.get_by_text("forecast of the day before")).to_be_visible()
+    page.get_by_role("radio", name="A forecast made on one day").check()
+    expect(page.get_by_text("forecast of the day before")).to_have_count(0)
+    expect(page.get_by_text("GRU, middle", exact=True)).to_be_visible()
 
 
 def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
@@ -104,35 +115,6 @@ def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
     assert all(float(row["q0.05"]) < float(row["q0.50"]) < float(row["q0.95"]) for row in rows)
 
 
-def test_the_cells_have_their_own_gates_and_the_illusion_two_sides(open_page):
-    page = open_page(HERE)
-    page.get_by_role("radio", name="GRU").check()
-    expect(page.get_by_text("GRU, middle of its range")).to_be_visible()
-    expect(page.get_by_role("radio", name="Update gate")).to_be_checked()
-    picture = page.locator(".sheet img")
-    before = picture.get_attribute("src")
-    page.get_by_role("radio", name="Hidden state").check()
-    expect(picture).not_to_have_attribute("src", before)
-    expect(page.get_by_text("forecast of the day before")).to_be_visible()
-    page.get_by_role("radio", name="A forecast made on one day").check()
-    expect(page.get_by_text("forecast of the day before")).to_have_count(0)
-    expect(page.get_by_text("GRU, middle", exact=True)).to_be_visible()
-
-
-def test_a_built_in_series_is_one_choice_away_and_the_backtest_runs_again(open_page):
-    page = open_page(HERE)
-    page.get_by_role("combobox").first.click()
-    page.get_by_role("option", name="Random walk (simulated)").click()
-    expect(page.get_by_text("The truth: nothing can be forecast")).to_be_visible()
-    slider(page, "Days ahead").fill("3")
-    slider(page, "Days ahead").press("Enter")
-    expect(answer(page)).to_contain_text("in 3 trading days")
-    slider(page, "Start days").fill("100")
-    page.get_by_role("button", name="Run the backtest").click()
-    expect(page.get_by_text("100 start days, ")).to_be_visible()
-    expect(page.get_by_text("all horizons up to 3 trading days")).to_be_visible()
-
-
 # What stands in a file, and the sentence that refuses it.
 REFUSED = {
     "ten rows": (text_of(prices(10)), "10 usable prices; a forecast needs at least 61"),
@@ -158,8 +140,20 @@ MENDED = {
 }
 
 
-def test_a_file_that_cannot_be_used_gets_its_sentence_and_the_next_is_answered(open_page, tmp_path):
+def test_a_ticker_files_and_a_built_in_series_are_answered_or_refused(open_page, tmp_path):
     page = open_page(HERE)
+    # Without a network a ticker gets a sentence and stays.
+    box = page.get_by_label("Ticker")
+    box.fill("no such ticker!")
+    page.get_by_role("button", name="Fetch").click()
+    expect(page.get_by_role("alert")).to_contain_text("is not a ticker")
+    box.fill("ZZZZ9")
+    box.press("Enter")
+    expect(page.get_by_text("Asking Yahoo for ZZZZ9")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("Yahoo .*a CSV", re.I))
+    expect(box).to_have_value("ZZZZ9")
+    expect(answer(page)).to_contain_text("in 20 trading days")
+    # A file that cannot be used gets its sentence, and the next is answered.
     before = answer(page).inner_text()
     for name in ("ten rows", "strings"):
         content, sentence = REFUSED[name]
@@ -179,20 +173,17 @@ def test_a_file_that_cannot_be_used_gets_its_sentence_and_the_next_is_answered(o
     long = [[str(date(1500, 1, 1) + timedelta(n)), f"{90 + n % 23}"] for n in range(180_000)]
     upload(page, tmp_path / "long.csv", text_of(long + long[:20_000]))
     expect(page.locator(CHART).first).to_contain_text("long, closing price")
-
-
-def test_a_ticker_without_a_network_gets_a_sentence_and_stays(open_page):
-    page = open_page(HERE)
-    box = page.get_by_label("Ticker")
-    box.fill("no such ticker!")
-    page.get_by_role("button", name="Fetch").click()
-    expect(page.get_by_role("alert")).to_contain_text("is not a ticker")
-    box.fill("ZZZZ9")
-    box.press("Enter")
-    expect(page.get_by_text("Asking Yahoo for ZZZZ9")).to_be_visible()
-    expect(page.get_by_role("alert")).to_contain_text(re.compile("Yahoo .*a CSV", re.I))
-    expect(box).to_have_value("ZZZZ9")
-    expect(answer(page)).to_contain_text("in 20 trading days")
+    # A built-in series is one choice away, and the backtest runs again.
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name="Random walk (simulated)").click()
+    expect(page.get_by_text("The truth: nothing can be forecast")).to_be_visible()
+    slider(page, "Days ahead").fill("3")
+    slider(page, "Days ahead").press("Enter")
+    expect(answer(page)).to_contain_text("in 3 trading days")
+    slider(page, "Start days").fill("100")
+    page.get_by_role("button", name="Run the backtest").click()
+    expect(page.get_by_text("100 start days, ")).to_be_visible()
+    expect(page.get_by_text("all horizons up to 3 trading days")).to_be_visible()
 
 
 def test_a_link_restores_what_was_asked(open_page):
