@@ -33,6 +33,9 @@ def trained(tmp_path_factory):
         patch.setattr(translation, "VOCABULARY", 90)
         patch.setattr(translation, "WARM_UP", 4)
         patch.setattr(translation, "TOKENS", 256)
+        # One length, so that one graph is compiled and not five.
+        patch.setattr(translation, "LENGTHS", (24,))
+        patch.setattr("apps.translation.predictor.LENGTHS", (24,))
         patch.setitem(translation.VARIANTS, "attention", {"dimensions": 24, "units": 32})
         arguments = ["train", "--input", str(folder / "pairs.tsv"), "--variant", "attention"]
         arguments += ["--output", str(folder / "bundle"), "--work-dir", str(folder / "work")]
