@@ -176,7 +176,7 @@ def test_the_copied_link_leads_back_to_the_step_and_the_code_that_ran_runs(open_
     exec(code.inner_text(), names)
     drawn = page.locator(".row-of-cells").inner_html()
     for value in names["trace"]["hidden"].ravel():
-        assert f"{value:.2f}".replace("-", "−") in drawn
+        assert f"{value:z.2f}".replace("-", "−") in drawn
 
 
 def test_a_link_hides_knobs(open_page):
