@@ -365,14 +365,13 @@ def train(
     for name in cell or list(Cell):
         if name is Cell.pretrained:
             options, words, start = pretrained(source)
+            own = encode(words)
             words.save(output / f"{name}.tokenizer.json")
             network, record = fit_network(
-                options, encode(words), start, work_dir / name.value, seed,
+                options, own, start, work_dir / name.value, seed,
                 epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
             )  # fmt: skip
-            details = _write_variant(
-                output, name.value, network, record, words, encode(words), test
-            )
+            details = _write_variant(output, name.value, network, record, words, own, test)
             about = bundle.read_card(source)
             details["language_model"] = {
                 "words": about["training_words"],

@@ -33,8 +33,8 @@ def listed(paths, most):
         try:
             with zipfile.ZipFile(path) as archive:
                 entries = archive.infolist()
-        # Python names a newer version of the format that it cannot read with NotImplementedError.
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        # Of a newer version of the format Python says so with a RuntimeError.
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
             raise FilesError(
                 f"{path.name} is not a zip that can be read, or it was cut off. Pack it again."
             ) from error

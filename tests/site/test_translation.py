@@ -87,14 +87,19 @@ def test_bad_input_gets_a_sentence_or_a_faithful_copy(page):
     expect(page.locator(".aligned .english")).to_have_text("The dog is sleeping.")
 
 
+def sent(page, upload, said):
+    """The path of what comes back for a file, once the page says so."""
+    page.locator("#tab-translation input[type=file]").set_input_files(upload)
+    expect(page.get_by_text(said)).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("button", name="Download the French").click()
+    return event.value.path()
+
+
 def test_files_come_back_in_french(page, tmp_path):
     text = tmp_path / "lines.txt"
     text.write_text("The dog is sleeping.\n\n你好\nhttps://a.org\n", encoding="utf-8")
-    page.locator("#tab-translation input[type=file]").set_input_files(text)
-    expect(page.get_by_text("1 of 4 rows translated")).to_be_visible()
-    with page.expect_download() as event:
-        page.get_by_role("button", name="Download the French").click()
-    lines = event.value.path().read_text(encoding="utf-8").splitlines()
+    lines = sent(page, text, "1 of 4 rows translated").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 4
     assert lines[0] and lines[0] != "The dog is sleeping."
     assert lines[1:] == ["", "你好", "https://a.org"]
@@ -103,15 +108,17 @@ def test_files_come_back_in_french(page, tmp_path):
 def test_a_csv_comes_back_and_a_bad_one_gets_a_sentence(page, tmp_path):
     upload = tmp_path / "rows.csv"
     upload.write_text('id,text\n1,"A man, a dog."\n2,"=1+1 is two."\n', encoding="utf-8")
-    page.locator("#tab-translation input[type=file]").set_input_files(upload)
-    expect(page.get_by_text("2 of 2 rows translated")).to_be_visible()
-    with page.expect_download() as event:
-        page.get_by_role("button", name="Download the French").click()
-    with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
+    path = sent(page, upload, "2 of 2 rows translated")
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ["1", "2"]
     assert all(0 < float(row["confidence"]) <= 1 and row["french"] for row in rows)
     assert rows[1]["text"].startswith("'=")
+    upload.write_bytes(b"")
+    tab = page.locator("#tab-translation")
+    tab.get_by_label("Clear").click()
+    tab.locator("input[type=file]").set_input_files(upload)
+    expect(tab.get_by_role("alert")).to_contain_text("This file is empty")
 
 
 def test_a_link_restores_text_and_search(open_page):
