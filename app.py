@@ -1,19 +1,25 @@
 """Builds the site and launches it: `python app.py`."""
 
 import asyncio
+import ctypes
 import importlib
+import inspect
 import logging
 import os
 import socket
+import sys
 import threading
 import time
-from contextlib import suppress
+from collections import ChainMap
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated
 
 import typer
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from apps import APPLICATIONS
 from shared import guard, settings
@@ -26,7 +32,8 @@ command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 def build(options):
     """The site as a `gr.Blocks`: one tab for each application."""
-    import gradio as gr
+    with no_stubs():
+        import gradio as gr
 
     from shared import page
 
@@ -48,12 +55,76 @@ def build(options):
     return site
 
 
+@contextmanager
+def no_stubs():
+    """Gradio imported in here writes no type stubs for editors.
+
+    It parses the source of every component for them, whenever it is imported, which takes as long
+    as all the rest; components whose file it cannot find are left out.
+    """
+    found = inspect.getfile
+
+    def absent(what):
+        raise OSError("no stubs")
+
+    inspect.getfile = absent
+    try:
+        yield
+    finally:
+        inspect.getfile = found
+
+
+@contextmanager
+def hidden(name):
+    """A module that this thread cannot import in here."""
+    thread = threading.get_ident()
+
+    class Finder:
+        @staticmethod
+        def find_spec(wanted, *_):
+            if wanted == name and threading.get_ident() == thread:
+                raise ModuleNotFoundError(name=name)
+
+    sys.meta_path.insert(0, Finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Finder)
+
+
+def share_heaps():
+    """Lets threads share two heaps: with one for each, what one frees is of no use to others."""
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(-8, 2)  # M_ARENA_MAX
+
+
+def keep_no_configurations():
+    """Lets Gradio's sessions hold no copy of every component, its configuration and its value.
+
+    Gradio makes them for each visitor and each call of the API, the last two for links that this
+    site does not have: 1 MB and 100 ms each, and what the visitor typed, kept for up to 10,000
+    sessions. Here a session holds the components that were changed for it alone.
+    """
+    from gradio.state_holder import SessionState
+
+    begin = SessionState.__init__
+
+    def begin_empty(self, blocks):
+        begin(self, SimpleNamespace(default_config=blocks.default_config, blocks=()))
+        self.blocks_config.blocks = ChainMap({}, blocks.default_config.blocks)
+        self.blocks_config.fns = ChainMap({}, blocks.default_config.fns)
+
+    SessionState.__init__ = begin_empty
+    SessionState._update_config = SessionState._update_value_in_config = lambda *_: None
+
+
 def mounted(site, options):
     """The site as an ASGI application."""
     import gradio as gr
 
     from shared import page
 
+    keep_no_configurations()
     site.queue(default_concurrency_limit=4, max_size=256)
     return gr.mount_gradio_app(
         FastAPI(openapi_url=None),
@@ -85,18 +156,23 @@ class Server(uvicorn.Server):
     def __init__(self, site, options, up=None):
         self.site, self.up, self.mounted = site, up, mounted(site, options)
         limits = options.max_upload_mb * 2**20, options.requests_per_minute, options.proxies
-        self.guard = guard.Guard(self.mounted, *limits)
+        # Gradio itself compresses its scripts, but not the page, which is larger than all of them.
+        self.guard = guard.Guard(GZipMiddleware(self.mounted, 10_000, 5), *limits)
         config = uvicorn.Config(
             self.guard,
             log_level="warning",
             server_header=False,
             proxy_headers=False,  # `Guard` reads them, where the settings say so
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,  # longer than proxies and scripts keep an idle connection
         )
         super().__init__(config)
 
     def handle_exit(self, sig, frame):
+        from shared import page
+
         self.guard.closing = True
+        page.closing.set()
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets=None):
@@ -105,20 +181,34 @@ class Server(uvicorn.Server):
             threading.Thread(target=self.up, daemon=True).start()
 
     async def shutdown(self, sockets=None):
+        import gradio as gr
+        from gradio.server_messages import ProcessCompletedMessage
+        from gradio.utils import error_payload
+
         end = time.monotonic() + LAST_ANSWERS
-        undelivered = self.site._queue.pending_event_ids_session
+        queue = self.site._queue
+        undelivered = queue.pending_event_ids_session
         while any(undelivered.values()) and time.monotonic() < end and not self.force_exit:
             await asyncio.sleep(0.05)
+        refusal = error_payload(gr.Error(guard.RESTART), False)
+        for event in list(queue.event_ids_to_events.values()):
+            queue.send_message(event, ProcessCompletedMessage(output=refusal, success=False))
         self.mounted.routes[-1].app.stop_event.set()  # open pages let go
         await super().shutdown(sockets)
 
 
 def warm_up():
     """Load and compile what the first visitors will need, while the page is already up."""
+    with hidden("sklearn"):  # Keras wraps it, for two seconds and 60 MB
+        import keras  # noqa: F401
+
+    from shared.compiled import ahead
+
     for _, tab in _tabs():
         if hasattr(tab, "warm_up"):
             try:
-                tab.warm_up()
+                with ahead():
+                    tab.warm_up()
             except BundleError as problem:
                 log.warning(problem)
 
@@ -136,7 +226,7 @@ def _help():
 
 @command.command(help=_help())
 def main(
-    vectors: Annotated[Path | None, typer.Option(help="Your own word vectors.")] = None,
+    vectors: Annotated[Path | None, typer.Option(help="File of your own word vectors.")] = None,
 ):
     if vectors:
         os.environ[settings.variable("vectors")] = str(vectors)
@@ -153,23 +243,28 @@ def main(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+    share_heaps()
     try:
         listener = _listener(options)
     except OSError:
         sentence = (
-            f"{options.host}:{options.port} is in use or not ours: set UNROLLED_PORT to another."
+            f"{options.host}:{options.port} is in use or cannot be listened on: set UNROLLED_PORT "
+            "to another port."
         )
         typer.echo(sentence, err=True)
         raise typer.Exit(1) from None
 
-    from shared import page
-
     def up():
         log.info("Unrolled is at http://%s:%s; Ctrl+C stops it.", options.host, options.port)
         warm_up()
+        # Both import what takes seconds, which must not keep the page from coming up.
+        from shared import page
+        from shared.compiled import give_back
+
         while True:
             page.sweep()
-            time.sleep(600)
+            give_back()
+            time.sleep(60)
 
     with suppress(KeyboardInterrupt):
         Server(build(options), options, up).run([listener])

@@ -1,3 +1,12 @@
 """The applications, in the order of their tabs: each is a folder with a `tab.py`."""
 
-APPLICATIONS = ("sentiment", "translation", "forecasting", "cells", "analogies", "about")
+APPLICATIONS = (
+    "sentiment",
+    "translation",
+    "captioning",
+    "vqa",
+    "forecasting",
+    "cells",
+    "analogies",
+    "about",
+)

@@ -18,7 +18,6 @@ from apps.captioning.model import BEGIN
 from benchmarks.decoding import per_token
 from benchmarks.forecasting import milliseconds
 from shared import images
-from shared.compiled import Compiled
 from shared.photos import EXAMPLES
 
 app = typer.Typer(add_completion=False)
@@ -39,7 +38,6 @@ def measure(bundle=None, repeats=15):
     predictor.describe(one)
     predictor.describe(one, width=1)
     predictor.describe(photos)
-    Compiled._worker.submit(lambda: None).result()  # what was asked for before is compiled by now
     beam = f"one photo, beam {WIDTH}"
     times = {
         beam: milliseconds(lambda: predictor.describe(one), repeats),

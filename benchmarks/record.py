@@ -23,6 +23,8 @@ TO_FILE = {
     "analogies": False,
     "site": True,
     "decoding": False,
+    "captioning": False,
+    "vqa": False,
 }
 
 

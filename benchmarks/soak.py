@@ -7,79 +7,26 @@ the site after the first fifth and at the end.
 
 import asyncio
 import json
-import os
 import random
 import statistics
-import subprocess
-import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
-from benchmarks.site import ROOT, _answered, _free_port, _megabytes
-
-WORDS = ["film", "scene", "actor", "story", "music", "light", "road", "river", "winter", "house"]
-WORDS += ["garden", "dog", "cat", "bread"]
-PATIENCE = 600  # seconds that a visitor waits for one answer at most
-
-
-def _sentence(dice):
-    return " ".join(dice.choices(WORDS, k=dice.randint(4, 12)))
-
-
-def _review(dice):
-    text = _sentence(dice)
-    return (
-        "/sentiment",
-        [text, dice.choice(["lstm", "gru", "rnn"])],
-        (lambda found: found["words"] == text.split()),
-    )
-
-
-def _translation(dice):
-    text = f"The {_sentence(dice)}."
-    return (
-        "/translate",
-        [text, 4, 1.0, "attention"],
-        (lambda found: found["sentences"][0]["english"] == text),
-    )
-
-
-def _prices(dice):
-    price, rows = 100.0, ["date,close"]
-    for day in range(260):
-        price *= 1 + dice.gauss(0, 0.01)
-        rows.append(f"{2022 + day // 200}-{day % 200 // 20 + 1:02}-{day % 20 + 1:02},{price:.4f}")
-    return (
-        "/forecast",
-        ["\n".join(rows), 5, "lstm"],
-        (lambda found: abs(found["last"] - round(price, 4)) < 1e-6),
-    )
-
-
-def _odd(dice):
-    words = dice.sample(WORDS, 4)
-    return (
-        "/odd_one_out",
-        [words],
-        (lambda found: sorted(each["word"] for each in found) == sorted(words)),
-    )
-
-
-def _unrolled(dice):
-    numbers = [round(dice.uniform(-1, 1), 2) for _ in range(dice.randint(2, 6))]
-    return (
-        "/cells_unrolled",
-        [" ".join(map(str, numbers)), "gru", 2, 0],
-        (lambda found: len(found["steps"]) == len(numbers)),
-    )
-
-
-ASKED = (_review, _translation, _prices, _odd, _unrolled)
+from benchmarks.site import (
+    ASKED,
+    MODELS,
+    ask,
+    megabytes,
+    published,
+    running,
+    use_every_model,
+    visitors,
+)
 
 
 async def soak(address, clients, seconds, seed=0, memory=lambda: None):
@@ -94,27 +41,28 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
     """
     end = time.monotonic() + seconds
     times, wrong, early = [], Counter(), []
-    limits = httpx.Limits(max_connections=2 * clients)
-    async with httpx.AsyncClient(
-        base_url=address, timeout=PATIENCE, limits=limits, verify=False
-    ) as http:
-        documented = (await http.get("/gradio_api/info")).json()["named_endpoints"]
-        asked = [make for make in ASKED if make(random.Random(0))[0] in documented]
+    visits, pages = Counter(), Counter()
+    async with visitors(address, clients) as http:
+        events = await published(http)
 
         async def visitor(number):
             dice = random.Random(f"{seed} {number}")
             turn = number
             while time.monotonic() < end:
-                event, arguments, right = asked[turn % len(asked)](dice)
+                event = events[turn % len(events)]
+                model = [dice.choice(MODELS[event])] if event in MODELS else []
+                arguments, right = ASKED[event](dice, *model)
                 turn += 1
                 start = time.monotonic()
                 try:
-                    found = await _ask(http, event, arguments)
+                    found = await ask(http, event, arguments)
                     if not right(found):
                         wrong[f"{event}: another's answer"] += 1
                 except Exception as problem:  # whatever it is, it is counted and told
                     wrong[f"{event}: {type(problem).__name__} {problem}"[:200]] += 1
                 times.append(time.monotonic() - start)
+                visits[number] += 1
+                pages[event] += 1
 
         async def watch():
             await asyncio.sleep(seconds / 5)
@@ -126,6 +74,8 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
         "clients": clients,
         "seconds": seconds,
         "answers": len(times),
+        "answers_by_page": dict(pages),
+        "fewest_of_a_client": min(visits[number] for number in range(clients)),
         "answers_per_second": round(len(times) / seconds, 1),
         "wrong": dict(wrong),
         "p50_ms": round(1e3 * statistics.median(times)),
@@ -136,17 +86,6 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
     }
 
 
-async def _ask(http, event, arguments):
-    """The answer of an event, or an exception with what came instead."""
-    begun = await http.post(f"/gradio_api/call{event}", json={"data": arguments})
-    begun.raise_for_status()
-    answer = await http.get(f"/gradio_api/call{event}/{begun.json()['event_id']}")
-    kind, data = answer.text.strip().rsplit("event: ", 1)[1].split("\n", 1)
-    if kind != "complete":
-        raise RuntimeError(f"{kind} {data}")
-    return json.loads(data.removeprefix("data: "))[0]
-
-
 def main(
     clients: int = 64,
     minutes: float = 5.0,
@@ -154,23 +93,10 @@ def main(
         Path | None, typer.Option("--json", help="Write the figures here.")
     ] = None,
 ):
-    port = _free_port()
-    environment = {**os.environ, "UNROLLED_PORT": str(port), "UNROLLED_LOG_LEVEL": "warning"}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-    try:
-        while not _answered(port):
-            time.sleep(0.2)
-        figures = asyncio.run(
-            soak(
-                f"http://127.0.0.1:{port}",
-                clients,
-                60 * minutes,
-                memory=lambda: _megabytes(process.pid),
-            )
-        )
-    finally:
-        process.terminate()
-        process.wait(10)
+    with running() as (process, address):
+        use_every_model(address, process.pid)
+        memory = partial(megabytes, process.pid)
+        figures = asyncio.run(soak(address, clients, 60 * minutes, memory=memory))
     for name, value in figures.items():
         print(f"{name:20}{value}")
     if json_file:

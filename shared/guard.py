@@ -46,6 +46,7 @@ CLOSED = (
 FILES_AT_ONCE = 10  # of the largest size that one upload may hold
 SLACK = 2**20  # bytes of a request besides its content
 MINUTE = 60  # seconds
+RESTART = "This site is being restarted. Try again in a moment."
 FULL = "The disk of this site is full. Try again later."
 
 
@@ -94,11 +95,13 @@ class Guard:
         if scope["method"] != "POST":
             return None
         if self.closing:
-            return refuse(path, 503, "This site is being restarted. Try again in a moment.", 5)
+            return refuse(path, 503, RESTART, 5)
         length = _header(scope, b"content-length") or "0"
         if length.isdigit() and int(length) > self._most_bytes(path):
             most = f"{self._most_bytes(path) // 2**20:,} MB"
-            return refuse(path, 413, f"This is more than the {most} that are read at once.")
+            return refuse(
+                path, 413, f"This is more than {most}, the most that this site accepts at once."
+            )
         if self.per_minute and (wait := self._seconds_to_wait(self.visitor(scope))):
             many = f"More than {self.per_minute:,} requests in a minute came from your address."
             return refuse(path, 429, f"{many} Try again in {wait} seconds.", wait)

@@ -37,12 +37,12 @@ def read(source):
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise ImageError(
-            f"This picture is {width:,} × {height:,} pixels; at most "
+            f"This photo is {width:,} × {height:,} pixels; at most "
             f"{MOST_PIXELS // 1_000_000} million are read. Make it smaller first."
         )
     if min(width, height) < FEWEST:
         raise ImageError(
-            f"This picture is {width:,} × {height:,} pixels, too small to show anything. Take one "
+            f"This photo is {width:,} × {height:,} pixels, too small to show anything. Take one "
             f"with at least {FEWEST} pixels on each side."
         )
     try:
@@ -50,7 +50,7 @@ def read(source):
         image.load()
     except Exception as error:  # each format's decoder raises errors of its own
         raise ImageError(
-            "This picture is damaged or was cut off: not all of it can be read. Save or download "
+            "This photo is damaged or was cut off: not all of it can be read. Save or download "
             "it again."
         ) from error
     image = _upright(_rgb(image))
@@ -89,7 +89,7 @@ def _open(source):
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"This picture unpacks to far more than {MOST_PIXELS // 1_000_000} million pixels, the "
+            f"This photo unpacks to far more than {MOST_PIXELS // 1_000_000} million pixels, the "
             "most that are read. Make it smaller first."
         ) from error
     except UnidentifiedImageError as error:
@@ -99,7 +99,7 @@ def _open(source):
         ) from error
     except Exception as error:  # a header that Pillow knows, and nonsense after it
         raise ImageError(
-            "This picture is damaged: its header makes no sense. Save or download it again."
+            "This photo is damaged: its header makes no sense. Save or download it again."
         ) from error
 
 

@@ -4,12 +4,14 @@ import base64
 import inspect
 import shutil
 import textwrap
+import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
 from datetime import date
 from functools import wraps
 from html import escape
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +32,7 @@ ROOM = 64 * 2**20  # bytes that the largest file for a visitor may need
 # Events that compute with TensorFlow share two cores; batches wait for each other alone.
 COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, "api_visibility": "private"}
 BATCH = {"concurrency_id": "batch", "concurrency_limit": 1, "api_visibility": "private"}
+closing = threading.Event()  # set once the site is told to stop
 
 EQUATIONS = {
     "rnn": ("h = tanh(x W + h′ U + b)",),
@@ -292,6 +295,40 @@ def progress(done, total, what):
         f'<p class="small">{done:,} of {total:,} {escape(what)}</p>'
         f'<progress value="{done}" max="{total}" aria-label="{escape(what)}"></progress>'
     )
+
+
+def while_open(pieces):
+    """The same pieces of a batch, up to where the site is told to stop."""
+    return takewhile(lambda _: not closing.is_set(), pieces)
+
+
+def batch_ended(shown, done, total, name, content):
+    """What a batch hands down: its page, and its file as an update of a `gr.DownloadButton`.
+
+    If the site stopped it, the page holds the file itself: it outlives the site.
+
+    Args:
+        shown: HTML that sums up what was done.
+        done, total: How many rows or files.
+        name: Of the file.
+        content: Its text.
+
+    Raises:
+        gr.Error: if the disk is full.
+    """
+    content = "\ufeff" + content if name.endswith(".csv") else content  # Excel asks for the mark
+    if done < total:
+        link = f"data:text/plain;charset=utf-8,{quote(content)}"
+        sentence = (
+            f"This site is being restarted: {done:,} of {total:,} were answered. "
+            f'<a download="{escape(name)}" href="{escape(link)}">Save them</a>, and upload the '
+            "rest in a moment."
+        )
+        message = f'<p class="message error" role="alert">{sentence}</p>'
+        return message + (shown if done else ""), gr.DownloadButton(visible=False)
+    target = download_path(name)
+    target.write_text(content, encoding="utf-8", newline="")
+    return shown, gr.DownloadButton(value=str(target), visible=True)
 
 
 def card_line(card, name, score, baseline_score, parameters, measure="accuracy", remark=""):

@@ -18,7 +18,7 @@ GRADIO, SKLEARN = ("gradio", "media_assets/images"), ("sklearn", "datasets/image
 SHOWN, THUMB = 720, 132  # pixels on the longer side of a photograph on the page, and of a small one
 FINE = 28  # pixels on a side of what veils a photograph
 VEIL = (12, 13, 16, 214)  # its colour, and how dark it is where nothing was looked at
-OWN = '<p class="small">Your photo is kept nowhere: a link leads to an example.</p>'
+OWN = '<p class="small">A link does not hold your photo: it leads to an example.</p>'
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def opened(source):
     picture = images.read(source)
     if isinstance(source, str):
         bare = Path(source).with_suffix(f".{time.time_ns()}")
-        picture.save(bare, "JPEG", quality=90)
+        # Gradio gives equal uploads one path: the next to send this photo must get the same pixels.
+        picture.save(bare, "BMP")  # 1 ms; as PNG 50
         bare.replace(source)
     return picture
 
@@ -191,5 +192,5 @@ def looked(attention):
     row, column = np.unravel_index(int(np.argmax(attention)), (rows, columns))
     down = ("top", "middle", "bottom")[int(row) * 3 // rows]
     across = ("left", "centre", "right")[int(column) * 3 // columns]
-    cells = f"{half} of {flat.size} cells" if half > 1 else f"one of {flat.size} cells"
-    return f"half of the look went to {cells}, most to the {down} {across}"
+    squares = f"{half} of {flat.size} squares" if half > 1 else f"one of {flat.size} squares"
+    return f"half of the attention went to {squares}, most of it to the {down} {across}"

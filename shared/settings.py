@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
     data: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
         Path("~/.cache/unrolled"),
-        description="Folder of the corpora and checkpoints that training uses.",
+        description="Folder for the corpora and checkpoints that training uses.",
     )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
@@ -50,18 +50,19 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(
         0,
         ge=0,
-        description="Most requests of one visitor in a minute; 0 for any. A page sends about ten.",
+        description="Most requests from one visitor in a minute; 0 for no limit. A page sends "
+        "about ten.",
     )
     proxies: int = Field(
         0,
         ge=0,
-        description="How many reverse proxies stand before the site; their X-Forwarded-For is "
-        "believed.",
+        description="How many reverse proxies stand in front of the site; their X-Forwarded-For is "
+        "trusted.",
     )
     vectors: str | None = Field(
         None,
         description="Your own word vectors for the analogies: word2vec .bin or .txt, GloVe .txt, "
-        "gensim .kv (which holds a pickle: only files that you trust).",
+        "gensim .kv (which holds a pickle: use only files that you trust).",
     )
 
 

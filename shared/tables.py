@@ -52,7 +52,7 @@ def read(path, max_rows):
                 row = [separator.join(row)]
             if len(row) > len(header):
                 raise TableError(
-                    f"Line {reader.line_num:,} has {len(row)} cells, the header {len(header)}. "
+                    f"Line {reader.line_num:,} has {len(row)} cells, the header has {len(header)}. "
                     f"A text that contains “{separator.strip() or 'tabs'}” needs quotes around it."
                 )
             rows.append(row + [""] * (len(header) - len(row)))
@@ -119,9 +119,10 @@ def text_column(table, wanted="text"):
             return found[0]
         if found:
             raise TableError(
-                f"More than one column holds text ({names}). Name the one to read “{wanted}”."
+                f"More than one column holds text ({names}). Rename the one to be read to "
+                f"“{wanted}”."
             )
-    raise TableError(f"No column holds text ({names}). Name the column to read “{wanted}”.")
+    raise TableError(f"No column holds text ({names}). Rename the one to be read to “{wanted}”.")
 
 
 def _sentence(cell):

@@ -29,8 +29,32 @@ def chromium() -> str:
     pytest.skip("no Chromium found: `make browser` installs one")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def plain_graphs(request):
+    """Toys are fitted and answer in plain graphs: compiling them takes longer than all they do.
+
+    What is compiled is tested by the layers', by `shared.compiled`'s and by the site's tests.
+    """
+    where = request.path.relative_to(Path(__file__).parent).parts
+    with pytest.MonkeyPatch.context() as patch:
+        if where[:1] in (("apps",), ("training",)):
+            patch.setattr("shared.compiled.Compiled._compile", lambda *_: None)
+        if where[:1] == ("training",):
+            import keras
+
+            trainer = next(base for base in keras.Model.__mro__ if "compile" in vars(base))
+            compiled = trainer.compile
+
+            def plain(self, *arguments, **options):
+                compiled(self, *arguments, **{**options, "jit_compile": False})
+
+            patch.setattr(trainer, "compile", plain)
+        yield
+
+
 # Tests of the site run on two processes at once; these files make one half of the work.
-HALF = {"test_cells.py", "test_cells_race.py", "test_sentiment.py", "test_translation.py"}
+HALF = {"test_captioning.py", "test_cells.py", "test_cells_race.py", "test_sentiment.py",
+        "test_translation.py", "test_vqa.py"}  # fmt: skip
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,9 +1,13 @@
+import ctypes
 import errno
 import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import gradio as gr
 import httpx
@@ -12,7 +16,9 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 import app
-from shared import bundle, guard, settings
+from shared import bundle, guard, page, settings
+
+ROOT = Path(app.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +54,54 @@ def test_a_port_in_use_ends_with_a_sentence():
     assert port in result.output
 
 
+STARTED = """
+import ast, inspect, sys
+import app
+from shared import settings
+
+parsed, parse = [], ast.parse
+ast.parse = lambda source, *more, **rest: parsed.append(str(source)) or parse(source, *more, **rest)
+app.build(settings.read())
+assert "keras" not in sys.modules, "the page waits for Keras"
+assert not any("class Textbox" in source for source in parsed), "stubs were written"
+assert inspect.getfile(app).endswith("app.py")
+app._tabs = lambda: []
+app.warm_up()
+assert "keras" in sys.modules and "sklearn" not in sys.modules, "Keras has imported scikit-learn"
+import sklearn
+"""
+
+
+def test_the_site_imports_nothing_that_it_does_not_need():
+    done = subprocess.run([sys.executable, "-c", STARTED], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+HEAPS = """
+import ctypes, threading
+import app
+
+app.share_heaps()
+together = threading.Barrier(8)
+
+def take():
+    together.wait()
+    kept = [bytearray(50_000) for _ in range(50)]
+    together.wait()
+
+threads = [threading.Thread(target=take) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+ctypes.CDLL(None).malloc_stats()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_stats"), reason="only glibc has heaps")
+def test_threads_share_two_heaps():
+    done = subprocess.run([sys.executable, "-c", HEAPS], cwd=ROOT, capture_output=True, text=True)
+    assert 1 <= done.stderr.count("Arena ") <= 2, done.stderr
+
+
 def test_a_missing_bundle_disables_its_page_alone(monkeypatch, tmp_path):
     monkeypatch.setattr(bundle, "MODELS", tmp_path)
     site = json.dumps(app.build(settings.read()).get_config_file(), default=str)
@@ -57,15 +111,25 @@ def test_a_missing_bundle_disables_its_page_alone(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def slow():
-    """A small site whose one event waits until it is let go, and the `threading.Event` for that."""
+    """A small site whose events wait until they are let go, and the `threading.Event` for that."""
     go = threading.Event()
 
     def wait(word: str) -> str:
         go.wait(60)
         return word.upper()
 
+    def spell(word):
+        done = []
+        for letter in page.while_open(word):
+            yield page.progress(len(done), len(word), "letters"), gr.skip()
+            done.append(wait(letter))
+        yield page.batch_ended("<p>Spelled.</p>", len(done), len(word), "word.txt", "".join(done))
+
     with gr.Blocks(analytics_enabled=False) as site:
-        gr.api(wait, api_name="wait")
+        box, progress, download = gr.Textbox(), gr.HTML(), gr.DownloadButton()
+        box.submit(wait, box, box, api_name="wait")
+        batch = {**page.BATCH, "api_visibility": "public"}
+        box.change(spell, box, [progress, download], api_name="spell", **batch)
     return site, go
 
 
@@ -89,12 +153,13 @@ def serve(slow):
     slow[1].clear()
     yield serve
     slow[1].set()
+    page.closing.clear()
     for client in clients:
         client.close()
 
 
-def ask(client, word):
-    return client.post("/gradio_api/call/wait", json={"data": [word]})
+def ask(client, word, event="wait"):
+    return client.post(f"/gradio_api/call/{event}", json={"data": [word]})
 
 
 def test_an_answer_under_way_is_given_before_the_site_stops(serve, slow):
@@ -111,15 +176,68 @@ def test_an_answer_under_way_is_given_before_the_site_stops(serve, slow):
     assert not thread.is_alive()
 
 
+def test_a_batch_under_way_hands_down_what_it_has_before_the_site_stops(serve, slow):
+    server, thread, client = serve()
+    path = f"/gradio_api/call/spell/{ask(client, 'words', 'spell').json()['event_id']}"
+    waiting = ask(client, "later", "spell").json()["event_id"]
+    with client.stream("GET", path) as answer:
+        said = answer.iter_lines()
+        while "0 of 5 letters" not in next(said):
+            pass
+        server.handle_exit(signal.SIGTERM, None)
+        slow[1].set()
+        last = [line for line in said if line.startswith("data: [")][-1]
+    shown, download = json.loads(last.removeprefix("data: "))
+    assert "This site is being restarted: 1 of 5 were answered." in shown
+    assert 'href="data:text/plain;charset=utf-8,W"' in shown and "Spelled." in shown
+    assert download["visible"] is False
+    late = client.get(f"/gradio_api/call/spell/{waiting}").text
+    assert "0 of 5 were answered." in late and "Spelled." not in late
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_batch_that_nothing_stops_is_a_file(serve, slow):
+    server, thread, client = serve()
+    slow[1].set()
+    event = ask(client, "word", "spell").json()["event_id"]
+    said = client.get(f"/gradio_api/call/spell/{event}").text.strip().rpartition("data: ")[2]
+    shown, download = json.loads(said)
+    assert shown == "<p>Spelled.</p>"
+    found = client.get(f"/gradio_api/file={download['value']['path']}")
+    assert found.text == "WORD"
+    server.handle_exit(signal.SIGTERM, None)
+    thread.join(20)
+
+
 def test_an_answer_that_takes_too_long_does_not_hold_the_site(serve, monkeypatch):
     monkeypatch.setattr(app, "LAST_ANSWERS", 0.2)
     server, thread, client = serve()
-    ask(client, "word")
+    event = ask(client, "word").json()["event_id"]
     with client.stream("GET", "/gradio_api/heartbeat/someone") as open_page:
         next(open_page.iter_text())
         server.handle_exit(signal.SIGTERM, None)
+        said = client.get(f"/gradio_api/call/wait/{event}").text
+        assert said.startswith("event: error") and guard.RESTART in said
         thread.join(20)
         assert not thread.is_alive()
+
+
+def test_a_call_leaves_neither_its_words_nor_a_copy_of_the_page_behind(serve, slow):
+    server, thread, client = serve()
+    slow[1].set()
+    event = ask(client, "word").json()["event_id"]
+    assert '["WORD"]' in client.get(f"/gradio_api/call/wait/{event}").text
+    server.handle_exit(signal.SIGTERM, None)
+    thread.join(20)
+    sessions = slow[0].state_holder.session_data
+    (kept,) = sessions.values()
+    assert (kept.config_values, kept.state_data) == ({}, {})
+    own = kept.blocks_config
+    assert (own.blocks.maps[0], own.fns.maps[0]) == ({}, {})
+    box = next(iter(own.blocks))
+    own.blocks[box] = "changed for this visitor"
+    assert slow[0].default_config.blocks[box] != own.blocks[box]
 
 
 def test_the_server_does_not_say_what_it_is(serve):

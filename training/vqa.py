@@ -64,6 +64,7 @@ FURTHER = 8_000  # frequent words of the language that no training question cont
 COMPONENTS = 256  # kept of each cell of the grid
 PHOTOS, CELLS = 1_000, 20_000  # photographs and cells that the components are found from
 BATCH, EPOCHS, RATE, WARM_UP = 128, 10, 2e-3, 100
+DECAY, SMOOTHING = 0.02, 0.1  # of the weights, of the targets
 UNSURE = 0.25  # where fewer answers than this are right, it had better not answer
 WEIGHTS = np.linspace(0, 1, 11)  # of the question against the photograph, for the nearest
 NUMBERS = {
@@ -256,8 +257,8 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
         0.0, max(1, count * epochs - WARM_UP), warmup_target=RATE, warmup_steps=WARM_UP
     )
     network.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=1.0),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=DECAY, clipnorm=1.0),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=SMOOTHING),
         jit_compile=keras.backend.backend() != "tensorflow",
     )
 
@@ -274,7 +275,9 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
             time_steps = LENGTHS[0] if lengths[rows].max() <= LENGTHS[0] else LENGTHS[1]
             words = pad([part["numbers"][row] for row in rows], time_steps)
             grid = part["grids"][part["rows"][rows]].astype("float32")
-            return (grid, senses.read(words), words > 0), wanted[rows]
+            # Each way to an answer is fitted to the same targets.
+            target = np.repeat(wanted[rows][:, None], network.ways, axis=1)
+            return (grid, senses.read(words), words > 0), target
 
         return Batches(count, make)
 
@@ -287,6 +290,7 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
         return {"score": found["accuracy"], **found}
 
     recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": RATE}
+    recipe |= {"weight_decay": DECAY, "smoothing": SMOOTHING}
     recipe |= {"questions": len(usable), "words": len(senses.vectors)}
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, epochs, verbose)
     return network, record
@@ -607,7 +611,8 @@ def _new_card(output, fingerprint, seed, training, validation, test):
         "validation_examples": len(validation),
         "scoring": "the whole answer must be right; lower case, no articles, numbers in figures",
         "licence": "Weights: Apache-2.0. Questions: CC BY 4.0, not shipped; photographs vary. The "
-        "image encoder comes from MobileNetV2, Apache-2.0.",
+        "image encoder is that of the captions: from MobileNetV2, Apache-2.0, fine-tuned on "
+        "Flickr8k, for non-commercial research.",
         "limits": [
             "It has seen about 3,400 photographs with 13,000 questions: much of what it says is "
             "the habit of the language.",

@@ -28,15 +28,16 @@ def build(tab, settings):
     del tab, settings
     page.opening(
         "About Unrolled",
-        "A place to use recurrent networks, look inside them while they work, and train them "
-        "again, each beside the plain baseline it has to beat.",
+        "A place to use recurrent networks, look inside them while they work, and retrain them, "
+        "each beside the simple baseline it has to beat.",
     )
     tabs = [importlib.import_module(f"apps.{name}.tab") for name in APPLICATIONS]
     page.html(
         page.heading(
             "The models and their baselines",
             "Each row is one model of this site. The scores are measured on data that neither "
-            "the model nor its baseline has seen in training. In bold: the best of its task.",
+            "the model nor its baseline has seen in training. Parameters are the numbers that a "
+            "model has learned. In bold: the best of its task.",
         )
         + "".join(map(_scores, tabs))
         + page.heading("How each was trained")
@@ -54,9 +55,11 @@ def build(tab, settings):
         )
         + page.heading(
             "What is kept of what you type",
-            "Nothing. Texts are answered and forgotten. Uploaded files and the files made from "
-            "them are deleted after about an hour. The page loads nothing from anywhere else and "
-            "counts nobody; a ticker that you ask for is looked up at Yahoo Finance by the server.",
+            "Nothing. Texts are answered and forgotten, and so are photos, of which only the "
+            "pixels are read; no frame of a webcam is written to disk. Uploaded files and files "
+            "made from them are deleted after about an hour. The page loads nothing from anywhere "
+            "else and tracks nobody; a ticker that you ask for is looked up at Yahoo Finance by "
+            "the server.",
         )
     )
 
@@ -83,9 +86,10 @@ def _cards():
 def _training(card):
     limits = "".join(f"<li>{escape(limit)}</li>" for limit in card["limits"])
     commands = "\n".join(details["command"] for details in card["variants"].values())
+    code = f", from commit {escape(card['commit'])}" if card["commit"] else ""
     return (
         f"<h3>{escape(card['title'])}</h3><p>Learned from {escape(card['data'])}. "
-        f"Trained on {page.long_date(card['date'])} with seed {card['seed']}, from commit "
-        f"{escape(card['commit'][:12])}. {escape(card['licence'])}</p>"
+        f"Trained on {page.long_date(card['date'])} with seed {card['seed']}{code}. "
+        f"{escape(card['licence'])}</p>"
         f"<pre><code>{escape(commands)}</code></pre><p>Its limits:</p><ul>{limits}</ul>"
     )

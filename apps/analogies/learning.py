@@ -76,12 +76,12 @@ def read_text(path):
         VectorsError: if it is empty, too large or no text.
     """
     if not os.path.getsize(path):
-        raise VectorsError("This file is empty.")
+        raise VectorsError("This file is empty. Choose another text.")
     if os.path.getsize(path) > MOST_BYTES:
         size = os.path.getsize(path) / 2**20
         raise VectorsError(
             f"This file has {size:.1f} MB; at most {MOST_BYTES // 2**20} MB are learned here. "
-            "For more, python -m training.analogies train --input FILE."
+            "For more, run python -m training.analogies train --input FILE."
         )
     raw = Path(path).read_bytes()
     if b"\0" in raw or sum(byte < 9 for byte in raw[:4096]) > 10:
@@ -111,8 +111,8 @@ def prepare(text):
     words = ["", *(word for word, n in counts.most_common(MOST_WORDS) if n >= least)]
     if len(words) < 21:
         raise VectorsError(
-            "This text is too short: at least 20 different words that stand in it twice or more "
-            "are needed. A few pages make a start, a book is better."
+            "This text is too short: at least 20 different words must occur in it twice or "
+            "more. A few pages are a start; a book is better."
         )
     index = {word: n for n, word in enumerate(words)}
     tokens = [

@@ -162,15 +162,16 @@ class Predictor:
     def _words(self, text, what):
         text = text if isinstance(text, str) else ""
         if not text.strip():
-            raise VectorsError(f"A {what} is missing. Type one, such as “king”.")
+            raise VectorsError(f"The {what} is missing. Type one, such as “king”.")
         if len(text) > LONGEST:
             raise VectorsError(
-                f"“{text[:20]}…” is too long: at most {LONGEST} characters make a {what} here."
+                f"“{text[:20]}…” is too long: the {what} may have at most {LONGEST} characters."
             )
         words = plain_words(text)
         if not words:
             raise VectorsError(
-                f"There is no word in “{text.strip()}”. English words in letters are known here."
+                f"There is no word in “{text.strip()}”. Only English words in letters are known "
+                "here."
             )
         return words
 
@@ -265,13 +266,13 @@ class Predictor:
         """
         text = expression if isinstance(expression, str) else ""
         if not text.strip():
-            raise VectorsError("There is nothing to work out. Try “berlin - germany + france”.")
+            raise VectorsError("There is nothing to work out yet. Try “berlin - germany + france”.")
         if len(text) > 300:
             raise VectorsError("This expression is too long: at most 300 characters are read.")
         sums = _Sum(text, self)
         vector = sums.vector
         if np.linalg.norm(vector) < 1e-6:
-            raise VectorsError("These words cancel each other out: nothing is left to look near.")
+            raise VectorsError("These words cancel each other out: nothing is left to search near.")
         near = self.nearest(vector / np.linalg.norm(vector), count, set(sums.words))
         return tuple(sums.words), near, tuple(sums.notes)
 
@@ -373,7 +374,7 @@ class Predictor:
         start, first, _ = self.find(start, "first word")
         end, last, _ = self.find(end, "second word")
         if start == end:
-            raise VectorsError("Both words are the same: there is no way to go.")
+            raise VectorsError("Both words are the same: there is no path to find.")
         common = self.vectors.first(PATH_WORDS)
         # The end is met when it is a neighbour of a word, or the word one of its neighbours.
         home = set(np.argsort(-(common.matrix @ last))[: STEPWISE + 1])
@@ -508,7 +509,7 @@ class _Sum:
         if re.fullmatch(r"\d+(?:\.\d+)?", self._next()):
             factor = float(self._next())
             if factor > LARGEST:
-                raise VectorsError(f"A factor may be {LARGEST:,} at most.")
+                raise VectorsError(f"A factor may be at most {LARGEST:,}.")
             self.place += 1
             if self._next() == "*":
                 self.place += 1

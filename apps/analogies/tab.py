@@ -16,11 +16,11 @@ FIRST = ANALOGIES[0][1:]
 TOOLS = (
     ("Arithmetic", "sum"),
     ("Nearest neighbours", "near"),
-    ("Likeness of two", "like"),
+    ("Similarity of two", "like"),
     ("Odd one out", "odd"),
     ("A path", "path"),
 )
-WAITING = page.note("Your text waits its turn: one is learned at a time.")
+WAITING = page.note("Your text is waiting its turn: one is learned at a time.")
 COMPILING = page.note("Reading the text and compiling the network …")
 WATCHED = 6  # words whose neighbours are shown while vectors are learned
 COMPLETE = (Path(__file__).parent / "complete.js").read_text(encoding="utf-8")
@@ -62,13 +62,13 @@ def build(tab, settings):
         sample_labels=[name for name, *_ in ANALOGIES],
         label="Examples",
     )
-    answer = page.html(page.note("The vectors are being loaded."))
+    answer = page.html(page.note("The word vectors are being loaded."))
     asked = gr.State()
     if card and len(views.sizes()) > 1:
         page.section(
             "The same question after less reading",
             "The more text the network has read, the more of the relation it knows. Move the "
-            "slider: the same three words, put to vectors from less of the same text.",
+            "slider: the same three words, answered by vectors from less of the same text.",
         )
         size = gr.Slider(
             1,
@@ -80,7 +80,7 @@ def build(tab, settings):
         sized = page.html()
     page.section(
         "Ask the space",
-        "Sums of words, neighbours, likeness, the one that does not belong, and a way from one "
+        "Sums of words, neighbours, similarity, the one that does not belong, and a path from one "
         "word to another.",
     )
     tool = page.choice(list(TOOLS), "sum", "What to ask")
@@ -95,8 +95,8 @@ def build(tab, settings):
     replied = page.html()
     page.section(
         "The map",
-        "Thousands of words laid out flat or deep. Drag to move, use the buttons (or Ctrl and the "
-        "wheel) to zoom, click a word for its neighbours.",
+        "Thousands of words laid out flat (in two dimensions) or deep (in three). Drag to move, "
+        "use the buttons (or Ctrl and the wheel) to zoom, click a word for its neighbours.",
     )
     with gr.Row(elem_classes="controls"):
         view = gr.Dropdown(
@@ -124,9 +124,9 @@ def build(tab, settings):
         elem_id="word-map",
     )
     mapped = page.html()
-    with gr.Accordion("Your own words, and the map for other tools", open=False):
+    with gr.Accordion("Your own words, and the map as files", open=False):
         own = gr.Textbox(
-            label="Only these words, with commas between", placeholder=OWN_LIST, lines=3,
+            label="Only these words, separated by commas", placeholder=OWN_LIST, lines=3,
             max_lines=8, max_length=settings.max_characters,
         )  # fmt: skip
         with gr.Row(elem_classes="controls"):
@@ -156,7 +156,8 @@ def build(tab, settings):
     page.section(
         "Bias, measured",
         "Vectors learn what people write, prejudice included. The association test asks whether "
-        "two groups of words lean to different attributes, and how often chance would do the same.",
+        "two groups of words lean towards different attributes, and how often chance would do the "
+        "same.",
     )
     bias = gr.Dropdown(
         [(one.name, key) for key, one in BIASES.items()],
@@ -165,7 +166,7 @@ def build(tab, settings):
         show_label=False,
     )
     leaning = page.html()
-    with gr.Accordion("The words of the test, to change", open=False):
+    with gr.Accordion("The words of the test, for you to change", open=False):
         names, lists = views.bias_words("flowers")
         groups = [
             gr.Textbox(words, label=name, lines=2, max_lines=5, max_length=2000)
@@ -175,13 +176,14 @@ def build(tab, settings):
             bias_button = gr.Button("Test these words", min_width=150)
     page.section(
         "Train your own",
-        "Skip-gram or CBOW, written by hand in Keras, learns from your text while you watch: at "
-        "most 4 MB, 6,000 different words and 45 seconds. Nothing is kept.",
+        "Skip-gram (a word guesses its neighbours) or CBOW (the neighbours guess the word), "
+        "written by hand in Keras, learns from your text while you watch: at most 4 MB, 6,000 "
+        "different words and 45 seconds. Nothing is kept.",
     )
     text = gr.Textbox(
         label="Your text",
-        placeholder="Paste a few pages or more, in English or another language written in letters "
-        "a to z",
+        placeholder="Paste a few pages or more, in English or another language written in the "
+        "letters a to z",
         lines=5,
         max_lines=10,
     )
@@ -196,7 +198,7 @@ def build(tab, settings):
     with gr.Row(elem_classes="controls"):
         watch = gr.Textbox(
             label="Words to watch", show_label=False,
-            placeholder="Words to watch (else the frequent ones)", max_lines=1, min_width=240,
+            placeholder="Words to watch (otherwise frequent ones)", max_lines=1, min_width=240,
         )  # fmt: skip
         learn_button = gr.Button("Learn", variant="primary", min_width=110)
         stop_button = gr.Button("Stop", min_width=90)
@@ -538,7 +540,7 @@ def _api(predictor):
     def association(
         first: list[str], second: list[str], attribute: list[str], contrary: list[str]
     ) -> dict:
-        """Whether two groups of words lean to different attributes (Caliskan et al. 2017).
+        """Whether two groups of words lean towards different attributes (Caliskan et al. 2017).
 
         Args:
             first: Words of the first group.

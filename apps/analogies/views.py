@@ -148,9 +148,10 @@ def card_line(card):
         )
     baseline, (name, details) = card["baseline"], next(iter(card["variants"].items()))
     verdict = (
-        "The counting baseline is the better of the two."
+        "The baseline is the better of the two."
         if baseline["accuracy"] > card["accuracy"]
-        else f"A guess is right once in {card['vocabulary']:,}."
+        else "The baseline counts which words stand near each other. A guess is right once in "
+        f"{card['vocabulary']:,}."
     )
     return page.card_line(
         card,
@@ -182,12 +183,12 @@ def _trick(found):
             "vectors themselves hold the relation."
         )
     place = next((n for n, one in enumerate(found.honest, 1) if one.word == best), None)
-    where = f"“{best}” comes at place {place}" if place else f"“{best}” is not among the first ten"
+    where = f"“{best}” is number {place}" if place else f"“{best}” is not among the first ten"
     return (
-        f"Were the words of the question allowed, the answer would be “{honest}” itself, and "
+        f"If the words of the question were allowed, the answer would be “{honest}” itself; "
         f"{where}. Most demonstrations leave those three words out and do not say so. The step "
-        f"from {a} to {b} is short beside the distances between words, so the sum lands near "
-        "where it set out."
+        f"from {a} to {b} is short compared with the distances between words, so the sum lands "
+        "near where it set out."
     )
 
 
@@ -236,7 +237,9 @@ def _plane(found):
     return (
         f"The plane that fits the four words best; it shows {percent(found.fit)} of their spread. "
         f"The arrow from {a} to {b} is laid at {c}, and ends in the circle: the nearer "
-        f"“{found.best[0].word}” lies to the circle, the better the parallelogram closes."
+        f"“{found.best[0].word}” lies to the circle, the better the parallelogram closes. "
+        f"3CosAdd takes the word nearest to {b} − {a} + {c} in all dimensions; 3CosMul multiplies "
+        "and divides the similarities to the three words instead of adding them."
     )
 
 
@@ -279,7 +282,7 @@ def by_size(words, method, chosen):
         if place == chosen:
             shown = _ranking(found.best, MEASURES[method])
     table = page.table(
-        ("Words of text", "The five best", f"Place of “{full}”"), rows, (2,), winner=chosen
+        ("Words of text", "The five best", f"Rank of “{full}”"), rows, (2,), winner=chosen
     )
     size = number(sizes()[chosen][0])
     detail = shown or page.note(rows[chosen][1].capitalize() + ".")
@@ -314,7 +317,7 @@ def size_scores(card):
     )
     html = table + (
         '<p class="small">Google’s questions among the 30,000 most frequent words of each text, '
-        "answered by 3CosAdd; Spearman’s correlation with people’s judgements of likeness. "
+        "answered by 3CosAdd; Spearman’s correlation with people’s judgements of similarity. "
         "The smaller vectors have fewer dimensions, and less text was read more often.</p>"
     )
     if card["study"]:
@@ -337,8 +340,8 @@ def size_scores(card):
             winner=int(np.argmax([row["validation"] for row in card["study"]])),
         ) + (
             f'<p class="small">Other settings, on {number(card["study"][0]["words"])} words of the '
-            "text, by questions of our own that are none of Google’s: the architecture was chosen "
-            "on these. Rows within two points of each other are hardly told apart by so few."
+            "text, on questions of our own, none of them Google’s: the architecture was chosen on "
+            "these. Rows within two points of each other can hardly be told apart by so few."
             f"{_phrases(card['study'])}</p>"
         )
     return html
@@ -386,9 +389,8 @@ def neighbours(predictor, word):
     ]
     table = _narrow(page.table(("", "Word", "Cosine", "Distance"), rows, numbers=(2, 3)))
     return (
-        f"<h3>Near “{escape(word)}”</h3>{table}"
-        '<p class="small">In all dimensions, not in the plane of a map. The distance is Euclidean '
-        "between vectors of length 1.</p>"
+        f'<h3>Near “{escape(word)}”</h3>{table}<p class="small">Measured in all dimensions, not in '
+        "the plane of a map. The distance is Euclidean between vectors of length 1.</p>"
     )
 
 
@@ -396,20 +398,20 @@ def likeness(predictor, first, second):
     """How alike two texts are, by vectors and by counting."""
     found = predictor.likeness(first, second)
     rows = [
-        ("Word vectors", signed(found.cosine), "Words that stand in like places are alike."),
-        ("TF-IDF", signed(found.tf_idf), "Only equal words count, rare ones more."),
-        ("Bag of words", signed(found.bag), "Only equal words count."),
+        ("Word vectors", signed(found.cosine), "Words used in similar places are similar."),
+        ("TF-IDF", signed(found.tf_idf), "Only identical words count, rare ones more."),
+        ("Bag of words", signed(found.bag), "Only identical words count."),
     ]
     if found.rank is not None:
         one, two = found.texts[0][0], found.texts[1][0]
-        rows[1:] = [("One-hot", "0", "Every word is as far from every other.")]
+        rows[1:] = [("One-hot", "0", "Every word is equally far from every other.")]
         place = f"<p>“{escape(two)}” is neighbour number {found.rank:,} of “{escape(one)}”.</p>"
     else:
         place = ""
     return (
         f'<p class="steps">cosine {found.cosine:.2f}</p>{place}'
         + "".join(map(page.note, found.notes))
-        + page.table(("How words are written", "Cosine", "What it sees"), rows, numbers=(1,))
+        + page.table(("How words are represented", "Cosine", "What it sees"), rows, numbers=(1,))
     )
 
 
@@ -430,7 +432,7 @@ def path(predictor, start, end):
     )
     return (
         f'<p class="steps">{steps}</p><p class="small">Each word is among the nearest neighbours '
-        "of one beside it; between two words stands their cosine. Watch the meaning turn.</p>"
+        "of one beside it; between two words stands their cosine. Watch the meaning shift.</p>"
     )
 
 
@@ -476,9 +478,7 @@ def map_data(predictor, view, search="", own="", axes=AXES):
         clusters, names = _clusters(words, matrix)
         flat = deep = None
         if view.startswith("tsne"):
-            notes.append(
-                "t-SNE is computed when the site is made: your own words are shown by PCA."
-            )
+            notes.append("t-SNE is computed in advance, so your own words are shown by PCA.")
     elif predictor.card:
         words, flat, deep, clusters, names = _mapped()
         matrix = predictor.vectors.first(len(words)).matrix
@@ -508,7 +508,7 @@ def map_data(predictor, view, search="", own="", axes=AXES):
         size = 3 if view.endswith("3") else 2
         points, shown = _principal(matrix, size)
         sentence = (
-            f"The {size} directions in which these words differ most. They hold only "
+            f"PCA: the {size} directions in which these words differ most. They hold only "
             f"{percent(shown)} of the differences: words that look near may be far apart."
         )
     points = points - (points.max(axis=0) + points.min(axis=0)) / 2
@@ -595,13 +595,14 @@ def accuracy(card):
     return (
         '<div class="sections">'
         + page.table(("Section", "", "Right", "Questions covered"), rows, numbers=(2, 3))
-        + f"</div><p>In all {percent(card['accuracy'], 1)} of the {card['examples']:,} questions "
-        f"whose four words are among the {card['vocabulary']:,} known; {skipped:,} were skipped. "
-        f"Among the 30,000 most frequent words it is {percent(card['accuracy_30k'], 1)} of "
-        f"{percent(card['covered_30k'])} of the questions. {escape(card['baseline']['name'])} on "
-        f"the same text: {percent(card['baseline']['accuracy'], 1)}. People’s judgements of "
-        f"likeness (WordSim-353): Spearman {card['spearman']:.2f}, "
-        f"{escape(card['baseline']['name'])} {card['baseline']['spearman']:.2f}.</p>"
+        + f"</div><p>In all it is right on {percent(card['accuracy'], 1)} of the "
+        f"{card['examples']:,} questions whose four words are among the {card['vocabulary']:,} "
+        f"known; {skipped:,} were skipped. Among the 30,000 most frequent words, which cover "
+        f"{percent(card['covered_30k'])} of the questions, it is right on "
+        f"{percent(card['accuracy_30k'], 1)}. {escape(card['baseline']['name'])} on the same text: "
+        f"{percent(card['baseline']['accuracy'], 1)}. People’s judgements of similarity "
+        f"(WordSim-353): Spearman {card['spearman']:.2f}, {escape(card['baseline']['name'])} "
+        f"{card['baseline']['spearman']:.2f}.</p>"
     )
 
 
@@ -619,7 +620,7 @@ def wrong(name, place):
     said = f"{len(misses):,} of {len(section.right):,} questions were answered wrongly."
     if not rows:
         return f"<p>{said}</p>", pages
-    table = page.table(("Question", "Right", "Answered"), rows)
+    table = page.table(("Question", "Right answer", "Its answer"), rows)
     return f"<p>{said} Page {place} of {pages}.</p>{table}", pages
 
 
@@ -656,21 +657,23 @@ def association(found, names):
     )
     bars = plots.bars(
         [(one.word, one.score) for one in sorted((*found.first, *found.second), key=_score)],
-        f"lean of each word to {attribute} or {contrary}",
+        f"Lean of each word towards {attribute} or {contrary}.",
     )
-    legend = plots.legend([(f"to {attribute}", "positive"), (f"to {contrary}", "negative")])
+    legend = plots.legend(
+        [(f"towards {attribute}", "positive"), (f"towards {contrary}", "negative")]
+    )
     return (
         page.answer(
             signed(found.effect),
             f"effect size, p = {chance}",
             "positive" if found.effect >= 0 else "negative",
-            f"{first.capitalize()} lean {strength} more to “{toward}” than "
+            f"{first.capitalize()} lean {strength} more towards “{toward}” than "
             f"{second.lower()} do. {verdict}",
         )
         + missing
         + plots.figure(
             bars,
-            f"Each word’s mean cosine with {attribute.lower()} words less that with "
+            f"Each word’s mean cosine with {attribute.lower()} words minus that with "
             f"{contrary.lower()} words. The effect size is the difference of the two groups’ means "
             f"in standard deviations, from −2 to 2; p is the share of {kind} to divide these "
             "words into two groups that differ at least as much.",
@@ -703,7 +706,7 @@ def learning(progress, counted, architecture):
         [plots.Line(architecture, losses, "positive")],
         "seconds of learning",
         "loss, nats an example",
-        f"the loss of {architecture} falls",
+        f"Line chart of the loss of {architecture} while it learns.",
         form=lambda value: f"{value:.2f}",
     )
     rows = []
@@ -728,8 +731,8 @@ def learning(progress, counted, architecture):
             f"every guess is as good as any other, at {6 * np.log(2):.2f}, and falls as it learns.",
         )
         + page.table(("Word", f"Nearest by {architecture}", "By TF-IDF", "One-hot"), rows)
-        + '<p class="small">TF-IDF knows which words share a paragraph, one-hot knows nothing of '
-        "any two words. Only learned vectors put words together that never met.</p>"
+        + '<p class="small">TF-IDF knows which words share a paragraph; one-hot vectors know '
+        "nothing about any two words. Only learned vectors bring words together that never met.</p>"
     )
 
 
@@ -745,8 +748,8 @@ def watched(text, asked, count):
         for word in words:
             if word not in known:
                 raise VectorsError(
-                    f"“{word}” does not stand in this text often enough: {text.least} times or "
-                    "more are needed."
+                    f"“{word}” does not occur in this text often enough: at least {text.least} "
+                    "times are needed."
                 )
         if words:
             return words
@@ -802,7 +805,7 @@ def about(card):
     baseline = card["baseline"]
     rows.append((baseline["name"], baseline, baseline["minutes"]))
     table = page.table(
-        ("Vectors", "30,000 words", "50,000 words", "WordSim-353", "Minutes"),
+        ("Vectors", "30,000 words", "50,000 words", "WordSim-353", "Training, minutes"),
         [
             (
                 name,
@@ -817,9 +820,10 @@ def about(card):
         winner=max(range(len(rows)), key=lambda n: rows[n][1]["accuracy"]),
     )
     return (
-        f"<h3>{escape(card['title'])}</h3><p>Google’s questions, of those that the most frequent "
-        f"30,000 or 50,000 words cover ({percent(card['covered'])} of {card['questions']:,}); and "
-        f"the rank correlation with people’s judgements of likeness.</p>{table}"
+        f"<h3>{escape(card['title'])}</h3><p>Scored on those of Google’s questions that the "
+        f"30,000 or 50,000 most frequent words cover ({percent(card['covered'])} of "
+        f"{card['questions']:,}), and by rank correlation with people’s judgements of similarity."
+        f"</p>{table}"
     )
 
 

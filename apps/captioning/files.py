@@ -40,7 +40,7 @@ def listed(paths, most):
             ) from error
         found += [(each.filename, path, each) for each in entries if _wanted(each)]
     if not found:
-        raise FilesError("There is no photo in this. Choose photos, or a zip of photos.")
+        raise FilesError("There are no photos in this. Choose photos, or a zip of photos.")
     if len(found) > most:
         raise FilesError(
             f"These are {len(found):,} photos; at most {most:,} are captioned at once. Split them "

@@ -108,9 +108,8 @@ class Predictor:
         self.card = card
         self.words = tokenizer.words
         self._numbers = {word: number for number, word in enumerate(self.words)}
-        self._features = Compiled(encoder, xla=False)
         self._searches = {}
-        self._drawn = Compiled(self._draw)
+        self._drawn = Compiled(self._draw, xla=False)
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
@@ -136,16 +135,14 @@ class Predictor:
         Returns:
             Float32 array `(photos, 7, 7, features)`.
         """
-        found = []
-        for start in range(0, len(photos), ROWS[-1]):
-            some = np.stack(photos[start : start + ROWS[-1]])
-            for cell in self._cells(hidden):
-                height, width = (side // GRID for side in some.shape[1:3])
-                top, left = cell // GRID * height, cell % GRID * width
-                some[:, top : top + height, left : left + width] = GREY
-            padded = filled(some, fitting(ROWS, len(some)))
-            found.append(np.asarray(self._features(padded))[: len(some)])
-        return np.concatenate(found)
+        if cells := self._cells(hidden):
+            photos = [photo.copy() for photo in photos]
+            for photo in photos:
+                height, width = (side // GRID for side in photo.shape[:2])
+                for cell in cells:
+                    top, left = cell // GRID * height, cell % GRID * width
+                    photo[top : top + height, left : left + width] = GREY
+        return self.encoder.encode(photos)
 
     def describe(self, photos, width=WIDTH, alpha=ALPHA, prefix=(), hidden=()):
         """The `Description` of every photograph, by beam search.
@@ -219,7 +216,7 @@ class Predictor:
     def _search(self, width):
         with self._lock:
             if width not in self._searches:
-                self._searches[width] = Compiled(_searching(self.network, width))
+                self._searches[width] = Compiled(_searching(self.network, width), xla=False)
             return self._searches[width]
 
     def _draw(self, features, chances, temperature):
@@ -249,7 +246,7 @@ class Predictor:
     def _cells(self, hidden):
         for cell in hidden:
             if not isinstance(cell, int) or not 0 <= cell < GRID**2:
-                raise InputError(f"There is no cell {cell}: they run from 0 to {GRID**2 - 1}.")
+                raise InputError(f"There is no square {cell}: they run from 0 to {GRID**2 - 1}.")
         return hidden
 
     def _mask(self, hidden):
@@ -323,6 +320,5 @@ def _tokenizer(folder):
     return WordTokenizer.load(folder / "tokenizer.json")
 
 
-@cache
 def _encoder(folder):
-    return ImageEncoder.load(folder / ENCODER, **bundle.read_card(folder)["encoder"]["network"])
+    return ImageEncoder.shared(folder / ENCODER, **bundle.read_card(folder)["encoder"]["network"])

@@ -46,15 +46,17 @@ def build(tab, settings):
     page.html(views.STYLE)
     page.opening(
         "A sentence for a photo",
-        "A convolutional network reads your photo as a grid of 49 cells; a recurrent network "
+        "A convolutional network reads your photo as a grid of 49 squares; a recurrent network "
         "writes a sentence, and before each word it looks at the grid again. See where, and how "
         "much.",
     )
     gallery = page.gallery()
+    page.html(views.EXAMPLES_NOTE)
     photo = page.photo_box("Your photo")
     example = gr.Textbox(FIRST, visible=False)
     with gr.Row(elem_classes="controls"):
         cell = page.choice([(name, key) for key, name in variants.items()], "lstm", "Cell")
+        cell.visible = len(variants) > 1
         # Rendered below, in the section that explains them.
         width = gr.Slider(1, WIDEST, WIDTH, step=1, label="Beam width", render=False)
         alpha = gr.Slider(0, STRONGEST, ALPHA, step=0.1, label="Length penalty", render=False)
@@ -66,25 +68,23 @@ def build(tab, settings):
     asked, seen = gr.State(), gr.State()  # the settings of the answer above, and its `Seen`
     page.section(
         "Where it looked",
-        "Attention: before each word the network weighs the 49 cells, and a gate says how much of "
-        "what it finds there counts.",
+        "Attention: before each word the network weighs the 49 squares, and a gate says how much "
+        "of what it finds there counts.",
     )
     sight = page.html(wide=True, script=LOOK)
     page.section(
         "Change one word",
-        "Put another word in the place of one: what comes after it is written anew.",
+        "Put another word in place of one of these: all that comes after it is written anew.",
     )
     place = page.choice([], None, "Word to change")
     with gr.Row(elem_classes="controls"):
-        word = gr.Textbox(
-            label="Put instead", placeholder="such as woman", max_lines=1, min_width=200
-        )
-        change_button = gr.Button("Write on from there", min_width=170)
+        word = gr.Textbox(label="New word", placeholder="such as woman", max_lines=1, min_width=200)
+        change_button = gr.Button("Continue from there", min_width=170)
     refusal = page.html()
     changed = page.html()
     page.section(
         "Hide a region",
-        "Click cells of the photo, or reach them with Tab, the arrow keys and Enter: the network "
+        "Click squares of the photo, or reach them with Tab, the arrow keys and Enter: the network "
         "captions the rest, and the words that change are marked.",
     )
     cover = page.html(script=LOOK)
@@ -92,28 +92,32 @@ def build(tab, settings):
     page.section(
         "The search",
         "The likeliest next word need not begin the likeliest sentence. Beam search keeps several "
-        "beginnings; the length penalty makes up for every further word costing probability. Both "
-        "sliders change the caption above.",
+        "beginnings at once; the length penalty makes up for the probability that every further "
+        "word costs. Both sliders change the caption above.",
     )
     with gr.Row(elem_classes="controls"):
         width.render()
         alpha.render()
     found = page.html()
-    page.section("Drawn, not searched", "Five captions, each word drawn by its probability.")
+    page.section(
+        "Drawn, not searched", "Five captions, each word drawn at random by its probability."
+    )
     with gr.Row(elem_classes="controls"):
         temperature = gr.Slider(COLDEST, HOTTEST, 1, step=0.1, label="Temperature")
         draw_button = gr.Button("Draw again", min_width=120)
     seed = gr.State(0)
     drawn = page.html()
-    page.section("Three cells", "The same photo, the same recipe, three recurrent cells.")
-    comparison = page.html(page.note("This follows the first answer."))
+    if len(variants) > 1:
+        page.section("Cell by cell", "The same photo and the same recipe, another recurrent cell.")
+        comparison = page.html(page.note("This appears after the first answer."))
     page.section("Beside what people write", "How good is this one sentence?")
     judged = page.html()
     page.section(
         "How good is it?",
-        f"Measured on the {card['test_set']}: {card['examples']:,} photos that it never saw.",
+        f"Measured on the {card['test_set']}: {card['examples']:,} photos that were kept out of "
+        f"training. The image encoder adds {card['encoder']['parameters']:,} parameters.",
     )
-    page.html(views.table(card), wide=True)
+    page.html(views.table(card) + views.PEOPLE, wide=True)
     page.section(
         "Walk",
         "Let it talk while you walk: the webcam is captioned about once a second. A frame goes to "
@@ -133,8 +137,8 @@ def build(tab, settings):
     page.section(
         "Many photos at once",
         f"Several photos, or a zip of them, up to {settings.max_rows:,} photos and "
-        f"{settings.max_upload_mb} MB a file. You get a CSV with a caption for each; what you sent "
-        "is deleted within the hour.",
+        f"{settings.max_upload_mb} MB per file. You get a CSV with a caption for each; what you "
+        "sent is deleted after about an hour.",
     )
     upload = gr.File(
         label="Photos",
@@ -233,7 +237,8 @@ def build(tab, settings):
     draw_button.click(lambda seed: seed + 1, seed, seed, api_visibility="private").then(
         _draw, [asked, seen, temperature, seed], drawn, **quiet
     )
-    asked.change(_comparing(card), [asked, seen], comparison, **quiet)
+    if len(variants) > 1:
+        asked.change(_comparing(variants, card), [asked, seen], comparison, **quiet)
     asked.change(_judge, seen, judged, queue=False, api_visibility="private")
     camera.stream(
         _walk,
@@ -252,7 +257,7 @@ def build(tab, settings):
         [progress, download],
         **{**page.BATCH, "show_progress": "hidden"},
     )
-    _api(settings)
+    _api(settings, tuple(variants))
 
 
 def scores():
@@ -261,10 +266,10 @@ def scores():
 
 
 def warm_up():
-    """Load the networks and compile the graphs that the first visitor needs."""
+    """Load the networks, and compile the graph that the first visitor needs."""
     models = _models()
-    for cell in bundle.read_card(FOLDER)["variants"]:
-        models.Predictor.load(cell).describe([EXAMPLES[FIRST].path])
+    first, *_ = (models.Predictor.load(cell) for cell in bundle.read_card(FOLDER)["variants"])
+    first.describe([EXAMPLES[FIRST].path])
 
 
 def _see(photo, predictor, width, alpha):
@@ -286,7 +291,7 @@ def _change(asked, seen, place, word):
         if place is None:
             raise models.InputError("Choose the word to change first.")
         if not word.strip():
-            raise models.InputError("There is no word to put instead yet. Type one.")
+            raise models.InputError("There is no new word yet. Type one.")
         prefix = (*seen.best.words[:place], *word.split())
         found = models.Predictor.load(cell).describe_features(seen.features, width, alpha, prefix)
     except (models.InputError, bundle.BundleError) as why:
@@ -319,7 +324,7 @@ def _draw(asked, seen, temperature, seed):
     return views.drawn(found, temperature)
 
 
-def _comparing(card):
+def _comparing(variants, card):
     def compare(asked, seen):
         if not asked:
             return gr.skip()
@@ -327,10 +332,10 @@ def _comparing(card):
         predictor = _models().Predictor
         captions = {}
         try:
-            for name in CELLS:
+            for name in variants:
                 if name == cell:
                     captions[name] = seen.best
-                elif name in card["variants"]:
+                else:
                     other = predictor.load(name)
                     found = other.describe_features(seen.features, width, alpha)
                     captions[name] = found[0].captions[0]
@@ -372,15 +377,15 @@ def _captioning(settings):
             return
         results, some = [], []
         yield page.progress(0, len(items), "photos captioned"), gr.DownloadButton(visible=False)
-        for number, item in enumerate(files.read(items, largest), 1):
+        for number, item in enumerate(page.while_open(files.read(items, largest)), 1):
             some.append(item)
             if len(some) == CHUNK or number == len(items):
                 results += _rows(predictor, some, width, alpha)
                 some = []
                 yield page.progress(number, len(items), "photos captioned"), gr.skip()
-        target = page.download_path("captions.csv")
-        tables.write(target, ["file", "caption", "probability", "note"], results)
-        yield views.summary(results), gr.DownloadButton(value=str(target), visible=True)
+        shown, done = views.summary(results), len(results)
+        content = tables.text(["file", "caption", "probability", "note"], results)
+        yield page.batch_ended(shown, done, len(items), "captions.csv", content)
 
     return run
 
@@ -404,8 +409,8 @@ def _rows(predictor, items, width, alpha):
     return rows
 
 
-def _api(settings):
-    cells = Literal["lstm", "gru", "rnn"]
+def _api(settings, variants):
+    cells = Literal[variants]
 
     def caption(
         photo: gr.FileData, width: int = WIDTH, penalty: float = ALPHA, cell: cells = "lstm"
@@ -416,7 +421,7 @@ def _api(settings):
             photo: A JPEG, PNG, WebP, GIF, BMP or TIFF; with gradio_client, handle_file(path).
             width: Beam width, 1 (greedy) to 8.
             penalty: Exponent of the length penalty, 0 to 2.
-            cell: The network that writes: lstm, gru or rnn.
+            cell: The recurrent cell of the network that writes.
 
         Returns:
             caption, probability (of this very sentence), words, each (the probability of each
@@ -449,7 +454,7 @@ def _api(settings):
 
         Args:
             photos: Files; with gradio_client, a list of handle_file(path).
-            cell: lstm, gru or rnn.
+            cell: The recurrent cell of the network that writes.
 
         Returns:
             For each photo caption and probability, or a note that says why it was not read.

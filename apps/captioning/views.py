@@ -17,10 +17,19 @@ OTHERS = {
     "common": "The most common caption",
     "human": "People, each against the others",
 }
+EXAMPLES_NOTE = (
+    '<p class="small">The photos from which the network learned, people and dogs out of doors, may '
+    "not be shown here. These examples show other things, and it sees people and dogs in them all "
+    "the same. Try it on a photo of your own.</p>"
+)
+PEOPLE = (
+    '<p class="small">People are the ceiling, not a model: each is scored against the other four '
+    "references, all else against all five, which makes its BLEU look better beside theirs.</p>"
+)
 MEASURES = {"BLEU-1": "bleu1", "BLEU-2": "bleu2", "BLEU-3": "bleu3", "BLEU-4": "bleu4"}
 
 STYLE = """<style>
-.sight{display:grid;grid-template-columns:minmax(0,max-content) minmax(300px,380px);
+.sight{display:grid;grid-template-columns:minmax(240px,max-content) minmax(300px,380px);
 gap:16px 40px;align-items:start;justify-content:center}
 .sight .moves{grid-column:1/-1;margin:0;max-width:none}
 .looks{font-size:14px;line-height:1.5;color:var(--ink-2);min-height:42px;padding-top:8px;
@@ -61,7 +70,9 @@ color:var(--positive-ink);font-weight:600}
 padding:0 4px}
 .text .walked{font:600 28px/1.25 var(--serif);min-height:70px;margin:8px 0 4px}
 .text .people{font:400 17px/1.5 var(--serif)}
+#tab-captioning .row.controls{align-items:end}
 #tab-captioning .row.controls .form{gap:12px 24px}
+#tab-captioning .scroll + .small{margin-top:10px}
 @media (max-width:760px){.sight{grid-template-columns:minmax(0,1fr)}
 .sight .shot{margin:0 auto;width:calc(360px*var(--ratio))}
 .cover .shot{margin:0 auto}}
@@ -99,15 +110,19 @@ def answer(seen, card, cell, width):
     """
     best = seen.best
     details, nearest = card["variants"][cell], card["baselines"]["nearest"]
-    cut = "" if best.ended else page.note("It found no end and was cut off.")
+    cut = (
+        ""
+        if best.ended
+        else page.note("The caption had not ended after the most words allowed and was cut off.")
+    )
     own = "" if seen.photo.example else photos.OWN
     people = card["baselines"]["human"]
     remark = f"People score {people['bleu4']:.1f}. " if people else ""
     sentence = (
-        f'<p class="said">{escape(best.text)}</p>'
-        f'<p class="sure">The {CELLS[cell]} was {chance(_each(best))} sure of each word, a '
-        f"geometric mean. Of all that it could write, this very sentence has a probability of "
-        f"{small(best.probability)}: the best that a beam of {width} found.</p>"
+        f'<p class="said">{escape(best.text)}</p><p class="sure">On (geometric) average the '
+        f"{CELLS[cell]} was {chance(_each(best))} sure of each word. Among all that it could "
+        f"write, this very sentence has a probability of {small(best.probability)}: the best that "
+        f"a beam of width {width} found.</p>"
     )
     return (
         f'<div class="captioned">{photos.found(seen.photo, sentence)}{cut}{own}'
@@ -116,8 +131,8 @@ def answer(seen, card, cell, width):
             CELLS[cell],
             f"{details['bleu4']:.1f}",
             f"{nearest['bleu4']:.1f}",
-            details["parameters"],
-            measure="BLEU-4",
+            details["parameters"] + card["encoder"]["parameters"],
+            measure="BLEU-4 (overlap with people’s captions, 0 to 100)",
             remark=remark + card["limits"][0],
         )
         + "</div>"
@@ -193,7 +208,7 @@ def cover(seen, asked):
         for n in range(GRID**2)
     )
     grid = (
-        '<div class="cells" role="group" aria-label="Cells to hide; arrow keys lead from one to '
+        '<div class="cells" role="group" aria-label="Squares to hide; arrow keys lead from one to '
         f'the next">{cells}</div>'
     )
     photo = photos.shot(seen.photo, grid)
@@ -202,11 +217,12 @@ def cover(seen, asked):
 
 def hidden(seen, found, cells):
     """What is said with a part of the photograph hidden, beside what was said of the whole."""
-    many = f"{len(cells)} cells" if len(cells) > 1 else "one cell"
+    many = f"{len(cells)} squares" if len(cells) > 1 else "one square"
     return _pair(
         ("The whole photo", seen.best),
         (f"Without {many}", found.captions[0]),
-        "Grey cells are painted over before the encoder sees the photo, and nobody may look there.",
+        "Grey squares are painted over before the encoder sees the photo, and attention is barred "
+        "from them.",
     )
 
 
@@ -215,7 +231,7 @@ def changed(seen, found, place):
     return _pair(
         ("As written", seen.best),
         ("With the word changed", found.captions[0]),
-        "Framed: your word. The network takes it as its own and writes on from there, looking "
+        "Framed: your word. The network takes it as its own and continues from there, looking "
         "again at every step.",
         place,
     )
@@ -267,8 +283,8 @@ def found(seen, alpha):
     )
     return (
         f'{table}<p class="small">Score: the logarithm ÷ ((5 + words) ÷ 6) to the power '
-        f"{alpha:g}, the end counted as a word. A higher penalty on shortness lets longer captions "
-        "win.</p>"
+        f"{alpha:g}, the end counted as a word. A higher length penalty favours longer "
+        "captions.</p>"
     )
 
 
@@ -280,7 +296,7 @@ def drawn(description, temperature):
     return (
         page.table(("Drawn", "Probability"), rows, numbers=(1,))
         + f'<p class="small">Temperature {temperature:g}: below 1 likely words become likelier, '
-        f"above 1 unlikely ones get a hearing.{again}</p>"
+        f"above 1 unlikely ones get more of a chance.{again}</p>"
     )
 
 
@@ -296,7 +312,7 @@ def comparison(captions, card):
         details = card["variants"][name]
         figures = (
             f"{chance(_each(caption))} a word · BLEU-4 {details['bleu4']:.1f} · CIDEr "
-            f"{details['cider']:.2f} · {details['parameters'] / 1e6:.1f} million numbers"
+            f"{details['cider']:.2f} · {details['parameters'] / 1e6:.1f} million parameters"
         )
         told.append(_told(CELLS[name], caption.text, figures, name))
     return (
@@ -313,7 +329,9 @@ def judged(seen, mine, people):
         mine, people: As from `examples.judged`, or None.
     """
     if not seen.photo.example:
-        return page.note("This compares the examples with what we wrote of them. Choose one above.")
+        return page.note(
+            "This compares captions of the examples with what we wrote of them. Choose an example."
+        )
     lines = "".join(f"<li>{escape(line)}</li>" for line in REFERENCES[seen.photo.example])
     names = [*MEASURES, "ROUGE-L, %", "CIDEr-D"]
 
@@ -328,9 +346,10 @@ def judged(seen, mine, people):
     )
     return (
         f'<ul class="people">{lines}</ul>{table}<p class="small">We wrote these references, in the '
-        "manner of Flickr8k, whose photos may not be shown here: these come with Gradio and "
-        "scikit-learn. The second row is the ceiling, how well people agree. One sentence is no "
-        "test set: BLEU-4 is 0 unless four words in a row stand in a reference.</p>"
+        "manner of Flickr8k; the photos come with Gradio and scikit-learn. All these scores count "
+        "shared words, so that a sentence may be wrong and score well; higher is better. The "
+        "second row says how well the references agree, each scored against the other four. One "
+        "sentence is no test set: BLEU-4 is 0 unless four words in a row stand in a reference.</p>"
     )
 
 
@@ -366,7 +385,7 @@ def table(card):
     # People are the ceiling and win nothing.
     best = [details["bleu4"] if name != OTHERS["human"] else -1 for name, details in rows]
     return page.table(
-        ("Who writes", *MEASURES, "ROUGE-L, %", "CIDEr-D", "Learned numbers", "Training, minutes"),
+        ("Who writes", *MEASURES, "ROUGE-L, %", "CIDEr-D", "Parameters", "Training, minutes"),
         [
             (
                 name,
@@ -388,7 +407,6 @@ def scores(card):
     return (
         f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
         f"{card['examples']:,} photos, by beam search; {escape(card['scoring'])}. The image "
-        f"encoder adds {card['encoder']['parameters']:,} numbers: "
-        f"{escape(card['encoder']['origin'])}. "
-        f"People are the ceiling, not a model.</p>{table(card)}"
+        f"encoder adds {card['encoder']['parameters']:,} parameters: "
+        f"{escape(card['encoder']['origin'])}.</p>{table(card)}{PEOPLE}"
     )

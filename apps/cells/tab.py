@@ -35,9 +35,9 @@ def build(tab, settings):
                 except BundleError as problem:
                     page.html(page.error(f"This lesson cannot be used. {problem}"))
     page.html(
-        '<p class="small">To give a class one lesson with some of its knobs out of sight, copy '
-        "its link and add <code>&amp;lock=</code> and the names of those knobs as they stand in "
-        "the link, with commas: <code>&amp;lock=units,seed</code>.</p>"
+        '<p class="small">To give a class one lesson with some of its controls hidden, copy its '
+        "link and add <code>&amp;lock=</code> and the names of those controls as they stand in the "
+        "link, separated by commas: <code>&amp;lock=units,seed</code>.</p>"
     )
 
     quick = {"queue": False, "show_progress": "hidden"}

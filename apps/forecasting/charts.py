@@ -6,7 +6,7 @@ colour of the light page gets the same name's colour, whatever the page's mode i
 
 import numpy as np
 
-from shared.plots import PALETTE
+from shared.plots import PALETTE, signed
 
 INK = "rgb(27, 29, 34)"  # the page's text, one step beside the LSTM's black to be told apart
 SHOWN = (60, 120, 250, 750)  # steps of the past to look back on
@@ -99,7 +99,7 @@ def fan(series, at, forecast, baselines, level, unit):
     traces.append(_line(past.dates, past.close, INK, [price(v) for v in past.close], width=1.6))
     came = np.concatenate([[forecast.last], forecast.actual])
     if np.isfinite(forecast.actual).any():
-        said = [""] + [f"what came: {price(value)}" for value in forecast.actual]
+        said = [""] + [f"outcome: {price(value)}" for value in forecast.actual]
         traces.append(
             _line(ahead, came, INK, said, width=1.6)
             | {
@@ -175,7 +175,7 @@ def moves(influence):
     effects = 100 * np.expm1(influence.effects)
     returns = 100 * np.expm1(influence.returns)
     said = [
-        f"the price moved {change:+.1f} %<br>the interval is {effect:+.1f} % wider for it"
+        f"move of the price: {signed(change, 1)} %<br>effect on the width: {signed(effect, 1)} %"
         for change, effect in zip(returns, effects, strict=True)
     ]
     dates = [str(day) for day in influence.dates]

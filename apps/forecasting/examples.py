@@ -96,7 +96,7 @@ def _from_statsmodels(name):
         )
     years = data["YEAR"].astype(int).to_numpy()
     dates = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]")
-    note = "Yearly numbers plus 10, for logarithms need positive values: a step ahead is a year."
+    note = "Yearly numbers plus 10, as logarithms need positive values: a step ahead is a year."
     return Series(
         "Sunspots (number + 10)",
         dates,

@@ -358,7 +358,7 @@ class Predictor:
         start = series.close[at][:, None]
         notes = self._notes(series, at[0])
         if len(at) < origins:
-            notes = (*notes, f"Only {len(at)} of {origins} origins have a past and a future.")
+            notes = (*notes, f"Only {len(at)} of {origins} start days have enough past and future.")
         return Backtest(
             name=series.name,
             cell=self.cell,
@@ -390,11 +390,12 @@ class Predictor:
         changes = np.log(actual / before)
         level, change = _correlation(line, actual), _correlation(medians, changes)
         text = (
-            f"The line of one-day-ahead forecasts follows the price almost perfectly (correlation "
-            f"{level:.3f}), because it is yesterday's price, moved by {np.abs(medians).mean():.2%} "
-            f"on average. Of the changes, which alone could earn anything, it knows next to "
-            f"nothing: correlation {change:.2f}. The forecast made on one day, for {horizon} days, "
-            "shows what is really known: a range, hardly a direction."
+            "The line of one-day-ahead forecasts follows the price almost perfectly (correlation "
+            f"{level:.3f}), because it is yesterday’s price, moved by "
+            f"{percent(np.abs(medians).mean(), 2)} on average. Of the changes, which alone could "
+            f"earn anything, it knows next to nothing: correlation {change:.2f}. The forecast made "
+            f"on one day, for {horizon} days, shows what is really known: a range, hardly a "
+            "direction."
         )
         return Illusion(
             dates=series.dates[at + 1],
@@ -488,7 +489,7 @@ def leakage(series, days=500, horizon=HORIZONS):
         Leak(
             "Scaling on all data",
             "“Below the mean of the data it will rise, above it will fall.” With the mean of "
-            "all data, the future's too, against the mean of the days before.",
+            "all data, the future’s too, against the mean of the days before.",
             float(np.mean(everything == outcome)),
             float(np.mean(np.sign(trailing - now) == outcome)),
         ),
@@ -513,7 +514,7 @@ def verdict(rows, origins):
         chance = "" if row.p_value < 0.05 else ", which may be chance"
         size = f"{percent(abs(change), 1)} {'lower' if change < 0 else 'higher'} than {PLAIN[name]}"
         parts.append(f"{size} (p = {row.p_value:.2g}{chance})")
-    text = f"Over {origins} origins the network’s pinball loss is {mine['pinball']:.5f}"
+    text = f"Over {origins} start days the network’s pinball loss is {mine['pinball']:.5f}"
     text += f": {'; '.join(parts)}. " if parts else ". "
     cover = mine["coverage_80"]
     width = "about right" if 0.77 <= cover <= 0.83 else "too narrow" if cover < 0.8 else "too wide"

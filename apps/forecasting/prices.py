@@ -114,9 +114,11 @@ def read_csv(source, name=None, least=LEAST):
     text = _decoded(source) if isinstance(source, bytes) else source
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise PriceError("The file is empty. It needs a column date and a column close.")
+        raise PriceError("This file is empty. It needs the columns date and close.")
     if len(lines) > MOST_ROWS:
-        raise PriceError(f"The file has {len(lines):,} rows; {MOST_ROWS:,} can be read at once.")
+        raise PriceError(
+            f"This file has {len(lines):,} rows; at most {MOST_ROWS:,} are read at once."
+        )
     if lines[0].lower().startswith("sep="):  # Excel's hint
         lines = lines[1:] or ["date,close"]
     if lines[0].startswith("Price,") and lines[1:] and lines[1].startswith("Ticker,"):
@@ -124,7 +126,7 @@ def read_csv(source, name=None, least=LEAST):
     separator = max(";\t|,", key=lambda mark: (lines[0].count(mark), mark == ","))
     if lines[0].count(separator) == 0:
         raise PriceError(
-            "The file has one column only. It needs a date and a closing price, "
+            "This file has only one column. It needs a date and a closing price, "
             "separated by commas, semicolons or tabs."
         )
     first = [cell.strip().strip('"') for cell in lines[0].split(separator)]
@@ -140,7 +142,7 @@ def read_csv(source, name=None, least=LEAST):
             on_bad_lines="skip",
         )
     except ValueError as error:
-        raise PriceError(f"The file cannot be read as a CSV: {error}.") from error
+        raise PriceError(f"This file cannot be read as a CSV: {error}.") from error
     if headless:
         names = (
             ["date", "close"] if table.shape[1] == 2 else ["date", "open", "high", "low", "close"]
@@ -161,7 +163,7 @@ def _decoded(content):
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise PriceError("The file is not text. Save the table as CSV and try again.")
+    raise PriceError("This file is not text. Save the table as CSV and try again.")
 
 
 def _looks_like_date(text):
@@ -186,7 +188,7 @@ def _from_table(table, name, least, notes=()):
             found[role] = match
     columns = ", ".join(str(column) for column in table.columns)
     if "date" not in found:
-        raise PriceError(f"There is no date column. The columns found are: {columns}.")
+        raise PriceError(f"This file has no date column. The columns found are: {columns}.")
     if "close" not in found and "adjusted" not in found:
         numeric = [
             column
@@ -195,7 +197,7 @@ def _from_table(table, name, least, notes=()):
         ]
         if len(numeric) != 1:
             raise PriceError(
-                f"There is no column named close or price. The columns found are: {columns}."
+                f"This file has no column named close or price. The columns found are: {columns}."
             )
         found["close"] = numeric[0]
     dates, more = _dates(table[found["date"]])
@@ -225,7 +227,7 @@ def _from_table(table, name, least, notes=()):
         except PriceError as error:
             short[str(ticker)] = error
     if not series:
-        raise next(iter(short.values()), PriceError("The file has no rows."))
+        raise next(iter(short.values()), PriceError("This file has no rows."))
     return series
 
 
@@ -358,7 +360,7 @@ def _without_still_weekends(frame):
     moved = frame["close"].diff().fillna(0)[weekend] != 0
     if moved.mean() > 0.2:
         return frame, []
-    note = f"{_rows(int(weekend.sum()))} on weekends repeated Friday's price and did not count."
+    note = f"{_rows(int(weekend.sum()))} on weekends repeated Friday’s price and did not count."
     return frame[~weekend], [note]
 
 
@@ -403,7 +405,8 @@ def fetch(ticker, folder=None, hours=FRESH_HOURS, download=None, wait=1.0):
     ticker = str(ticker or "").strip().upper()
     if not TICKER.fullmatch(ticker):
         raise PriceError(
-            f"“{ticker[:20]}” is not a ticker. Type one as Yahoo writes it: AAPL, ^GSPC, BTC-USD."
+            f"“{ticker[:20]}” is not a ticker. Type one as Yahoo Finance does: AAPL, ^GSPC, "
+            "BTC-USD."
         )
     if folder is None:
         from shared.settings import read
@@ -430,13 +433,13 @@ def fetch(ticker, folder=None, hours=FRESH_HOURS, download=None, wait=1.0):
         partial.replace(path)
     except OSError:  # a disk that cannot be written only costs the next request
         pass
-    return replace(series, source=f"Yahoo, {series.dates[-1]}")
+    return replace(series, source=f"Yahoo Finance, {series.dates[-1]}")
 
 
 def _stored(path, ticker):
     series = read_csv(path, ticker)[0]
     day = time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
-    return replace(series, source=f"Yahoo, stored on {day}")
+    return replace(series, source=f"Yahoo Finance, stored on {day}")
 
 
 def _yahoo(ticker):
@@ -462,14 +465,22 @@ def _downloaded(ticker, download: Callable, wait):
             frame = download(ticker)
         except (yahoo.YFPricesMissingError, yahoo.YFTzMissingError, yahoo.YFTickerMissingError):
             raise PriceError(
-                f"Yahoo knows no prices of {ticker}. Check the spelling, or load a CSV."
+                f"Yahoo Finance has no prices of {ticker}. Check the spelling, or upload a CSV."
             ) from None
         except yahoo.YFRateLimitError:
-            problem = "Yahoo limits the requests from this address. Try later, or load a CSV."
+            problem = (
+                "Yahoo Finance limits the requests from this address. Try again later, or upload "
+                "a CSV."
+            )
         except Exception:  # requests, curl and yfinance raise many kinds of their own
-            problem = "Yahoo cannot be reached from here. Load a CSV, or choose a built-in series."
+            problem = (
+                "Yahoo Finance cannot be reached from here. Upload a CSV, or choose a built-in "
+                "series."
+            )
         else:
             if frame is not None and len(frame) and "Close" in frame:
                 return frame
-            problem = f"Yahoo sent no prices of {ticker}. Check the spelling, or load a CSV."
+            problem = (
+                f"Yahoo Finance sent no prices of {ticker}. Check the spelling, or upload a CSV."
+            )
     raise PriceError(problem)

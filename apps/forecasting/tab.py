@@ -29,8 +29,8 @@ def build(tab, settings):
     page.opening(
         "How far a price may go",
         "A recurrent network reads the last half year of a price and says how far it may move in "
-        "the next weeks, with odds. Which way, it does not know, and neither does anybody’s "
-        f"network. {DISCLAIMER}",
+        "the coming weeks, and with what odds. It does not know which way, and neither does "
+        f"anybody else’s network. {DISCLAIMER}",
     )
     with gr.Row(elem_classes="controls"):
         series = gr.Dropdown(
@@ -86,8 +86,8 @@ def build(tab, settings):
     comparison = page.html()
     page.section(
         "Would it have worked?",
-        "The test of a forecast is the past it had not seen. From each of the last days whose "
-        "future is known, every model forecasts with the days before alone; then the outcomes "
+        "The test of a forecast is a past that it has not seen. From each of the last days whose "
+        "future is known, every model forecasts from the days before alone; then the outcomes "
         "are counted.",
     )
     with gr.Row(elem_classes="controls"):
@@ -117,7 +117,7 @@ def build(tab, settings):
     leaks = page.html()
     page.section(
         "Which past days mattered",
-        "Each bar is one day of the past. Had the price stood still on it, how much narrower "
+        "Each bar is one day of the past. Had the price stood still that day, how much narrower "
         "would the range ahead be?",
     )
     days = gr.Plot(
@@ -126,12 +126,12 @@ def build(tab, settings):
     strongest = page.html()
     page.section(
         "Inside the layer",
-        "On every day each of the layer’s units computes gates and states. Every row is a unit, "
-        "every column a day; units that behave alike are neighbours.",
+        "On every day, each of the layer’s units computes gates and states. Every row is a unit, "
+        "every column a day; units that behave alike stand side by side.",
     )
     shown = gr.Radio(views.trace_choices("lstm"), value="forget", show_label=False, container=False)
     inside = page.html(wide=True)
-    with gr.Accordion("The equations and the source of the layer that answered", open=False):
+    with gr.Accordion("The equations and the source code of the layer that answered", open=False):
         layer = page.html()
 
     inputs = [series, cell, horizon, level, back, beside, own]
@@ -210,13 +210,12 @@ def scores():
 
 
 def warm_up():
-    """Load the networks, compile their graphs, and run the backtest of the first series."""
+    """Load the networks, compile the first one's graphs, and backtest the first series."""
     series = example(START)
-    for cell in CELLS:
-        predictor = views.models().Predictor.load(cell)
-        predictor.forecast(series)
-        predictor.trace(series)
-        predictor.backtest(series, names=())
+    first, *_ = (views.models().Predictor.load(cell) for cell in CELLS)
+    first.forecast(series)
+    first.trace(series)
+    first.backtest(series, names=())
     views.backtest("lstm", series, HORIZON, ORIGINS)
 
 
@@ -321,7 +320,7 @@ def _inside(series, cell, back, shown):
 def _fetched(ticker, own):
     """Prices of a ticker from the network, behind a message while it answers."""
     wanted = (ticker or "").strip().upper()
-    yield page.note(f"Asking Yahoo for {wanted or 'a ticker'} …"), *[gr.skip()] * 4
+    yield page.note(f"Asking Yahoo Finance for {wanted or 'a ticker'} …"), *[gr.skip()] * 4
     try:
         series = fetch(wanted)
     except PriceError as problem:
@@ -346,7 +345,7 @@ def _taken(found, own):
     said = ""
     if len(found) > len(kept):
         said = page.note(
-            f"The file has {len(found):,} tickers; the first {MOST_TICKERS} are in the list."
+            f"This file has {len(found):,} tickers; the first {MOST_TICKERS} are in the list."
         )
     return said, own, gr.Dropdown(_series_choices(own), value=first), 0, first
 
@@ -397,7 +396,7 @@ def _api(settings):
             series: A CSV as text, or the key of a built-in series, as for `forecast`.
             horizon: Days ahead, from 1 to 20; the scores are over all up to it.
             cell: The network: lstm, gru or rnn.
-            origins: From how many days to forecast, from 10 to 500.
+            origins: How many days to forecast from, 10 to 500.
 
         Returns:
             name, cell, horizon, verdict (in words), origins (the first and the last day),
@@ -437,10 +436,10 @@ def _given(text, settings):
     if text.strip() in EXAMPLES:
         return example(text.strip())
     if len(text) > settings.max_upload_mb * 2**20:
-        raise _refused(f"At most {settings.max_upload_mb} MB of text are read at once.")
+        raise _refused(f"At most {settings.max_upload_mb} MB of text is read at once.")
     if "\n" not in text.strip():
         raise _refused(
-            f"“{text.strip()[:30]}” is no built-in series. Send a CSV with the columns date and "
+            f"“{text.strip()[:30]}” is not a built-in series. Send a CSV with the columns date and "
             f"close, or one of: {', '.join(EXAMPLES)}."
         )
     with _sentences():

@@ -31,7 +31,7 @@ DISCLAIMER = "Nothing here is financial advice."
 TRACES = {
     "forget": ("Forget gate", "Full colour: the unit keeps its memory. Blank: it lets go."),
     "input": ("Input gate", "Full colour: the unit writes this day into its memory."),
-    "output": ("Output gate", "Full colour: the unit shows its memory to the rest."),
+    "output": ("Output gate", "Full colour: the unit shows its memory to the rest of the network."),
     "update": ("Update gate", "Full colour: the unit keeps its state. Blank: it rewrites it."),
     "reset": ("Reset gate", "Blank: the unit ignores its past when it reads the day."),
     "candidate": ("Candidate", "What each unit would write on this day: blue up, orange down."),
@@ -103,7 +103,7 @@ def answer(key, series, forecast, level, unit, fans, card):
     sentence = (
         f"That is {_change(low / last)} to {_change(high / last)} from the last price, "
         f"{price(last)} on {page.long_date(str(forecast.origin))}. Of 100 such ranges about "
-        f"{level} should hold what comes. {_direction(up, card['variants'][forecast.model])}"
+        f"{level} should hold the outcome. {_direction(up, card['variants'][forecast.model])}"
     )
     parts = [
         page.answer(
@@ -118,7 +118,7 @@ def answer(key, series, forecast, level, unit, fans, card):
         parts.append(f'<p class="small">{escape(EXAMPLES[key].about)}</p>')
     else:
         parts.append(
-            '<p class="small">These prices are in this browser tab’s session alone: a copied link '
+            '<p class="small">These prices are kept for this browser tab alone, so a copied link '
             "leads to a built-in series.</p>"
         )
     parts += [page.note(sentence) for sentence in forecast.notes]
@@ -135,7 +135,7 @@ def answer(key, series, forecast, level, unit, fans, card):
 
 
 def _outcome(forecast, level, unit):
-    """What came after the origin, where it is known: a list of no or one note."""
+    """The outcome after the origin, where it is known: a list of no or one note."""
     known = np.isfinite(forecast.actual)
     if not known.any():
         return []
@@ -145,7 +145,7 @@ def _outcome(forecast, level, unit):
     held = "inside" if low[last] <= forecast.actual[last] <= high[last] else "outside"
     return [
         page.note(
-            f"What came: {price(forecast.actual[last])} on "
+            f"Outcome: {price(forecast.actual[last])} on "
             f"{page.long_date(str(forecast.dates[last]))}, {held} the range; "
             f"{inside} of {known.sum()} {unit}s lie inside."
         )
@@ -172,7 +172,7 @@ def _direction(up, details):
     """What the network says of the direction, and what that is worth."""
     share = percent(up)
     if abs(up - 0.5) < 0.1:
-        sentence = f"Up or down is a coin toss: {share} up."
+        sentence = f"Up or down is a coin toss: {share} for a rise."
     else:
         sentence = f"It leans {'up' if up > 0.5 else 'down'}, {share} for a rise."
     right, low = details["direction"], details["direction_low"]
@@ -181,16 +181,16 @@ def _direction(up, details):
     told = f"{sentence} On the test its direction was right {percent(right, 1)} of the time"
     if low <= 0.5:
         return f"{told}, no better than a coin."
-    return f"{told}; always saying “up” would have been, {percent(details['always_up'], 1)}."
+    return f"{told}, against {percent(details['always_up'], 1)} for always saying “up”."
 
 
 def caption(forecast, level):
     """What to see in the fan chart."""
     caption = (
         f"Shaded: where the {CELLS[forecast.model]} expects the price, {level} % of the time and "
-        "half of the time. The range widens about with the square root of time; its middle hardly "
-        "leaves the last price, which is the naive forecast and the hardest to beat. Drag to zoom, "
-        "double-click to return."
+        "half of the time. The range widens roughly with the square root of time; its middle "
+        "hardly leaves the last price, the naive forecast, which is the hardest to beat. GARCH is "
+        "the standard statistical model of volatility. Drag to zoom, double-click to return."
     )
     return f'<figure class="fig after"><figcaption>{escape(caption)}</figcaption></figure>'
 
@@ -202,15 +202,17 @@ def credit(cell, card):
     parts = [
         f"<b>{CELLS[cell]} {_loss(details['pinball'])}</b>",
         *(f"<b>{escape(SHORT[name])} {_loss(loss)}</b>" for name, loss in losses.items()),
-        "pinball loss of the return in %, less is better",
-        escape(card["test_set"]),
+        "pinball loss of the return in % (how far outcomes lie from the quantiles forecast), lower "
+        f"is better, on the {escape(card['test_set'])}",
         f"{details['parameters']:,} parameters",
         f"trained {page.long_date(card['date'])}, seed {card['seed']}",
         DISCLAIMER,
     ]
     held = [100 * file["coverage_80"] for file in details.get("files", {}).values()]
     if held:
-        parts.insert(-2, f"80 % intervals held {min(held):.0f} to {max(held):.0f} % by file")
+        parts.insert(
+            -2, f"80 % intervals held {min(held):.0f} to {max(held):.0f} % of outcomes by file"
+        )
     line = " · ".join(f"<span>{part}</span>" for part in parts)
     if min(losses.values()) < details["pinball"]:
         line += " A baseline is better than the network."
@@ -234,7 +236,7 @@ def as_table(series, cell, horizon, level, back):
         *charts.ends(garch, level),
     ]
     if np.isfinite(forecast.actual).any():
-        columns.append("What came")
+        columns.append("Outcome")
         values.append(forecast.actual)
     rows = [
         [str(day), *map(price, row)]
@@ -316,16 +318,16 @@ def comparison(series, cell, horizon, level, back):
     return (
         page.heading(
             "Three cells and three baselines",
-            "The same days read by the same network with each of the three cells, and by the "
-            "plain models of volatility that a network has to beat.",
+            "The same days, read by the same network with each of the three cells, and by the "
+            "simple models of volatility that a network has to beat.",
         )
         + table
-        + f'<p class="small">In bold: the lowest pinball loss (in % of the price) on '
+        + f'<p class="small">In bold: the lowest pinball loss (of the return, in %) on the '
         f"{escape(card['test_set'])}: {escape(title)}.</p>"
         + plots.figure(
             chart,
-            "A random walk grows with the square root of time. A curve above the others "
-            "expects rougher days; where the curves meet, the models agree.",
+            "The range of a random walk grows with the square root of time. A curve above the "
+            "others expects rougher days; where the curves meet, the models agree.",
             plots.legend(keys),
         )
     )
@@ -363,7 +365,7 @@ def test(series, cell, horizon, origins):
     caption = (
         f"What the {name} had promised {steps(horizon, unit)} before each day, and the price that "
         f"came: {percent(missed)} of the days lie outside, where 20 % should. Misses come in "
-        "groups, for neighbouring days share most of their future."
+        "groups, because neighbouring days share most of their future."
     )
     table = page.table(columns, rows, numbers=range(1, 7), winner=losses.index(min(losses)))
     shown = {cell: (cell, False), "naive": ("baseline", False), "garch": ("baseline", True)}
@@ -389,9 +391,10 @@ def test(series, cell, horizon, origins):
         f'<figure class="fig after"><figcaption>{escape(caption)}</figcaption></figure>'
         + table
         + f'<p class="small">{len(result.origins)} start days, {first} to {last}, all horizons up '
-        f"to {steps(horizon, unit)}. Loss: mean pinball loss of the return, in %. p: chance of "
-        "such a difference from the network if there were none (Diebold–Mariano). MASE: error of "
-        "the middle over the naive forecast’s before the test. In bold: the lowest loss.</p>"
+        f"to {steps(horizon, unit)}. Loss: mean pinball loss of the return, in %. p: the "
+        "chance of so large a difference from the network if there were none (Diebold–Mariano). "
+        "MASE: error of the middle, divided by the naive forecast’s before the test. In bold: the "
+        "lowest loss.</p>"
         + plots.figure(
             chart,
             "An honest 80 % range holds 80 % at every horizon: the nearer to the dotted line, "
@@ -433,19 +436,19 @@ def leaks(series, cell):
     """What two mistakes in handling the data would have pretended."""
     del cell
     parts = [
-        f"<h3>{escape(leak.name)}</h3><p>{escape(leak.how)} <b>Pretended: right "
-        f"{percent(leak.pretended)} of the time. Honest: {percent(leak.honest)}.</b></p>"
+        f"<h3>{escape(leak.name)}</h3><p>{escape(leak.how)} <b>With the leak: right "
+        f"{percent(leak.pretended)} of the time. Honestly: {percent(leak.honest)}.</b></p>"
         for leak in models().leakage(series)
     ]
     return (
         page.heading(
-            "How leaks pretend",
+            "How leaks deceive",
             "Two common mistakes let the future into the past. Each is shown with one simple rule "
             "that says up or down over 20 steps of this series, scored twice: as the mistake "
-            "scores it, and honestly. Half is a coin.",
+            "scores it, and honestly. Half is a coin toss.",
         )
         + "".join(parts)
-        + '<p class="small">A rule that seems to work often owes it to such a leak. The scores of '
+        + '<p class="small">A rule that seems to work often owes it to such a leak. The scores on '
         "this page come from networks that had seen no day of their tests.</p>"
     )
 
@@ -459,10 +462,10 @@ def mattered(series, cell, back, horizon):
     day = page.long_date(str(result.dates[most]))
     legend = plots.legend([("widens", "positive"), ("narrows", "negative"), ("move", "baseline")])
     caption = (
-        f"Most of all {day}, when the price moved {_change(math.exp(result.returns[most]))}: "
+        f"Most of all: {day}, when the price moved {_change(math.exp(result.returns[most]))}: "
         f"the 80 % range {steps(horizon, unit_of(series))} ahead is {percent(abs(effect), 1)} "
         f"{'wider' if effect > 0 else 'narrower'} for it. Large moves, up or down, mostly widen "
-        "the range, the more the nearer they are; calm days narrow it."
+        "the range, and recent ones widen it more; calm days narrow it."
     )
     return (
         charts.moves(result),
@@ -520,7 +523,7 @@ def layer(series, variant):
         page.equations(variant)
         + '<p class="small">x is what is known of the day, h the hidden state; a prime marks the '
         "day before, ∘ the product unit by unit. This is the step that has just run, once per "
-        "day; the products with x were made for all days at once before it.</p>"
+        "day; the products with x were computed for all days at once beforehand.</p>"
         + page.source(type(cell).step)
     )
 
@@ -544,7 +547,7 @@ def scores(card):
     rows += [(name, card["baselines"][key], "–", "–") for key, name in SHORT.items()]
     losses = [details["pinball"] for _, details, _, _ in rows]
     models = page.table(
-        ("Model", "Pinball loss", "80 % held", "Learned numbers", "Training, minutes"),
+        ("Model", "Pinball loss", "80 % held", "Parameters", "Training, minutes"),
         [
             (name, _loss(details["pinball"]), percent(details["coverage_80"], 1), size, time)
             for name, details, size, time in rows
@@ -554,8 +557,8 @@ def scores(card):
     )
     return (
         f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
-        f"{card['variants']['lstm']['origins']:,} forecasts. A loss: less is better. “80 % held” "
-        f"is how often the price stayed within the 80 % interval.</p>{models}{_by_file(card)}"
+        f"{card['variants']['lstm']['origins']:,} forecasts. Pinball loss: lower is better. “80 % "
+        f"held” is how often the price stayed within the 80 % interval.</p>{models}{_by_file(card)}"
     )
 
 
@@ -575,10 +578,10 @@ def _by_file(card):
         )
     low = min(rows, key=lambda row: float(row[1].split()[0]))
     return (
-        "<p>The LSTM by file of prices, with Diebold–Mariano p-values of its loss against each "
-        "baseline's.</p>"
+        "<p>The LSTM by file of prices, with the p-values of Diebold–Mariano tests of its loss "
+        "against each baseline’s.</p>"
         + page.table(
-            ("Prices", "80 % held", "by horizon", "naive", "RiskMetrics", "GARCH"),
+            ("Prices", "80 % held", "By horizon", "Naive", "RiskMetrics", "GARCH"),
             rows,
             numbers=(1, 2, 3, 4, 5),
         )

@@ -102,7 +102,7 @@ def check(text):
         )
     notes = []
     if re.search(r"<[a-zA-Z/!][^<>]*>", text):
-        notes.append("HTML tags were taken out before reading.")
+        notes.append("HTML tags were removed before reading.")
     return cleaned, notes
 
 
@@ -268,13 +268,13 @@ class Predictor:
         if not known:
             raise InputError(
                 "The network knows none of these words. It has learned the "
-                f"{self.tokenizer.size:,} most frequent words of English movie reviews."
+                f"{self.tokenizer.size:,} most frequent words of English film reviews."
             )
         notes = []
         if total > LONGEST:
             notes.append(f"Only the first {LONGEST:,} of {total:,} words were read.")
         if len(spoken) < 4:
-            notes.append("This is very short: a few more words make the answer surer.")
+            notes.append("This is very short: a few more words make the answer more reliable.")
         elif known < 0.7 * len(spoken):
             notes.append(
                 f"The network knows only {known} of these {len(spoken)} words, "
@@ -392,7 +392,7 @@ def _negate(reading):
     word = words[key]
     if key and words[key - 1].text.lower() in ("not", "never", "no"):
         text = reading.text[: words[key - 1].start] + reading.text[word.start :]
-        return "Negated", f"“{words[key - 1].text}” before “{word.text}” taken away", text
+        return "Negated", f"“{words[key - 1].text}” before “{word.text}” removed", text
     text = f"{reading.text[: word.start]}not {reading.text[word.start :]}"
     return "Negated", f"“not” put before “{word.text}”", text
 
@@ -406,5 +406,5 @@ def _swap_halves(reading):
             start = sentence.start() + len(sentence.group()) - len(sentence.group().lstrip())
             end = start + len(sentence.group().strip())
             text = reading.text[:start] + swapped + reading.text[end:]
-            return "Halves swapped", "what stood before and after “but” exchanged", text
+            return "Halves swapped", "what stood before and after “but” swapped", text
     return None

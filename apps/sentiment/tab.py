@@ -10,7 +10,7 @@ from apps.sentiment.views import CELLS
 from shared import bundle, page, tables
 
 TITLE = "Sentiment"
-CHUNK = 256  # reviews of a batch between two reports of progress
+CHUNK = 64  # reviews of a batch between two reports of progress
 
 
 def _models():
@@ -46,37 +46,38 @@ def build(tab, settings):
     asked = gr.State()  # the text and the cell of the answer above
     page.section(
         "Three cells and a baseline",
-        "The same text through the same network with each of the three cells, and through a "
-        "baseline that only adds up weights of words and word pairs, in no order.",
+        "The same text, read by the same network with each of the three cells, and by a baseline "
+        "that only adds up the weights of words and word pairs, in no order.",
     )
-    comparison = page.html(page.note("This follows the first answer."))
+    comparison = page.html(page.note("This appears after the first answer."))
     page.section(
         "Inside the layer",
-        "At every word each of the layer’s units computes gates and states. Every row is a unit, "
-        "every column a word; units that behave alike are neighbours.",
+        "At every word, each of the layer’s units computes gates and states. Every row is a unit, "
+        "every column a word; units that behave alike stand side by side.",
     )
     shown = page.choice(_traces("lstm"), "forget", "Gate or state")
     inside = page.html(wide=True)
     page.section(
         "Small changes",
-        "What does it listen to? The key word negated, the halves around “but” exchanged, all "
-        "words shuffled: the same words, read by both models.",
+        "What does it listen to? The key word negated, the halves around “but” swapped, all words "
+        "shuffled: almost the same words, read by both models.",
     )
     change_button = gr.Button("Change this review", min_width=120)
     changes = page.html()
     page.section(
         "What sentiment models get wrong",
-        f"{len(suite.read())} short texts written for this page, by what makes them hard. None of "
-        "them was learned from or chosen by; any reader would know the right answer.",
+        f"{len(suite.read())} short texts written for this page, sorted by what makes them hard. "
+        "None of them was used to train or to choose a model; any reader would know the right "
+        "answer.",
     )
     page.html(views.suite(card))
-    kind = page.choice([(name.capitalize(), name) for name in suite.kinds()], None, "Read them")
+    kind = page.choice([(name.capitalize(), name) for name in suite.kinds()], None, "Kind of text")
     cases = page.html(page.note("Choose a kind to see its texts with the answers of both models."))
     if learning := views.learning(card):
         page.section(
             "Why read without labels first",
-            "Reviews are many, labelled ones are few. What does it bring to learn the language "
-            "from the others first?",
+            "Reviews are many, labelled ones few. What does a network gain from learning the "
+            "language on the others first?",
         )
         page.html(learning)
     page.section(
@@ -87,7 +88,7 @@ def build(tab, settings):
     upload = gr.File(label="CSV", show_label=False, file_types=[".csv"], height=120)
     scores = page.html()
     download = gr.DownloadButton("Download the scores", visible=False)
-    with gr.Accordion("The equations and the source of the layer that answered", open=False):
+    with gr.Accordion("The equations and the source code of the layer that answered", open=False):
         layer = page.html()
 
     def read(text, cell):
@@ -136,17 +137,16 @@ def scores():
 
 
 def warm_up():
-    """Load the networks and compile their graphs for the common lengths, the likeliest first."""
+    """Load the networks and compile the first one's graphs, the likeliest lengths first."""
     models = _models()
     models.Baseline.load()
+    first, *_ = (models.Predictor.load(cell) for cell in CELLS)
     long = EXAMPLES[-1][1].split()
-    for cell in CELLS:
-        for words in (200, 75, 40, 20) if cell == "lstm" else (75,):
-            review = " ".join(long[:words])
-            predictor = models.Predictor.load(cell)
-            predictor.running(review)
-            predictor.read(review)
-            predictor.trace(review)
+    for words in (200, 75):
+        review = " ".join(long[:words])
+        first.running(review)
+        first.read(review)
+        first.trace(review)
 
 
 def _read(text, cell, settings):
@@ -235,19 +235,15 @@ def _scoring(settings):
             yield page.error(problem), gr.DownloadButton(visible=False)
             return
         texts, results = table.column(column), []
-        for start in range(0, len(texts), CHUNK):
+        for start in page.while_open(range(0, len(texts), CHUNK)):
             yield page.progress(start, len(texts), "reviews read"), gr.skip()
             results += _score(predictor, texts[start : start + CHUNK])
-        target = page.download_path("sentiment.csv")
-        tables.write(
-            target,
-            [*table.columns, "probability", "label", "note"],
-            [row + list(result) for row, result in zip(table.rows, results, strict=True)],
-        )
-        yield (
-            views.summary(table.columns[column], texts, results, cell),
-            gr.DownloadButton(value=str(target), visible=True),
-        )
+        done = len(results)
+        shown = views.summary(table.columns[column], texts[:done], results, cell)
+        columns = [*table.columns, "probability", "label", "note"]
+        rows = [row + list(r) for row, r in zip(table.rows[:done], results, strict=True)]
+        content = tables.text(columns, rows)
+        yield page.batch_ended(shown, done, len(texts), "sentiment.csv", content)
 
     return score
 

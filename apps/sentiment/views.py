@@ -56,10 +56,10 @@ def answer(reading, card):
         reading.running,
     )
     caption = (
-        "Shade: how much each word pushed the answer, by integrated gradients, in log-odds; "
-        "orange towards negative, blue towards positive. Beneath the words: how positive the text "
-        "was up to there; blue above the 50 % line, orange below it. Point at a word for its "
-        "numbers."
+        "Shade: how much each word pushed the answer, by the method of integrated gradients, in "
+        "log-odds (0: not at all); orange towards negative, blue towards positive. Beneath the "
+        "words: how positive the text was up to there; blue above the 50 % line, orange below it. "
+        "Point at a word for its numbers."
     )
     details = card["variants"][reading.cell]
     beaten = card["baseline"]["accuracy"] > details["accuracy"]
@@ -80,7 +80,7 @@ def answer(reading, card):
                 percent(details["accuracy"], 1),
                 percent(card["baseline"]["accuracy"], 1),
                 details["parameters"],
-                remark="The baseline is the more accurate of the two." if beaten else "",
+                remark="The baseline is the better of the two." if beaten else "",
             ),
         ]
     )
@@ -200,8 +200,9 @@ def changes(rewrites, cell):
     ]
     columns = ["Text", "What was done", "Negative to positive", CELLS[cell], "Baseline"]
     return page.table(columns, rows, numbers=(3, 4)) + (
-        '<p class="small">Probability that the review is positive, and the points it moved. '
-        "A model that does not move when the words are shuffled does not read their order.</p>"
+        '<p class="small">Probability that the review is positive, and by how many points it '
+        "moved. A model that does not move when the words are shuffled does not read their "
+        "order.</p>"
     )
 
 
@@ -214,7 +215,7 @@ def suite(card):
         for kind in card["baseline"]["suite"]
     ]
     return page.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)) + (
-        f'<p class="small">Share of right answers; a coin toss has {percent(0.5)}.</p>'
+        f'<p class="small">Share of right answers; tossing a coin gets {percent(0.5)}.</p>'
     )
 
 
@@ -255,8 +256,9 @@ def learning(card):
         for name, curve in found.items()
     ]
     caption = (
-        "The same LSTM each time, and the bag of words. Between the solid and the dashed line "
-        "lies what it brought to read reviews without labels first, saying the next word."
+        "The same LSTM each time, and the bag of words. The gap between the solid and the dashed "
+        "line is what the LSTM gained from first reading reviews without labels, predicting each "
+        "next word."
     )
     key = plots.legend([(name, *look) for name, look in looks.items()])
     columns = ["Start", *(f"{count:,} labels" for count in counts)]
@@ -287,7 +289,7 @@ def cases(chosen, mine, theirs, cell):
         f"{wrong[1]}."
     )
     columns = ["Text", "Right answer", CELLS[cell], "Baseline"]
-    key = "The numbers: how probable it is to each model that the text is positive."
+    key = "The numbers: the probability that each model gives to the text being positive."
     return page.note(said) + page.table(columns, rows, (2, 3)) + f'<p class="small">{key}</p>'
 
 
@@ -296,7 +298,7 @@ def layer(variant, step):
     text = (
         "x is the word’s vector, h the hidden state; a prime marks the step before, ∘ the product "
         "unit by unit. This is the step that has just run, once per word; the products with x "
-        "were made for all words at once before it."
+        "were computed for all words at once beforehand."
     )
     return f'{page.equations(variant)}<p class="small">{text}</p>{page.source(step)}'
 
@@ -327,7 +329,7 @@ def scores(card):
     baseline = card["baseline"]
     rows.append((baseline["name"], baseline["accuracy"], baseline["ngrams"], baseline["minutes"]))
     table = page.table(
-        ("Model", "Accuracy", "Learned numbers", "Training, minutes"),
+        ("Model", "Accuracy", "Parameters", "Training, minutes"),
         [(name, percent(score, 1), f"{size:,}", f"{time:g}") for name, score, size, time in rows],
         numbers=(1, 2, 3),
         winner=max(range(len(rows)), key=lambda n: rows[n][1]),

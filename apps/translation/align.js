@@ -15,7 +15,7 @@ function light(word) {
   word.classList.add("on");
   const strongest = others.map((one, n) => [shares[n], one.textContent]).filter(([share]) => share > 2)
     .sort((a, b) => b[0] - a[0]).slice(0, 4).map(([share, text]) => `“${text}” ${share} %`);
-  const list = strongest.join(", ") || "nothing in particular";
+  const list = strongest.join(", ") || "no word in particular";
   const chance = french ? ` · written with a chance of ${word.dataset.p}` : "";
   pair.querySelector(".looks").textContent =
     french ? `“${word.textContent}” looked at ${list}${chance}` : `“${word.textContent}” was looked at by ${list}`;

@@ -65,7 +65,7 @@ def beam_tree(sentence, named, caption):
     real = (tokens > 0) & (scores > NEVER)
     steps = min(int(np.flatnonzero(real[:, :width].any(axis=1)).max()) + 1, LONGEST)
     alive, best = _survivors(parents, tokens, scores, named, sentence.hypotheses[0].pieces, steps)
-    nodes, edges = ['<i class="node alive best" style="grid-area:1/1">begin</i>'], []
+    nodes, edges = ['<i class="node alive best" style="grid-area:1/1">start</i>'], []
     for step in range(steps):
         names = _names(named(tokens[step]))
         for place in range(2 * width):

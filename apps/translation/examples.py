@@ -1,7 +1,7 @@
 """Sentences to try, written for this page: (name, text)."""
 
 EXAMPLES = (
-    ("A photograph", "A young woman in a red coat is feeding the pigeons in front of a church."),
+    ("A photo", "A young woman in a red coat is feeding the pigeons in front of a church."),
     (
         "Everyday",
         "I have lost my keys again. Could you please open the door for me? It is raining!",

@@ -18,6 +18,7 @@ from functools import cache
 import numpy as np
 
 from shared import bundle
+from shared.plots import percent
 from shared.text import clean
 
 BITS, HASHES, RUN = 2**23, 8, 4  # a mebibyte holds the hashes of 670,000 items at 1 error in 400
@@ -192,23 +193,23 @@ def doubts(sentence, recall, usual):
     named = ", ".join(f"“{word}”" for word in strangers[:4]) + (" …" if len(strangers) > 4 else "")
     if len(strangers) > 1 and len(strangers) > count / 3:
         found.append(
-            f"{len(strangers)} of its {count} words stood in no training sentence ({named}). If "
+            f"{len(strangers)} of its {count} words are in no training sentence ({named}). If "
             "this is English at all, it is far from anything the network has read: do not trust "
             "the translation."
         )
     elif strangers:
         found.append(
-            f"{named} stood in no training sentence: such words are spelt from pieces, "
-            "and often wrong."
+            f"No training sentence contains {named}: such words are spelt from pieces, and often "
+            "wrongly."
         )
     if count > usual:
         found.append(
             f"It has {count} words; of 1,000 training sentences 999 have at most {usual}. The "
-            "network has hardly practised that: shorter sentences are safer."
+            "network has hardly practised such lengths: shorter sentences are safer."
         )
     if sentence.confidence < UNSURE:
         found.append(
-            f"The network itself is unsure: a token had a chance of {sentence.confidence:.0%} "
+            f"The network itself is unsure: a token had a chance of {percent(sentence.confidence)} "
             "on average."
         )
     return found

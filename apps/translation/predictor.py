@@ -139,7 +139,7 @@ def check(text):
     words = re.findall(r"[^\W\d_]+", text.lower())
     french, english = (sum(word in known for word in words) for known in (_FRENCH, _ENGLISH))
     if french > 1 and french > 2 * english:
-        raise InputError("This looks like French already. Type the English, on this side.")
+        raise InputError("This looks like French already. Type English on this side.")
 
 
 def check_search(width, alpha):
@@ -295,11 +295,13 @@ class Predictor:
         unknown = int(np.sum(source == UNKNOWN))
         if unknown:
             notes.append(
-                f"{unknown} of its characters stood in no training sentence and "
-                f"{'is' if unknown == 1 else 'are'} copied where the network asks for them."
+                f"{unknown} of its characters {'is' if unknown == 1 else 'are'} in no training "
+                "sentence: unknown characters are copied where the network asks for them."
             )
         if lanes[0][0].all():
-            notes.append("The translation was cut: it had not ended after the most tokens allowed.")
+            notes.append(
+                "The translation was cut off: it had not ended after the most tokens allowed."
+            )
         return Sentence(text, tuple(pieces), tuple(hypotheses), tree, False, tuple(notes))
 
     def _written(self, numbers, weights, pieces):

@@ -13,7 +13,7 @@ from shared import bundle, page, tables
 
 TITLE = "Translation"
 FOLDER = bundle.MODELS / "translation"
-CHUNK = 32  # rows of a file between two reports of progress
+CHUNK = 16  # rows of a file between two reports of progress
 ALIGN = (Path(__file__).parent / "align.js").read_text(encoding="utf-8")
 
 
@@ -30,9 +30,10 @@ def build(tab, settings):
     page.html(views.STYLE)
     page.opening(
         "English into French",
-        "One recurrent network reads your sentence in both directions, another writes the French, "
-        "token by token, and looks back at the English before each. See where it looks, what else "
-        "it considered, and whether it has read your sentence before.",
+        "One recurrent network reads your sentence in both directions; another writes the French "
+        "token by token (a token is a word or a piece of one) and looks back at the English "
+        "before each. See where it looks, what else it considered, and whether it has read your "
+        "sentence before.",
     )
     with gr.Row(elem_classes="boxes"):
         text = gr.Textbox(
@@ -71,18 +72,18 @@ def build(tab, settings):
         elem_classes="text",
     )
     asked, found = gr.State(), gr.State()  # the settings of the answer above, and its Translation
-    which = gr.Dropdown([], label="Sentence to look into", visible=False)
+    which = gr.Dropdown([], label="Sentence shown below", visible=False)
     page.section(
         "Where each word looked",
-        "Before it writes a token the decoder weighs all that the encoder has read: these weights "
+        "Before it writes a token, the decoder weighs all that the encoder has read: these weights "
         "are its attention.",
     )
     weights = page.html(wide=True)
     page.section(
-        "The beam, drawn",
+        "The search",
         "The likeliest next token need not begin the likeliest sentence. Beam search keeps several "
-        "beginnings; the length penalty makes up for every further token costing probability. "
-        "Both sliders change the translation above.",
+        "beginnings at once; the length penalty makes up for the probability that every further "
+        "token costs. Both sliders change the translation above.",
     )
     with gr.Row(elem_classes="controls"):
         width.render()
@@ -90,19 +91,19 @@ def build(tab, settings):
     beam = page.html(wide=True)
     page.section(
         "With attention and without",
-        "The same sentence through the other networks of the study, smaller and trained for a "
-        "quarter as long, and word for word, by dictionary.",
+        "The same sentence by the other networks of the study, which are smaller and were trained "
+        "for a quarter as long, and word for word by a dictionary.",
     )
-    comparison = page.html(page.note("This follows the first answer."))
+    comparison = page.html(page.note("This appears after the first answer."))
     page.html(views.study(card))
     page.section(
         "Memorised or composed?",
         "Has the network seen this sentence in training, or parts of it?",
     )
-    recalled = page.html(page.note("This follows the first answer."))
+    recalled = page.html(page.note("This appears after the first answer."))
     page.section(
-        "A file at once",
-        f"A text file with a sentence a line, or a CSV with a column named text, up to "
+        "Many sentences at once",
+        f"A text file with one sentence per line, or a CSV with a column named text, up to "
         f"{settings.max_rows:,} rows and {settings.max_upload_mb} MB. You get it back in French.",
     )
     upload = gr.File(label="File", show_label=False, file_types=[".txt", ".csv"], height=120)
@@ -250,19 +251,17 @@ def _translating(card, settings):
             yield page.error(problem), gr.DownloadButton(visible=False)
             return
         results = []
-        for start in range(0, len(texts), CHUNK):
+        for start in page.while_open(range(0, len(texts), CHUNK)):
             yield page.progress(start, len(texts), "rows translated"), gr.skip()
             results += _rows(texts[start : start + CHUNK], "attention", card)
+        done = len(results)
         if table:
-            target = page.download_path("french.csv")
             columns = [*table.columns, "french", "confidence", "note"]
-            rows = [row + list(r) for row, r in zip(table.rows, results, strict=True)]
-            tables.write(target, columns, rows)
+            rows = [row + list(r) for row, r in zip(table.rows[:done], results, strict=True)]
+            name, content = "french.csv", tables.text(columns, rows)
         else:
-            target = page.download_path("french.txt")
-            target.write_text("".join(f"{row[0]}\n" for row in results), encoding="utf-8")
-        shown = gr.DownloadButton(value=str(target), visible=True)
-        yield views.summary(results), shown
+            name, content = "french.txt", "".join(f"{row[0]}\n" for row in results)
+        yield page.batch_ended(views.summary(results), done, len(texts), name, content)
 
     return run
 

@@ -89,7 +89,9 @@ def answer(translation, doubts, card):
     ):
         for reason in (*reasons, *sentence.notes):
             notes.append(f"Sentence {number}: {reason}" if several else reason)
-    shown = notes if len(notes) <= 6 else [*notes[:5], f"And {len(notes) - 5} more such remarks."]
+    shown = (
+        notes if len(notes) <= 6 else [*notes[:5], f"And {len(notes) - 5} more remarks like these."]
+    )
     details, baseline = card["variants"]["attention"], card["baseline"]
     return "".join(
         [
@@ -102,7 +104,7 @@ def answer(translation, doubts, card):
                 f"{details['bleu']:.1f}",
                 f"{baseline['bleu']:.1f}",
                 details["parameters"],
-                measure="BLEU",
+                measure="BLEU (overlap with people’s translations, 0 to 100)",
             ),
         ]
     )
@@ -113,8 +115,8 @@ def _confidence(translation, doubted):
     if value is None:
         return page.answer("=", "copied", "", "There is nothing in this to translate.")
     meaning = (
-        "The chance the network gave each token it wrote, a geometric mean. Dotted: words below "
-        f"{percent(UNSURE_WORD)}."
+        "The chance that the network gave each token it wrote, on (geometric) average. Dotted: "
+        f"words below {percent(UNSURE_WORD)}."
     )
     if doubted:
         return page.answer(
@@ -214,9 +216,9 @@ def heat_map(sentence):
         return page.note("This was copied: nothing was looked at.")
     return charts.alignment(
         sentence,
-        "Row by row: where each French token came from. A straight diagonal is a translation word "
-        "for word; where it bends or crosses, French puts its words in another order. “end” "
-        "is the token that ends a sentence.",
+        "Row by row: where each French token came from. A straight diagonal is a word-for-word "
+        "translation; where it bends or crosses, French puts its words in another order. “end” is "
+        "the token that ends a sentence.",
     )
 
 
@@ -234,9 +236,9 @@ def beam(sentence, named, preferred, alpha):
     tree = charts.beam_tree(
         sentence,
         named,
-        "From left to right, a token a step; from top to bottom, the likeliest first. Under each "
-        "node the log-probability of all tokens up to it. At every step as many as the beam is "
-        "wide go on, the rest is pruned, and a hypothesis that was ahead may fall behind.",
+        "From left to right, one token per step; from top to bottom, the likeliest first. Under "
+        "each node: the log-probability of all tokens up to it. At every step as many hypotheses "
+        "go on as the beam is wide and the rest are pruned; one that was ahead may fall behind.",
     )
     found = [
         _told(
@@ -271,7 +273,7 @@ def _ranges(preferred, alpha):
         text = "By length penalty: " + "; ".join(
             f"{low:.2g} to {high:.2g}, number {number + 1}" for low, high, number in preferred
         )
-        text += ". A high penalty on shortness lets longer translations win."
+        text += ". A higher length penalty favours longer translations."
     return f'<p class="small beneath">{escape(penalty + text)}</p>'
 
 
@@ -287,7 +289,7 @@ def comparison(sentences, plain, card):
     for name, sentence in sentences.items():
         details = card["variants"][name]
         sure = "" if sentence.copied else f"{chance(sentence.confidence)} sure · "
-        size = f"{details['parameters'] / 1e6:.1f} million numbers"
+        size = f"{details['parameters'] / 1e6:.1f} million parameters"
         figures = f"{sure}BLEU {details['bleu']:.1f} · {size}"
         told.append(_told(sentence.text, figures, NETWORKS[name][0], first=name == "attention"))
     baseline = card["baseline"]
@@ -295,7 +297,8 @@ def comparison(sentences, plain, card):
     told.append(_told(plain, f"BLEU {baseline['bleu']:.1f}", name))
     return (
         f'<div class="told">{"".join(told)}</div><p class="small">BLEU on the '
-        f"{escape(card['test_set'])}. The networks differ in size: compare those of one size.</p>"
+        f"{escape(card['test_set'])}. The networks differ in size: compare those of the same "
+        "size.</p>"
     )
 
 
@@ -311,7 +314,7 @@ def study(card):
         return page.note("This bundle does not say how its networks score by length.")
     return charts.by_length(
         series,
-        f"{_gain(card)}Without attention all that is known of a sentence has to fit into one "
+        f"{_gain(card)}Without attention everything about a sentence has to fit into one "
         "state; reading the source backwards (Sutskever et al. 2014) brings its beginning nearer "
         "to the first words to write. Short and long sentences are of different kinds: compare "
         "the lines, not the heights along one line.",
@@ -361,10 +364,10 @@ def recalled(sentence, recall, nearest, card):
     rate = details["false_positives"]
     unit = f"once in {round(1 / rate):,} times" if rate else "practically never"
     small = (
-        f"Shaded: the longest stretch in which every four words in a row stood in training. "
-        f"Dotted: words that stood in none of its {details['sentences']:,} sentences. We ship no "
-        "training sentence, only hashes of words, of runs of four words and of whole sentences, "
-        f"in a Bloom filter that takes something new for something seen {unit}."
+        "Shaded: the longest stretch in which every run of four words was seen in training. "
+        f"Dotted: words seen in none of its {details['sentences']:,} sentences. No training "
+        "sentence is shipped, only hashes of words, of runs of four words and of whole sentences, "
+        f"in a Bloom filter, which mistakes something new for something seen, {unit}."
     )
     answer = page.answer(*_memory_verdict(recall))
     near = ""
@@ -383,21 +386,21 @@ def _memory_verdict(recall):
             "100\u202f%",
             "seen",
             "",
-            "This very sentence stood in training: it may be memorised.",
+            "This very sentence was seen in training: its translation may be memorised.",
         )
     if recall.share is None:
-        return "New", "composed", "", "This sentence as a whole did not stand in training."
+        return "New", "composed", "", "This sentence as a whole was not seen in training."
     stretch = recall.longest[1] - recall.longest[0] if recall.longest else 0
     longest = (
-        f"The longest stretch of it that did has {stretch} of its {len(recall.spans)} words."
+        f"The longest stretch that was seen has {stretch} of its {len(recall.spans)} words."
         if stretch
-        else "No four words in a row of it did."
+        else "No run of four words in it was seen."
     )
     return (
         percent(recall.share),
         "of its runs of four words seen",
         "",
-        f"This sentence did not stand in training: the translation is composed. {longest}",
+        f"This sentence was not seen in training: the translation is composed. {longest}",
     )
 
 
@@ -434,7 +437,7 @@ def scores(card):
         if any(key in details for _, details in rows)
     ]
     table = page.table(
-        ("Model", *(title for title, _ in measures), "Learned numbers", "Training, minutes"),
+        ("Model", *(title for title, _ in measures), "Parameters", "Training, minutes"),
         [
             (
                 name,

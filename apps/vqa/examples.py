@@ -55,9 +55,9 @@ ANY = (
 
 # Two photographs and a question to which they have different answers.
 PAIRS = {
-    "color": ("What color is it?", "bus", "flower"),
+    "color": ("What color is it?", "bus", "lion"),
     "object": ("What is in the picture?", "temple", "bus"),
-    "animal": ("Is this an animal?", "lion", "tower"),
+    "bus": ("Is this a bus?", "bus", "lion"),
     "number": ("How many animals are there?", "running", "lion"),
     "night": ("Is it night?", "tower", "temple"),
 }

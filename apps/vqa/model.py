@@ -12,12 +12,14 @@ READERS = (*CELLS, "bow")
 
 @keras.saving.register_keras_serializable("unrolled")
 class Answerer(keras.Model):
-    """Show, ask, attend and answer (Kazemi & Elqursh 2017), on word vectors that stay as they are.
+    """Two ways to an answer, on word vectors that stay as they are.
 
-    The last hidden state q of the question asks the grid for a context c; with m, the mean of the
-    grid, h = relu(A q) * relu(B [c; m]), and the answer is softmax(W h). Without the photograph
-    h = relu(A q). The bag of words (iBOWIMG, Zhou et al. 2015) answers softmax(W [s; m]) with s
-    the sum of the words.
+    The first is show, ask, attend and answer (Kazemi & Elqursh 2017): the last hidden state q of
+    the question asks the grid for a context c; with m, the mean of the grid, and a = relu(A q),
+    it is softmax(W [a; a * relu(B [c; m])]). The second is the bag of words (iBOWIMG, Zhou et al.
+    2015): softmax(V [s; m]) with s the sum of the words. The network answers with their geometric
+    mean; each is fitted by itself. Without the photograph they are softmax(W a) and softmax(V s);
+    the reader `"bow"` leaves the second alone.
 
     Args:
         answers: Number of answers that it can give.
@@ -27,9 +29,9 @@ class Answerer(keras.Model):
         components: Numbers that a cell of the grid has.
         narrow: What the word vectors are brought to before they are read, by a learned product.
         units: Size of the hidden state.
-        hidden: Size of h.
+        hidden: Size of a.
         word_dropout: Fraction dropped of the word vectors.
-        dropout: Fraction dropped of q, of [c; m] and of h.
+        dropout: Fraction dropped of q, of [c; m], of [s; m] and of what W is given.
         seed: Integer or None.
 
     Call arguments:
@@ -37,7 +39,7 @@ class Answerer(keras.Model):
             and the boolean `mask` `(batch, time)`, True where there is a word.
 
     Returns:
-        Logits `(batch, answers)`.
+        Logits `(batch, answers)`; in training `(batch, ways, answers)`.
     """
 
     def __init__(
@@ -74,29 +76,34 @@ class Answerer(keras.Model):
         self.word_dropout = keras.layers.Dropout(word_dropout, seed=seed)
         self.dropout = keras.layers.Dropout(dropout, seed=seed)
         self.narrow = keras.layers.Dense(narrow, "tanh", name="narrow")
-        self.bag = reader == "bow"
-        if not self.bag:
+        self.recurrent = reader != "bow"
+        self.bag = keras.layers.Dense(answers, name="bag")
+        if self.recurrent:
             self.reader = Recurrent(CELLS[reader](units, seed=seed, name="cell"), name="reader")
             self.ask = keras.layers.Dense(hidden, "relu", name="ask")
-        if image and not self.bag:
+            self.answer = keras.layers.Dense(answers, name="answer")
+        if image and self.recurrent:
             self.attention = DotAttention(general=True, name="attention")
             self.look = keras.layers.Dense(hidden, "relu", name="look")
-        self.answer = keras.layers.Dense(answers, name="answer")
+
+    @property
+    def ways(self):
+        """How many ways to an answer it has."""
+        return 1 + self.recurrent
 
     def build(self, shapes=None):
         components, narrow = self.options["components"], self.options["narrow"]
         units, hidden = self.options["units"], self.options["hidden"]
         image = self.options["image"]
         self.narrow.build((None, None, self.options["dimensions"]))
-        if self.bag:
-            self.answer.build((None, narrow + image * components))
-            return
-        self.reader.build((None, None, narrow))
-        self.ask.build((None, units))
-        if image:
+        self.bag.build((None, narrow + image * components))
+        if self.recurrent:
+            self.reader.build((None, None, narrow))
+            self.ask.build((None, units))
+            self.answer.build((None, hidden + image * hidden))
+        if image and self.recurrent:
             self.attention.build((None, None, units), (None, None, components))
             self.look.build((None, 2 * components))
-        self.answer.build((None, hidden))
 
     def call(self, inputs, training=False):
         return self.looking(inputs, training=training)[0]
@@ -108,22 +115,26 @@ class Answerer(keras.Model):
         """
         grid, vectors, mask = inputs
         words = self.narrow(self.word_dropout(vectors, training=training))  # (batch, time, narrow)
-        mean = ops.mean(grid, axis=1)  # (batch, components)
+        mean = [ops.mean(grid, axis=1)] if self.options["image"] else []  # (batch, components)
         weights = ops.full_like(grid[..., 0], 1 / grid.shape[1])  # (batch, cells)
-        if self.bag:
-            live = ops.cast(mask, words.dtype)[..., None]
-            parts = [ops.sum(words * live, axis=1), *([mean] if self.options["image"] else [])]
-            seen = self.dropout(ops.concatenate(parts, axis=-1), training=training)
-            return self.answer(seen), weights
-        question = self.reader(words, mask=mask, training=training)  # (batch, units)
-        question = self.dropout(question, training=training)
-        hidden = self.ask(question)
-        if self.options["image"]:
-            context, weights = self.attention(question[:, None], grid)
-            weights = weights[:, 0]
-            seen = ops.concatenate([context[:, 0], mean], axis=-1)
-            hidden = hidden * self.look(self.dropout(seen, training=training))
-        return self.answer(self.dropout(hidden, training=training)), weights
+        live = ops.cast(mask, words.dtype)[..., None]
+        seen = ops.concatenate([ops.sum(words * live, axis=1), *mean], axis=-1)
+        ways = [self.bag(self.dropout(seen, training=training))]
+        if self.recurrent:
+            question = self.reader(words, mask=mask, training=training)  # (batch, units)
+            question = self.dropout(question, training=training)
+            hidden = self.ask(question)
+            if self.options["image"]:
+                context, weights = self.attention(question[:, None], grid)
+                weights = weights[:, 0]
+                seen = ops.concatenate([context[:, 0], *mean], axis=-1)
+                looked = self.look(self.dropout(seen, training=training))
+                hidden = ops.concatenate([hidden, hidden * looked], axis=-1)
+            ways.append(self.answer(self.dropout(hidden, training=training)))
+        logits = ops.stack(ways, axis=1)  # (batch, ways, answers)
+        if not training:
+            logits = ops.mean(ops.log_softmax(logits, axis=-1), axis=1)
+        return logits, weights
 
     def get_config(self):
         return {**super().get_config(), **self.options}

@@ -23,7 +23,6 @@ ENCODER = "encoder.safetensors"
 SHARED_ENCODER = bundle.MODELS / "captioning" / ENCODER  # where a bundle has none of its own
 LENGTHS = (8, 16, WORDS)  # words of questions answered together, one compiled graph each
 ROWS = (8, 16, 64)  # and how many questions
-PHOTOS = (1, 10)  # photographs encoded together
 KEPT = 64  # photographs whose features are kept
 GREY = 127
 UNSURE = "It does not know: this is its best guess."
@@ -122,17 +121,20 @@ def check_question(text):
             the message says what would work.
     """
     if not isinstance(text, str) or not (text := clean(text)):
-        raise InputError("There is no question yet. Ask something, such as “What colour is it?”")
+        raise InputError("There is no question yet. Ask something, such as “What is in the photo?”")
     if len(text) > CHARACTERS:
         raise InputError(
-            f"This is {len(text):,} characters long; a question may have at most {CHARACTERS}. Ask "
-            "one thing at a time."
+            f"This question has {len(text):,} characters; at most {CHARACTERS} are read. Ask one "
+            "thing at a time."
         )
     letters = [c for c in text if c.isalpha()]
     if not letters:
-        raise InputError("There are no words in this. Ask in words, such as “What is it?”")
+        raise InputError("There are no words in this question. Ask in words, such as “What is it?”")
     if sum(c < "\u0250" for c in letters) < len(letters) / 2:  # Latin letters come before
-        raise InputError("The network reads English only, and these are other letters.")
+        raise InputError(
+            "This question is mostly in another alphabet. The network has only learned English: "
+            "try an English question."
+        )
     return text
 
 
@@ -153,8 +155,8 @@ class Predictor:
         self.card = card
         self.temperature = temperature
         self.threshold = 0.0
-        self._features = Compiled(encoder, xla=False)
-        self._looking = Compiled(lambda *inputs: network.looking(inputs))
+        # So small that a plain graph is fast enough; XLA would take memory for every shape.
+        self._looking = Compiled(lambda *inputs: network.looking(inputs), xla=False)
         self._grids, self._keeping = OrderedDict(), threading.Lock()
 
     @classmethod
@@ -180,12 +182,7 @@ class Predictor:
         Returns:
             Float32 array `(photos, 49, components)`.
         """
-        found = []
-        for start in range(0, len(photos), PHOTOS[-1]):
-            some = np.stack(photos[start : start + PHOTOS[-1]])
-            padded = filled(some, fitting(PHOTOS, len(some)))
-            found.append(self.senses.see(np.asarray(self._features(padded))[: len(some)]))
-        return np.concatenate(found)
+        return self.senses.see(self.encoder.encode(photos))
 
     def see(self, photo):
         """The features of one photograph, `(49, components)`, kept for further questions.
@@ -327,8 +324,9 @@ class Predictor:
         heard = np.count_nonzero((numbers != UNKNOWN) & (numbers < asked))
         if heard < len(numbers) / 2:
             raise InputError(
-                f"Of these {len(numbers)} words, {heard} stood in the questions that the network "
-                "learned from. It reads English only; try plain words for what can be seen."
+                f"Of these {len(numbers)} words, {heard} occurred in the questions that the "
+                "network learned from. It has only learned English: try plain words for what can "
+                "be seen."
             )
         return text, numbers, places
 
@@ -381,7 +379,7 @@ def _encoder(folder):
     own = folder / ENCODER
     file = own if own.exists() else SHARED_ENCODER
     described = bundle.read_card(folder)["encoder"]
-    encoder = ImageEncoder.load(file, **described["network"])
+    encoder = ImageEncoder.shared(file, **described["network"])
     if zlib.crc32(file.read_bytes()) != described["crc32"]:
         raise bundle.BundleError(
             f"The image encoder {file.parent.name}/{file.name} is not the one that the networks of "

@@ -32,9 +32,9 @@ def build(tab, settings):
     page.html(views.STYLE)
     page.opening(
         "Ask about a photo",
-        "A recurrent network reads your question, looks over the photo for it and picks one of "
-        f"{card['answers']} answers. See where it looked, and how much of the answer is no more "
-        "than a habit of the language.",
+        "A recurrent network reads your question, looks at the photo with it in mind and picks one "
+        f"of {card['answers']} answers. See where it looked, and how much of the answer is no more "
+        "than a habit of language.",
     )
     gallery = page.gallery()
     photo = page.photo_box("Your photo")
@@ -42,7 +42,7 @@ def build(tab, settings):
     question = gr.Textbox(
         examples.suggestions(FIRST)[0],
         label="Your question, in English",
-        placeholder="such as What color is it?",
+        placeholder="such as What is in the photo?",
         max_lines=3,
     )
     suggested = page.html(_suggestions(FIRST), script=page.CHOOSE)
@@ -57,11 +57,13 @@ def build(tab, settings):
     seen, asked, other = gr.State(), gr.State(), gr.State()
     page.section(
         "Where it looked",
-        "Attention: the question, read to its end, weighs the 49 cells of the photo.",
+        "Attention: the question, read to its end, weighs the 49 squares of the photo. What it "
+        "finds gives one half of the answer; the bag of the question's words beside the whole "
+        "photo gives the other.",
     )
     sight = page.html()
     page.section("How much did it look?", views.usual(card))
-    habit = page.html(page.note("This follows the first answer."))
+    habit = page.html(page.note("This appears after the first answer."))
     with gr.Accordion("Choose the other photo", open=False):
         other_gallery = page.gallery()
         other_photo = page.photo_box("Another photo")
@@ -71,7 +73,7 @@ def build(tab, settings):
         "The same question to every network: those that look, one that is blind, and one that "
         "only adds up the words.",
     )
-    comparison = page.html(page.note("This follows the first answer."))
+    comparison = page.html(page.note("This appears after the first answer."))
     page.section(
         "Pairs",
         "Two photos, one question: a network that looks has to give two answers. For a pair of "
@@ -82,14 +84,15 @@ def build(tab, settings):
     pair = page.html()
     page.section(
         "How good is it?",
-        f"Measured on {card['examples']:,} {card['test_set']}, about photos that it never saw.",
+        f"Measured on {card['examples']:,} {card['test_set']}, about photos that the networks "
+        "never saw.",
     )
     page.html(views.table(card), wide=True)
     page.html(views.verdict(card))
     page.section(
         "Many questions at once",
         f"A CSV with a column named question about the photo above, up to {settings.max_rows:,} "
-        f"rows and {settings.max_upload_mb} MB. You get it back with an answer in each row.",
+        f"rows and {settings.max_upload_mb} MB. You get it back with an answer for each row.",
     )
     upload = gr.File(label="CSV", show_label=False, file_types=[".csv"], height=120)
     progress = page.html()
@@ -273,25 +276,21 @@ def _answering(settings):
             table = tables.read(path, settings.max_rows)
             column = tables.text_column(table, "question")
             if not seen:
-                raise images.ImageError("There is no photo yet. Choose or send one above.")
+                raise images.ImageError("There is no photo yet. Choose or upload one above.")
             predictor = _models().Predictor.load(cell)
         except (tables.TableError, images.ImageError, bundle.BundleError) as why:
             yield page.error(why), gr.DownloadButton(visible=False)
             return
         questions, results = table.column(column), []
-        for start in range(0, len(questions), CHUNK):
+        for start in page.while_open(range(0, len(questions), CHUNK)):
             yield page.progress(start, len(questions), "questions answered"), gr.skip()
             results += _rows(predictor, seen.grid, questions[start : start + CHUNK])
-        target = page.download_path("answers.csv")
-        tables.write(
-            target,
-            [*table.columns, "answer", "probability", "note"],
-            [row + list(result) for row, result in zip(table.rows, results, strict=True)],
-        )
-        yield (
-            views.summary(table.columns[column], questions, results),
-            gr.DownloadButton(value=str(target), visible=True),
-        )
+        done = len(results)
+        shown = views.summary(table.columns[column], questions[:done], results)
+        columns = [*table.columns, "answer", "probability", "note"]
+        rows = [row + list(r) for row, r in zip(table.rows[:done], results, strict=True)]
+        content = tables.text(columns, rows)
+        yield page.batch_ended(shown, done, len(questions), "answers.csv", content)
 
     return answer
 

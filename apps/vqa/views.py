@@ -12,9 +12,9 @@ from shared.plots import chance, percent, signed
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 # The networks of the card: name, and what each has of the photo.
 NETWORKS = {
-    "lstm": ("LSTM + photo", "49 cells, weighed by the question"),
-    "gru": ("GRU + photo", "49 cells, weighed by the question"),
-    "rnn": ("RNN + photo", "49 cells, weighed by the question"),
+    "lstm": ("LSTM + photo", "49 squares, weighed by the question"),
+    "gru": ("GRU + photo", "49 squares, weighed by the question"),
+    "rnn": ("RNN + photo", "49 squares, weighed by the question"),
     "bow": ("Bag of words + photo", "their mean; the words in no order"),
     "blind": ("Blind LSTM", "nothing: the question alone"),
 }
@@ -160,7 +160,7 @@ def _sure(asked, card):
     if len(reply.unknown) * 2 >= len(reply.words):
         return escape(f"The {name} knows too few of these words. {guess}.")
     least = card["variants"][asked.cell]["threshold"]["probability"]
-    return escape(f"{guess}: below {chance(least)} it is mostly wrong, so it had better not say.")
+    return escape(f"{guess}: below {chance(least)} it is mostly wrong, so it does not say.")
 
 
 def _guesses(answers):
@@ -177,7 +177,7 @@ def _before(pairs):
     if not pairs:
         return ""
     told = " · ".join(f"{escape(question)} <b>{escape(text)}</b>" for question, text in pairs)
-    return f'<p class="before">Asked of this photo before: {told}</p>'
+    return f'<p class="before">Asked about this photo before: {told}</p>'
 
 
 def unasked(seen):
@@ -194,7 +194,7 @@ def sight(seen, asked):
         f'<div class="looked">{photos.shot(seen.photo, veiled, named=False)}</div>',
         f"Bright: where the network looked for “{reply.question}”, the brightest place clear and "
         f"all else darkened. Here {photos.looked(reply.attention)}. A look spread over all "
-        f"{GRID**2} cells is a look at nothing in particular.",
+        f"{GRID**2} squares is a look at nothing in particular.",
     )
 
 
@@ -235,11 +235,11 @@ def habit(seen, other, asked, swapped):
     shares = _shares([("Greyed out", reply.looked), ("Another photo", swapped.looked)])
     same = "the same" if reply.blank[0].text == reply.text else "another"
     sentence = (
-        f"With the photo greyed out {percent(reply.looked)} of the probability moves to other "
-        f"answers: so far the answer comes from the photo. The other {percent(1 - reply.looked)} "
-        "is the habit of the language, what the question alone suggests. The likeliest answer is "
-        f"then {same}; “{reply.text}” goes from {chance(reply.answers[0].probability)} to "
-        f"{chance(reply.kept)}."
+        f"With the photo greyed out, {percent(reply.looked)} of the probability moves to other "
+        "answers: so much of the answer comes from the photo. The other "
+        f"{percent(1 - reply.looked)} is the habit of language, what the question alone suggests. "
+        f"The likeliest answer is then {same}; “{reply.text}” goes from "
+        f"{chance(reply.answers[0].probability)} to {chance(reply.kept)}."
     )
     return f'<div class="sides">{sides}</div>' + plots.figure(
         shares,
@@ -309,7 +309,7 @@ def comparison(replies, card):
     ]
     scores = [card["variants"][name]["accuracy"] for name in replies]
     table = page.table(
-        ("Network", "Answer", "Probability", "Looked", "Right in the test", "Has of the photo"),
+        ("Network", "Answer", "Probability", "Looked", "Accuracy", "Sees of the photo"),
         rows,
         numbers=(2, 3, 4),
         winner=int(np.argmax(scores)),
@@ -320,7 +320,7 @@ def comparison(replies, card):
 def _agreement(replies):
     ends = (
         "Looked: the probability that moves when the photo is greyed out. In bold: the network "
-        "that is right most often on the test questions."
+        "that is right most often on the test set."
     )
     if "blind" not in replies or "lstm" not in replies:
         return ends
@@ -361,7 +361,7 @@ def table(card):
     rows += [(OTHERS[key], card["baselines"][key]) for key in OTHERS]
     kinds = [kind for kind in TYPES if f"accuracy_{kind}" in rows[0][1]]
     return page.table(
-        ("Who answers", "All", *(TYPES[kind] for kind in kinds), "Learned numbers"),
+        ("Model", "All", *(TYPES[kind] for kind in kinds), "Parameters"),
         [
             (
                 name,
@@ -416,7 +416,7 @@ def _help(card):
             f"The bag of words with the photo, which reads in no order, is {_points(abs(lead))} "
             f"{'behind' if lead > 0 else 'ahead'}."
             if round(100 * abs(lead), 1)
-            else "The bag of words with the photo, which reads in no order, is right as often."
+            else "The bag of words with the photo, which reads in no order, is right just as often."
         )
     return told
 

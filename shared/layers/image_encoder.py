@@ -1,13 +1,17 @@
 """MobileNetV2, a convolutional network that reads photographs (Sandler et al. 2018)."""
 
 import json
+import threading
 
 import keras
 import numpy as np
 from keras import ops
 
 from shared import bundle
+from shared.compiled import Compiled, filled
+from shared.text import fitting
 
+TOGETHER = (1, 10)  # photographs encoded at once, a graph for each
 SIZE = 224  # pixels on each side of what it reads
 # Expansion, channels, repeats and first stride of each group of blocks: the paper's table 2.
 BLOCKS = (
@@ -42,6 +46,8 @@ class ImageEncoder(keras.Model):
         Features from 0 to 6, `(batch, height / 32, width / 32, features)`.
     """
 
+    _kept, _lock = {}, threading.Lock()
+
     def __init__(self, stem=32, blocks=BLOCKS, features=1280, **kwargs):
         super().__init__(name=kwargs.pop("name", "image_encoder"), **kwargs)
         self.options = {"stem": stem, "blocks": blocks, "features": features}
@@ -56,6 +62,7 @@ class ImageEncoder(keras.Model):
         self.cut = 1 + max(
             (n for n, block in enumerate(self.blocks) if block.options["stride"] > 1), default=-1
         )
+        self._graph = Compiled(self, xla=False)
 
     def build(self, shape=None):
         self.stem.build((None, None, None, 3))
@@ -91,6 +98,19 @@ class ImageEncoder(keras.Model):
             values = layer(values)
         return values
 
+    def encode(self, photos):
+        """The features of photographs as an array, `(photos, height / 32, width / 32, features)`.
+
+        Args:
+            photos: List of arrays `(height, width, 3)`, as from `images.squash`.
+        """
+        found = []
+        for start in range(0, len(photos), TOGETHER[-1]):
+            some = np.stack(photos[start : start + TOGETHER[-1]])
+            padded = filled(some, fitting(TOGETHER, len(some)))
+            found.append(np.asarray(self._graph(padded))[: len(some)])
+        return np.concatenate(found)
+
     def freeze(self, top=True):
         """Leave the weights as they are in training: all of them, or with `top=False` the rest."""
         self.trainable = not top
@@ -125,6 +145,15 @@ class ImageEncoder(keras.Model):
         encoder.build()
         bundle.set_weights(encoder, bundle.load_arrays(path))
         return encoder
+
+    @classmethod
+    def shared(cls, path, **options):
+        """As `load`, read once per process, whichever page asks."""
+        name = json.dumps([str(path), options], sort_keys=True)
+        with cls._lock:
+            if name not in cls._kept:
+                cls._kept[name] = cls.load(path, **options)
+            return cls._kept[name]
 
     def get_config(self):
         return {**super().get_config(), **self.options}

@@ -50,6 +50,14 @@ def test_a_file_loses_all_but_its_pixels_once_it_is_read(tmp_path):
     assert photos.opened(saved()).size == (40, 30)
 
 
+def test_a_file_that_was_read_before_still_holds_the_same_pixels(tmp_path):
+    path = tmp_path / "mine.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (1100, 900, 3), "uint8")
+    Image.fromarray(noise).save(path, "JPEG", quality=60)
+    first, second = (np.asarray(photos.opened(str(path))) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_every_example_is_there_and_named():
     html = photos.gallery()
     for key, example in photos.EXAMPLES.items():
@@ -71,6 +79,6 @@ def test_a_photo_lies_in_its_proportions_under_what_covers_it():
 def test_where_it_looked_is_told_in_words():
     weights = np.full((7, 7), 1 / 98)
     weights[6, 0] += 0.5
-    place = "half of the look went to one of 49 cells, most to the bottom left"
+    place = "half of the attention went to one of 49 squares, most of it to the bottom left"
     assert photos.looked(weights) == place
-    assert photos.looked(np.full((7, 7), 1 / 49)).startswith("half of the look went to 25 of 49")
+    assert photos.looked(np.full((7, 7), 1 / 49)).startswith("half of the attention went to 25 of")

@@ -43,7 +43,7 @@ def test_a_column_without_a_name_gets_one(tmp_path):
         ("", "empty"),
         (" \n \n", "empty"),
         ("text\n", "no rows"),
-        ("id,text\n1,good, but long\n", "Line 2 has 3 cells, the header 2"),
+        ("id,text\n1,good, but long\n", "Line 2 has 3 cells, the header has 2"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "not text"),
         (bytes(range(1, 32)) * 20, "not text"),
         (b"PK\x03\x04" + bytes(100), "workbook"),
@@ -72,7 +72,7 @@ def test_the_text_column_is_found(columns, row, number):
 def test_a_column_of_another_name_can_be_wanted():
     table = tables.Table(["Question", "remark"], [["a question", "a remark"]])
     assert tables.text_column(table, "question") == 0
-    with pytest.raises(tables.TableError, match="read “answer”"):
+    with pytest.raises(tables.TableError, match="read to “answer”"):
         tables.text_column(table, "answer")
 
 

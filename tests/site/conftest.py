@@ -12,6 +12,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,12 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a webcam that shows a test card
+    "--use-fake-ui-for-media-stream",  # and whose use nobody need allow
 ]
 # What Gradio itself refuses, with a trace in its log, before any of our functions is called.
 REFUSED = ("InvalidPathError", "failed validation", "receive enough input values")
+LEAVING = "The page is being left."
 PATIENCE = 60_000  # milliseconds: the first answer of a cell waits for its graph
 
 
@@ -98,25 +103,29 @@ def browser(chromium):
 
 
 @pytest.fixture(scope="session")
-def contexts(browser):
-    """Browser contexts by their options: one that has loaded the site once opens it faster."""
-    return {}
+def context(browser):
+    """A function from options to a browser context: one that knows the site opens it faster."""
+    return cache(lambda **options: browser.new_context(**options))
 
 
-@pytest.fixture
-def open_page(browser, contexts, site):
+@contextmanager
+def _watched(context, site):
     """A function that opens an address of the site and waits for the first answer.
 
-    Whatever the test does, the console must stay free of errors and no other host be asked.
+    Whatever the tests do, the console must stay free of errors and no other host be asked.
     """
-    pages, complaints = [], []
+    pages, complaints, left = [], [], set()
 
     def complain(what):
-        if "AbortError" not in str(what):  # a page that is left ends its requests
+        if "AbortError" not in str(what):  # Gradio ends its own requests so
             complaints.append(str(what))
 
     def watch_console(message):
-        if message.type == "error":
+        if message.text == LEAVING:
+            left.add(message.page)
+        # a page that is left loses the answers under way, and Gradio says so
+        losing = message.page in left and "Connection errored out" in message.text
+        if message.type == "error" and not losing:
             complain(message.text)
 
     def watch_requests(request):
@@ -124,19 +133,34 @@ def open_page(browser, contexts, site):
             complain(f"asked {request.url}")
 
     def open_page(query="", wait_for=".answer .number", **options):
-        options = {"viewport": {"width": 1280, "height": 900}, **options}
-        if repr(options) not in contexts:
-            contexts[repr(options)] = browser.new_context(**options)
-        page = contexts[repr(options)].new_page()
+        page = context(**options).new_page()
+        page.set_viewport_size({"width": 1280, "height": 900})
         pages.append(page)
+        page.add_init_script(f"addEventListener('beforeunload', () => console.log('{LEAVING}'))")
         page.on("console", watch_console)
         page.on("pageerror", complain)
         page.on("request", watch_requests)
+        page.on("domcontentloaded", lambda page: left.discard(page))  # it takes no builtin
         page.goto(f"{site}/{query}")
         page.wait_for_selector(wait_for, timeout=PATIENCE)
         return page
 
     yield open_page
     for page in pages:
+        left.add(page)
         page.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_page(context, site):
+    """`_watched` for one test."""
+    with _watched(context, site) as function:
+        yield function
+
+
+@pytest.fixture(scope="module")
+def open_once(context, site):
+    """`_watched` for tests that share a page: opening one takes the browser seconds."""
+    with _watched(context, site) as function:
+        yield function

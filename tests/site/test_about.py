@@ -18,6 +18,8 @@ def test_every_bundle_stands_beside_its_baseline(open_page):
         table = page.locator("table", has_text=baseline).first
         for variant in card["variants"]:
             expect(table).to_contain_text(variant.upper())
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_tab_has_its_address_and_its_title(open_page):

@@ -1,3 +1,6 @@
+import gzip
+
+import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -6,6 +9,14 @@ from gradio_client.exceptions import AppError
 @pytest.fixture(scope="module")
 def client(site):
     return Client(site, verbose=False)
+
+
+def test_the_page_travels_compressed(site):
+    with httpx.stream("GET", site, headers={"accept-encoding": "gzip"}) as answer:
+        sent = b"".join(answer.iter_raw())
+    page = gzip.decompress(sent)
+    assert b"window.gradio_config" in page
+    assert len(sent) < len(page) / 3
 
 
 def test_a_review_is_answered_word_by_word(client):
@@ -43,7 +54,7 @@ def test_what_cannot_be_read_gets_a_sentence(client, text, sentence):
     ("text", "note"),
     [
         ("Wonderful", "very short"),
-        ("<p>A <b>wonderful</b> film.</p>", "HTML tags were taken out"),
+        ("<p>A <b>wonderful</b> film.</p>", "HTML tags were removed"),
         ("fine film " * 900, "Only the first 1,024"),
     ],
 )

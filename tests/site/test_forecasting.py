@@ -67,10 +67,10 @@ def test_the_page_opens_with_a_real_series_answered(open_page):
     table = page.locator("table", has_text="Chance of a rise")
     for name in ("LSTM", "GRU", "RNN", "Last price (naive)", "RiskMetrics", "GARCH(1,1)"):
         expect(table).to_contain_text(name)
-    expect(page.get_by_text("Over 250 origins the network’s pinball loss is")).to_be_visible()
+    expect(page.get_by_text("Over 250 start days the network’s pinball loss is")).to_be_visible()
     expect(page.locator("table", has_text="80 % held")).to_contain_text("GARCH(1,1)")
-    expect(page.get_by_text("Pretended: right ")).to_have_count(2)
-    expect(page.get_by_text("Most of all ")).to_be_visible()
+    expect(page.get_by_text("With the leak: right ")).to_have_count(2)
+    expect(page.get_by_text("Most of all: ")).to_be_visible()
     expect(page.locator(".sheet img")).to_be_visible()
     page.get_by_role("radio", name="GRU").check()
     expect(page.get_by_text("GRU, middle of its range")).to_be_visible()
@@ -101,7 +101,7 @@ def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
     expect(number).not_to_have_text(before)
     slider(page, "Go back").fill("20")
     slider(page, "Go back").press("Enter")
-    expect(page.get_by_text("What came: ")).to_be_visible()
+    expect(page.get_by_text("Outcome: ")).to_be_visible()
     many = lines(page)
     page.get_by_role("checkbox", name="GARCH fan").uncheck()
     expect(page.locator(".legend", has_text="GARCH 50")).to_have_count(0)
@@ -149,7 +149,7 @@ def test_a_ticker_files_and_a_built_in_series_are_answered_or_refused(open_page,
     expect(page.get_by_role("alert")).to_contain_text("is not a ticker")
     box.fill("ZZZZ9")
     box.press("Enter")
-    expect(page.get_by_text("Asking Yahoo for ZZZZ9")).to_be_visible()
+    expect(page.get_by_text("Asking Yahoo Finance for ZZZZ9")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text(re.compile("Yahoo .*a CSV", re.I))
     expect(box).to_have_value("ZZZZ9")
     expect(answer(page)).to_contain_text("in 20 trading days")
@@ -191,26 +191,23 @@ def test_a_link_restores_what_was_asked(open_page):
     expect(answer(page)).to_contain_text("in 7 trading days, 90")
     expect(page.get_by_text("RNN, middle of its range")).to_be_visible()
     expect(page.get_by_text("so the GARCH fan is the best there can be")).to_be_visible()
-    expect(page.get_by_text("What came: ")).to_be_visible()
+    expect(page.get_by_text("Outcome: ")).to_be_visible()
     expect(slider(page, "Days ahead")).to_have_value("7")
     page.get_by_role("button", name="Copy link").click()
     page.wait_for_url("**tab=forecasting&series=garch&cell=rnn&horizon=7&level=90&back=30")
 
 
-def test_a_wrong_link_is_answered_as_far_as_it_can_be(open_page):
-    page = open_page(f"{HERE}&series=nothing&cell=transformer&horizon=soon&level=1e9&back=-4")
+def test_a_wrong_link_is_answered_as_far_as_it_can_be_on_a_phone_in_the_dark_too(open_page):
+    query = f"{HERE}&series=nothing&cell=transformer&horizon=soon&level=1e9&back=-4"
+    page = open_page(query, color_scheme="dark")
     expect(answer(page)).to_contain_text("in 20 trading days, 90")
     expect(page.get_by_text("LSTM, middle of its range")).to_be_visible()
-
-
-def test_a_phone_in_the_dark_needs_no_sideways_scrolling(open_page):
-    page = open_page(HERE, color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     fan(page)
     expect(page.locator(".sheet img")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     axis = page.locator(f"{CHART} .xtick text").first
-    assert axis.evaluate("e => getComputedStyle(e).fill") == "rgb(163, 166, 173)"
+    expect(axis).to_have_css("fill", "rgb(163, 166, 173)")
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +228,13 @@ def test_the_api_forecasts_a_built_in_series_and_a_csv(client):
 def test_the_api_runs_the_backtest(client):
     result = client.predict("walk", 5, "rnn", 60, api_name="/backtest")
     assert [score["model"] for score in result["scores"]][:2] == ["rnn", "naive"]
-    assert "Over 60 origins" in result["verdict"]
+    assert "Over 60 start days" in result["verdict"]
 
 
 @pytest.mark.parametrize(
     ("event", "arguments", "sentence"),
     [
-        ("/forecast", ("AAPL", 20, "lstm"), "is no built-in series"),
+        ("/forecast", ("AAPL", 20, "lstm"), "is not a built-in series"),
         ("/forecast", ("sp500", 21, "lstm"), "whole number from 1 to 20"),
         ("/forecast", ("sp500", 20, "transformer"), "lstm, gru or rnn"),
         ("/backtest", (text_of(prices(65)), 20, "lstm", 250), "a backtest over 20 days needs"),

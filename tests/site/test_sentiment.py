@@ -2,7 +2,6 @@ import csv
 import re
 from urllib.parse import quote
 
-import pytest
 from playwright.sync_api import expect
 
 REVIEW = "A warm, funny and beautiful film with superb acting. I loved every minute of it."
@@ -101,12 +100,16 @@ UNUSABLE = {
 }
 
 
-def test_a_csv_is_scored_and_comes_back_or_gets_a_sentence(open_page, tmp_path):
+def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(open_page, tmp_path):
     upload = tmp_path / "reviews.csv"
     with upload.open("w", newline="") as file:
         rows = [["id", "text"], ["1", REVIEW], ["2", RANT], ["3", ""], ["4", f"=1+1 {REVIEW}"]]
         csv.writer(file).writerows(rows)
-    page = open_page()
+    page = open_page(f"?tab=sentiment&text={quote(RANT)}&cell=gru")
+    expect(answer(page)).to_contain_text("The GRU is")
+    expect(words(page)).to_have_text(RANT)
+    expect(box(page)).to_have_value(RANT)
+    expect(page.get_by_role("radio", name="GRU")).to_be_checked()
     page.locator("input[type=file]").set_input_files(upload)
     expect(page.get_by_text("2 of 3 reviews are positive")).to_be_visible()
     with page.expect_download() as event:
@@ -125,21 +128,9 @@ def test_a_csv_is_scored_and_comes_back_or_gets_a_sentence(open_page, tmp_path):
         expect(page.get_by_role("alert")).to_contain_text(sentence)
 
 
-def test_a_link_restores_text_and_cell(open_page):
-    page = open_page(f"?tab=sentiment&text={quote(RANT)}&cell=gru")
-    expect(answer(page)).to_contain_text("The GRU is")
-    expect(words(page)).to_have_text(RANT)
-    expect(box(page)).to_have_value(RANT)
-    expect(page.get_by_role("radio", name="GRU")).to_be_checked()
-
-
-def test_an_unknown_cell_in_a_link_is_ignored(open_page):
-    page = open_page(f"?tab=sentiment&text={quote(RANT)}&cell=transformer")
+def test_the_keyboard_is_enough_and_an_unknown_cell_in_a_link_is_ignored(open_page):
+    page = open_page(f"?tab=sentiment&text={quote(REVIEW)}&cell=transformer")
     expect(answer(page)).to_contain_text("The LSTM is")
-
-
-def test_the_keyboard_is_enough(open_page):
-    page = open_page()
     box(page).fill(RANT)
     box(page).focus()
     page.keyboard.press("Shift+Enter")
@@ -156,19 +147,13 @@ def test_the_keyboard_is_enough(open_page):
     expect(words(page)).to_have_text(REVIEW)
 
 
-@pytest.mark.parametrize("query", ["", "?tab=about"])
-def test_a_phone_needs_no_sideways_scrolling(open_page, query):
-    page = open_page(query, wait_for="h1 >> visible=true", color_scheme="dark")
-    page.set_viewport_size({"width": 390, "height": 844})
-    if not query:
-        expect(page.locator(".sheet img")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_dark_mode_is_dark_and_can_be_switched(open_page):
+def test_dark_mode_is_dark_fits_a_phone_and_can_be_switched(open_page):
     page = open_page(color_scheme="dark")
     ground = "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
     assert page.evaluate(ground) == "rgb(22, 23, 26)"
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator(".sheet img")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Light or dark").click()
     assert page.evaluate(ground) == "rgb(251, 250, 247)"
     page.reload()

@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 LETTER = "The dog is sleeping.\n\nA woman is reading. She has a red hat!"
 
 
-@pytest.fixture
-def page(open_page):
-    return open_page("?tab=translation", wait_for=".answer .number >> visible=true")
+@pytest.fixture(scope="module")
+def page(open_once):
+    return open_once("?tab=translation", wait_for=".answer .number >> visible=true")
 
 
 def translate(page, text):
@@ -24,7 +24,7 @@ def french(page):
 
 def test_the_page_opens_answered_and_words_light_up(page):
     expect(french(page)).to_have_value(re.compile(r"\w+ \w+ .*\."))
-    expect(page.locator(".tree .node.best").first).to_have_text("begin")
+    expect(page.locator(".tree .node.best").first).to_have_text("start")
     expect(page.locator(".told", has_text="LSTM, no attention")).to_be_visible()
     expect(page.locator(".recalled")).to_contain_text("A young woman in a red coat")
     pair = page.locator(".aligned")
@@ -46,7 +46,7 @@ def test_lines_are_kept_and_any_sentence_is_looked_into(page):
     expect(french(page)).to_have_value(re.compile(r"^[^\n]+\n\n[^\n]+$"))
     expect(page.locator(".aligned")).to_have_count(3)
     expect(page.locator(".recalled")).to_have_text("The dog is sleeping.")
-    page.get_by_label("Sentence to look into").click()
+    page.get_by_label("Sentence shown below").click()
     page.get_by_role("option", name="3. She has a red hat!").click()
     expect(page.locator(".recalled")).to_have_text("She has a red hat!")
     expect(page.locator(".attended .columns")).to_contain_text("hat")
@@ -96,16 +96,15 @@ def sent(page, upload, said):
     return event.value.path()
 
 
-def test_files_come_back_in_french(page, tmp_path):
+def test_files_come_back_in_french_or_get_a_sentence(page, tmp_path):
     text = tmp_path / "lines.txt"
     text.write_text("The dog is sleeping.\n\n你好\nhttps://a.org\n", encoding="utf-8")
     lines = sent(page, text, "1 of 4 rows translated").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 4
     assert lines[0] and lines[0] != "The dog is sleeping."
     assert lines[1:] == ["", "你好", "https://a.org"]
-
-
-def test_a_csv_comes_back_and_a_bad_one_gets_a_sentence(page, tmp_path):
+    tab = page.locator("#tab-translation")
+    tab.get_by_label("Clear").click()  # the file before
     upload = tmp_path / "rows.csv"
     upload.write_text('id,text\n1,"A man, a dog."\n2,"=1+1 is two."\n', encoding="utf-8")
     path = sent(page, upload, "2 of 2 rows translated")
@@ -115,25 +114,23 @@ def test_a_csv_comes_back_and_a_bad_one_gets_a_sentence(page, tmp_path):
     assert all(0 < float(row["confidence"]) <= 1 and row["french"] for row in rows)
     assert rows[1]["text"].startswith("'=")
     upload.write_bytes(b"")
-    tab = page.locator("#tab-translation")
     tab.get_by_label("Clear").click()
     tab.locator("input[type=file]").set_input_files(upload)
     expect(tab.get_by_role("alert")).to_contain_text("This file is empty")
 
 
-def test_a_link_restores_text_and_search(open_page):
+def test_a_link_restores_text_and_search_on_a_phone_too(open_page):
     query = f"?tab=translation&text={quote('The cat is black.')}&width=2&penalty=nonsense"
-    page = open_page(query, wait_for=".aligned")
+    page = open_page(query, wait_for=".aligned", color_scheme="dark")
     expect(page.locator(".aligned .english")).to_have_text("The cat is black.")
     expect(page.locator(".tree")).to_have_attribute("aria-label", re.compile("2 kept at each"))
     page.get_by_role("button", name="Copy link").click()
     page.wait_for_url("**text=The+cat+is+black**width=2**penalty=0.6**")
-
-
-def test_a_phone_needs_no_sideways_scrolling_and_the_api_answers(open_page, site):
-    page = open_page("?tab=translation", wait_for=".tree", color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_api_answers(site):
     from gradio_client import Client
 
     client = Client(site, verbose=False, ssl_verify=False)

@@ -1,5 +1,4 @@
 import json
-from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +7,8 @@ from typer.testing import CliRunner
 
 from apps.captioning.model import BEGIN, END, Captioner
 from apps.captioning.predictor import Predictor
+from apps.captioning.scores import scores
 from shared import bundle
-from shared.compiled import Compiled
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
 from training import captioning
@@ -48,7 +47,6 @@ def trained(tmp_path_factory):
     draw(folder / "photos", 60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captioning, "starting_encoder", tiny_encoder)
-        patch.setattr("apps.captioning.predictor.Compiled", partial(Compiled, xla=False))
         patch.setattr(captioning, "WARM_UP", 2)
         patch.setattr(captioning, "PHOTOS", 2)
         patch.setattr(captioning, "WIDTHS", (1, 3))
@@ -89,6 +87,7 @@ def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
     encoder = tiny_encoder()
     tokenizer = captioning.WordTokenizer.build(["[BEGIN]", "[END]", "red", "wall"])
     photos = [Photo(str(n), ("A red wall",)) for n in range(8)] + [Photo("9", ("snow",))] * 8
+    references = [photo.captions for photo in photos]
     data = {
         "values": [np.ones((16, 2, 2, 4), "float16")],
         "mirrorable": np.ones(16, bool),
@@ -99,13 +98,14 @@ def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captioning, "on_grid", lambda _, values: values.astype("float32"))
-        patch.setattr("apps.captioning.predictor.Compiled", partial(Compiled, xla=False))
         patch.setattr("apps.captioning.predictor.GRID", 2)
         patch.setattr(captioning, "SCORED_RATE", 3e-2)
         patch.setattr(captioning, "WARM_UP", 1)
         patch.setattr(captioning, "PHOTOS", 4)
+        untrained = Predictor(captioner, tokenizer, encoder, {})
+        before = scores(captioning._written(untrained, np.ones((16, 2, 2, 4)), 1), references)
         record = captioning.fit_scored(captioner, encoder, data, tmp_path, 0, 6)
-    assert record["epochs"][-1]["cider"] > 0.5 > record["epochs"][0]["cider"]
+    assert record["epochs"][-1]["cider"] > 0.5 > before["cider"]
 
 
 def test_other_cells_need_the_tuned_encoder(trained, tmp_path):

@@ -1,5 +1,4 @@
 import json
-from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from typer.testing import CliRunner
 from apps.analogies.vectors import Vectors
 from apps.vqa.predictor import Predictor
 from shared import bundle
-from shared.compiled import Compiled
 from shared.layers.image_encoder import ImageEncoder
 from training import vqa
 from training.datasets.vqa import Question
@@ -63,7 +61,6 @@ def trained(tmp_path_factory):
         patch.setattr(vqa, "starting_encoder", tiny_encoder)
         patch.setattr(vqa, "SHARED_ENCODER", folder / "nowhere")
         patch.setattr(vqa.vectors, "load", own_vectors)
-        patch.setattr("apps.vqa.predictor.Compiled", partial(Compiled, xla=False))
         for name, value in {"BATCH": 8, "RATE": 2e-2, "WARM_UP": 2, "COMPONENTS": 6}.items():
             patch.setattr(vqa, name, value)
         for name in vqa.VARIANTS:
@@ -93,9 +90,9 @@ def test_training_writes_a_bundle_whose_network_looks(trained):
     predictor = Predictor.load("lstm", folder / "bundle")
     for colour, pixels in COLOURS.items():
         photo = np.full((50, 50, 3), pixels, "uint8")
-        reply = predictor.answer(photo, "What is the color of this wall?")
+        reply = predictor.answer(photo, "What is the color of the wall?")
         assert reply.text == colour
-        assert reply.words[0].importance != 0
+        assert any(word.importance != 0 for word in reply.words)
     consistent = card["variants"]["lstm"]["consistency"]
     assert consistent["questions"] == card["examples"]
     assert 0 <= consistent["same"] <= 1

@@ -10,8 +10,8 @@ from shared import bundle, page
 
 TITLE = "Hands on the gates"
 LEAD = (
-    "Two trained LSTMs, and you may hold their gates: what a gate is good for shows when it can "
-    "no longer do it."
+    "Here are two trained LSTMs whose gates you may hold: what a gate is good for shows when it "
+    "can no longer do it."
 )
 PLAY = (
     "MARGARET:\nWhat, is the lamp not lit? The night is long,\nand I have walked, my lord, through "
@@ -87,7 +87,7 @@ def build(shell, settings):
         "What it writes then",
         "The network goes on where your text ends, once left alone and once with your hand on it.",
     )
-    dice = gr.Number(0, label="Seed of the dice", min_width=120)
+    dice = gr.Number(0, label="Seed", min_width=120)
     play = page.html()
     page.section(
         "What does a unit do?",
@@ -114,7 +114,7 @@ def build(shell, settings):
             f"{details['nats_per_character']:.3f}",
             f"{card['baseline']['nats_per_character']:.3f}",
             details["parameters"],
-            "nats a character (less is better)",
+            "nats a character (lower is better)",
             "The baseline is the better of the two."
             if card["baseline"]["nats_per_character"] < details["nats_per_character"]
             else "",
@@ -194,7 +194,7 @@ def _hold(what, value, unit, units):
 
 def _checked(text):
     if not isinstance(text, str) or len(text) < 2:
-        raise KnobError("There is nothing to read: type at least two characters.")
+        raise KnobError("There is nothing to read yet. Type at least two characters.")
     if len(text) > LONGEST:
         raise KnobError(f"This text has {len(text):,} characters; at most {LONGEST} are read here.")
     return text
@@ -212,7 +212,7 @@ def _held(model, text, what, value, unit, after, dice):
         after = min(after, len(words) - 1)
         _, held = predictor.held(text, hold.force(units), after)
         answer, chart = views.sentiment(words, free, held, hold, after)
-        nothing = page.note("Only the network of characters writes. Choose it above.")
+        nothing = page.note("Only the network that reads characters can write. Choose it above.")
         return answer, chart, "", nothing, page.code(gates.sentiment_code(text, hold, after))
     predictor = gates.Predictor.load()
     text = _checked(text)
@@ -264,7 +264,7 @@ def _api():
             unit: all, or the number of one unit.
             after: Characters that are read before the hand is put on.
             count: Characters to write, from 0 to 500.
-            seed: Of the dice.
+            seed: Of the random numbers.
 
         Returns:
             nats (mean surprise a character) and held_nats, following and held_following (the

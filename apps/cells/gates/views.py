@@ -64,15 +64,15 @@ def characters_answer(free, held, hold):
             f"{before:.1f}",
             "characters to choose from",
             "",
-            "So unsure is the network on average what comes next in this text, as unsure as with "
-            "a fair die of so many sides. Hold a gate and watch it change.",
+            "On average the network is as unsure of what comes next in this text as of the roll of "
+            "a fair die with so many sides. Hold a gate and watch it change.",
         )
     return page.answer(
         f"{before:.1f} → {after:.1f}",
         "characters to choose from",
         "",
-        f"With {named(hold)} the network is as unsure of the next character as with a fair die of "
-        f"{after:.1f} sides; left alone, of {before:.1f}. {meaning(hold)}",
+        f"With {named(hold)}, the network is as unsure of the next character as of the roll of a "
+        f"fair die with {after:.1f} sides; left alone, with {before:.1f}. {meaning(hold)}",
     )
 
 
@@ -134,14 +134,14 @@ def following(free, held, hold):
 
 
 def written(free, held, hold):
-    """Two continuations with the same dice."""
+    """Two continuations with the same random numbers."""
     parts = [f"<h3>Left alone</h3>{_play(free)}"]
     if hold.what != "nothing":
         title = escape(named(hold))
         parts.append(f"<h3>{title[0].upper()}{title[1:]}</h3>{_play(held)}")
     return "".join(parts) + (
-        '<p class="small">Both continue your text with the same dice: they differ only by what the '
-        "network makes of them.</p>"
+        '<p class="small">Both continue your text with the same random numbers: they differ only '
+        "by what the network makes of them.</p>"
     )
 
 
@@ -180,7 +180,10 @@ def sentiment(words, free, held, hold, after):
     columns = ["place", "word", *(line.name for line in lines)]
     tone = "positive" if now >= 0.5 else "negative"
     if hold.what == "nothing":
-        number, sentence = chance(before), "Nothing is held: this is the answer of the other page."
+        number, sentence = (
+            chance(before),
+            "Nothing is held: this is the answer of the Sentiment page.",
+        )
     else:
         number = f"{chance(before)} → {chance(now)}"
         sentence = f"With {named(hold)}. {meaning(hold)}"
@@ -220,7 +223,7 @@ def found(number, probes):
                     f"{way} where a character {FEATURES[name]} ({measure} {entry['score']:.2f})"
                 )
     if not parts:
-        return f"Unit {number} is none of those that the probes found."
+        return f"Unit {number} is not one of those that the probes found."
     return f"Unit {number} {'; it '.join(parts)}."
 
 
@@ -260,7 +263,7 @@ def probes(card):
         "score is an AUC (0.5 is luck) for yes and no, a rank correlation (0 is luck) for the "
         "positions. Untrained: the best unit of the same network with random weights, chosen "
         "the same way; what it scores is no merit of the training. By luck: the best unit for "
-        "labels moved along the text. Quotation marks, brackets and the lines of a page were "
+        "labels shifted along the text. Quotation marks, brackets and the lines of a page were "
         "looked for in articles, the others in plays.</p>"
     )
 
@@ -274,7 +277,7 @@ def scores(card):
     ]
     keys = [f"{part}nats_per_character" for part in ("plays_", "articles_", "")]
     table = page.table(
-        ("Model", "Plays", "Articles", "Both", "Learned numbers", "Training, minutes"),
+        ("Model", "Plays", "Articles", "Both", "Parameters", "Training, minutes"),
         [
             [name, *(f"{row[key]:.3f}" for key in keys), size, f"{row['minutes']:g}"]
             for name, row, size in rows
@@ -283,8 +286,9 @@ def scores(card):
         winner=min((0, 1), key=lambda n: rows[n][1]["nats_per_character"]),
     )
     return (
-        f"<h3>{escape(card['title'])}</h3><p>Nats a character on the {escape(card['test_set'])}, "
-        f"{card['examples']:,} characters; less is better.</p>{table}"
+        f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
+        f"{card['examples']:,} characters, by the mean surprise at a character in nats (−log of "
+        f"its probability); lower is better.</p>{table}"
     )
 
 

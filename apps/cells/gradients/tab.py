@@ -80,12 +80,12 @@ def build(shell, settings):
     with gr.Row(elem_classes="controls"):
         page.link_button(shell, **knobs)
     page.html(
-        '<p class="small">The loss is L = v · h(T), with v a fixed direction of length 1, so '
-        "that each curve starts at 1. The inputs are random numbers. γ = 1 is the steepest slope "
-        "of tanh and ReLU. A gate of bias b keeps 1 / (1 + e⁻ᵇ) of the past at each step: log T "
-        "keeps it for T steps (Tallec &amp; Ollivier 2018). The IRNN starts from the identity "
-        "times the radius (Le, Jaitly &amp; Hinton 2015). Clipping acts on |∂L/∂U|; it and Ω are "
-        "those of Pascanu, Mikolov &amp; Bengio (2013); Ω is for the RNN.</p>"
+        '<p class="small">The loss is L = v · h(T), with v a fixed direction of length 1, so that '
+        "each curve starts at 1. The inputs are random numbers. γ = 1 is the steepest slope of "
+        "tanh and ReLU. A gate with bias b keeps 1 / (1 + e⁻ᵇ) of the past at each step: a bias of "
+        "log T keeps it for T steps (Tallec &amp; Ollivier 2018). The IRNN starts from the "
+        "identity times the radius (Le, Jaitly &amp; Hinton 2015). Clipping acts on |∂L/∂U|; it "
+        "and Ω are those of Pascanu, Mikolov &amp; Bengio (2013); Ω is for the RNN.</p>"
     )
     with gr.Accordion("The code that just ran", open=False):
         code = page.html()
@@ -192,8 +192,9 @@ def _api():
 
         Returns:
             norms (by lag, from 0), largest (singular values of the products of Jacobians),
-            bound (or None), gradient (norm of the gradient by the recurrent weights) and broken
-            (the first step whose state overflowed, or None). What is no number is None.
+            bound (or None), gradient (norm of the gradient with respect to the recurrent weights)
+            and broken (the first step whose state overflowed, or None). What is not a number is
+            None.
         """
         with page.refusals(KnobError):
             one_of("cell", cell, views.CELLS)

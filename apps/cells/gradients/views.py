@@ -15,7 +15,7 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def power(number):
     """`2.4 × 10⁻⁵`, or `0.19` where that is short."""
     if not np.isfinite(number):
-        return "no number"
+        return "not a number"
     if 1e3 <= abs(number) < 1e5:
         return f"{number:,.0f}"
     if number == 0 or 1e-2 <= abs(number) < 1e3:
@@ -40,8 +40,8 @@ def answer(flows):
         power(first.norms[-1]),
         f"{happened(first)} in the {CELLS[first.cell]}",
         "",
-        f"This is left of a gradient of length 1 when it has gone back {lag} time steps."
-        + (f" Beside it: {others}." if others else ""),
+        f"This is what is left of a gradient of length 1 after it has gone back {lag} time steps."
+        + (f" The others: {others}." if others else ""),
     )
 
 
@@ -190,8 +190,8 @@ def _said(flow):
     if flow.broken:
         return [
             f"{name}: its hidden state left the range of 32-bit numbers, about 10³⁸, at step "
-            f"{flow.broken}. From there on infinity less infinity is no number (NaN), the gradient "
-            "is none either, and there is no curve to draw. Training would end here."
+            f"{flow.broken}. From there on infinity minus infinity is not a number (NaN), nor is "
+            "the gradient, and there is no curve to draw. Training would end here."
         ]
     if what == "overflowed":
         return [
@@ -210,4 +210,4 @@ def _said(flow):
         "exploded": "one training step along it would throw the weights away",
         "arrived": "the start can still be learned from the end",
     }[what]
-    return [f"{name}: {what}. A step back multiplies it by {factor:.3f} on average; {end}."]
+    return [f"{name}: {what}. Each step back multiplies it by {factor:.3f} on average; {end}."]

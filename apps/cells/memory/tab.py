@@ -43,7 +43,7 @@ def build(shell, settings):
         page.link_button(shell, **knobs)
     problem, status = page.html(), page.html()
     answer = page.html(
-        page.note("Nothing is trained yet. “Train both” takes some seconds and draws as it goes.")
+        page.note("Nothing is trained yet. “Train both” takes a few seconds and draws as it goes.")
     )
     loss, weights, gradients = page.html(wide=True), page.html(wide=True), page.html(wide=True)
     page.html(
@@ -63,7 +63,7 @@ def build(shell, settings):
             return
         recall, begun = _recall(), time.monotonic()
         trials = [recall.Trial(name, length, seed) for name in ("none", kind)]
-        yield ["", page.note("The graphs are being made …"), *[gr.skip()] * 5]
+        yield ["", page.note("Compiling both networks …"), *[gr.skip()] * 5]
         while trials[0].done < steps and time.monotonic() - begun < SECONDS:
             for trial in trials:
                 trial.advance(min(CHUNK, steps - trial.done))
@@ -136,7 +136,7 @@ def _api():
 
         Returns:
             steps, accuracy (on 128 other sequences), loss (in nats), parameters, gradients (of
-            the last answer's loss by the reader's hidden state at each time step) and weights
+            the last answer's loss with respect to the reader's hidden states) and weights
             (of one sequence, a row for each answer; None without attention).
         """
         with page.refusals(KnobError):

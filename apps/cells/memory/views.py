@@ -23,8 +23,8 @@ def answer(trials, looks):
         "of the symbols said right",
         "",
         f"After {plain.done:,} training steps: without attention, then {NAMES[other.kind]}. A "
-        f"guess is right in {plots.percent(1 / len(LETTERS), 1)} of cases. They learn "
-        f"{plain.parameters:,} and {other.parameters:,} numbers.",
+        f"guess is right in {plots.percent(1 / len(LETTERS), 1)} of cases. They have "
+        f"{plain.parameters:,} and {other.parameters:,} parameters.",
     )
 
 
@@ -58,7 +58,7 @@ def weights(trial, look, symbols):
     chart = plots.heat_map(
         look.weights,
         letters,
-        f"answers from the first (above) to the last: {' '.join(asked)}",
+        f"answers from the first (top) to the last: {' '.join(asked)}",
         "Heat map of the attention weights: a row for each answer, a column for each symbol read.",
         shade="positive",
         readouts=[
@@ -109,6 +109,6 @@ def _compared(first, second):
     if times >= 1:
         return f"At the first symbol it is {times:,.1f} times as long with attention."
     return (
-        f"At the first symbol it is {1 / times:,.1f} times shorter with attention, for an error "
-        "that has been learned away sends nothing back."
+        f"At the first symbol it is {1 / times:,.1f} times shorter with attention, because an "
+        "error that has been learned away sends nothing back."
     )

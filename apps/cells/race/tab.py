@@ -48,7 +48,7 @@ def build(shell, settings):
         speed = gr.Radio(
             [("1", 1), ("10", 10), ("50", 50), ("200", 200)],
             value=50,
-            label="Training steps between two pictures",
+            label="Training steps between two updates",
             min_width=280,
         )
     with gr.Row(elem_classes="controls"):
@@ -63,7 +63,7 @@ def build(shell, settings):
         )
         with gr.Row(elem_classes="controls"):
             units = gr.Number(32, label="Units, 2 to 64", min_width=110)
-            batch = gr.Number(32, label="Sequences of a step, 1 to 128", min_width=170)
+            batch = gr.Number(32, label="Sequences per step, 1 to 128", min_width=170)
             seed = gr.Number(0, label="Seed", min_width=90)
         with gr.Row(elem_classes="controls"):
             rate = gr.Number(0.01, label="Learning rate, 0 to 1", min_width=140)
@@ -95,8 +95,8 @@ def build(shell, settings):
     shown = page.html(wide=True)
     page.html(
         f'<p class="small">A run pauses by itself after {SECONDS} seconds, or when every cell has '
-        "solved the task or diverged; “Go on” adds as much again. Two races run at a time on this "
-        "site; a third waits in a queue, and its place is shown. Closing the page stops the "
+        f"solved the task or diverged; “Go on” adds another {SECONDS}. Two races run at a time on "
+        "this site; a third waits in a queue, and its place is shown. Closing the page stops the "
         "race.</p>"
     )
     with gr.Accordion("The code that just ran", open=False):
@@ -173,7 +173,7 @@ def build(shell, settings):
 
 
 STOPPED = -1  # the turn of a race that has been given up
-_NONE = "There is no race yet: press Start."
+_NONE = "There is no race yet. Press Start."
 _STOPPED = "Stopped. “Start” begins a new race."
 
 
@@ -187,10 +187,10 @@ def _setting(task, length, cells, units, matched, batch, rate, clip, seed, speed
     """The knobs as a `Setting`, and the training steps of a picture."""
     cells = [cell for cell in CELLS if cell in (cells or ())]
     if not cells:
-        raise KnobError("No cell is chosen: tick at least one.")
+        raise KnobError("Choose at least one cell.")
     rate = number("The learning rate", rate, 0, 1)
     if rate == 0:
-        raise KnobError("With a learning rate of 0 nothing is learned: choose more.")
+        raise KnobError("With a learning rate of 0 nothing is learned. Choose a larger one.")
     setting = _races().Setting(
         one_of("The task", task, TASKS),
         whole("The length", length, SHORTEST, LONGEST),
@@ -214,7 +214,7 @@ def _run(race, speed):
         if race.over():
             said = "Over: every cell has solved the task or diverged."
         elif time.monotonic() - start > SECONDS:
-            said = f"Paused at step {race.done:,} after {SECONDS} seconds. “Go on” adds as much."
+            said = f"Paused at step {race.done:,} after {SECONDS} seconds. “Go on” adds as many."
         else:
             drawn = time.monotonic()
             race.advance(speed)

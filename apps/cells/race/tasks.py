@@ -182,7 +182,7 @@ TASKS = {
     "adding": Task(
         "Adding",
         "Random numbers pass by, two of them with a mark. After the last one: the sum of the two.",
-        "always answering 1, the mean",
+        "always answering the mean, which is 1,",
         2,
         1,
         adding,

@@ -70,7 +70,7 @@ def answer(race):
     said = "; ".join(f"{CELLS[runner.cell]} {_standing(runner, baseline)}" for runner in others)
     return page.answer(
         f"{first.solved:,}",
-        f"training steps took the {CELLS[first.cell]}",
+        f"training steps until the {CELLS[first.cell]} solved it",
         "",
         f"Step {race.done:,}. " + (f"The others: {said}." if said else "It runs alone."),
     )
@@ -101,8 +101,8 @@ def _losses(race):
     )
     caption = (
         f"The loss on {len(race.test[0])} sequences that no cell trains on. A cell that learned "
-        "only what needs no memory stays on the grey line; the fall below it is the moment at "
-        "which it finds the task out."
+        "only what needs no memory stays on the grey line; the fall below it is the moment "
+        "when it works the task out."
     )
     loss = "mean squared error" if race.task.outputs == 1 else "cross-entropy, nats"
     return logarithmic(lines, steps, "training steps", loss, caption, "race-loss", 280)
@@ -126,7 +126,7 @@ def _accuracies(race):
         readouts=_readouts(lines, steps, "step", plots.percent),
     )
     right = "A sum off by less than 0.1 counts as right. " if race.task.outputs == 1 else ""
-    caption = f"{right}Learning a memory is sudden: long nothing, then all of it."
+    caption = f"{right}Learning to remember is sudden: nothing for a long time, then all of it."
     return _savable(lines, steps, "step", chart, caption, "race-accuracy")
 
 
@@ -264,9 +264,9 @@ def _story(race, runner):
     reach = f"{power(share)} of its error reaches the first step"
     if runner.diverged is not None:
         return (
-            f"{name}: diverged at step {runner.diverged:,}. The loss became infinite or no number: "
-            "an exploding gradient, or steps too large, threw the weights away. It stands as it "
-            "was before that; a smaller learning rate or a tighter clip helps."
+            f"{name}: diverged at step {runner.diverged:,}. The loss became infinite or not a "
+            "number: an exploding gradient, or steps too large, threw the weights away. It stands "
+            "as it was before that; a smaller learning rate or a tighter clip helps."
         )
     if runner.solved is not None:
         return (

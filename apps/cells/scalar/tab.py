@@ -37,7 +37,7 @@ def build(shell, settings):
     page.section(
         "Two units and a squashing function",
         "The same loop with two numbers, h(t) = tanh(W h(t − 1)), and nothing coming in. Every "
-        "place of the plane is a start; its colour says where it ends. Those ends are all that "
+        "point of the plane is a start; its colour says where it ends. Those ends are all that "
         "the network can remember for ever.",
     )
     preset = page.tries([(name, key) for key, (name, _) in views.PRESETS.items()])

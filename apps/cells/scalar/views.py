@@ -72,14 +72,14 @@ def sine(response, period):
         caption = _blown(response)
     elif abs(response.growth) < 0.9995:
         caption = (
-            f"A wave of {period:g} steps comes in for good. The loop adds each wave to what is "
-            "left of those before, until as much is lost as comes in: an amplitude of "
+            f"A wave with a period of {period:g} steps keeps coming in. The loop adds each wave to "
+            "what is left of those before, until as much is lost as comes in: an amplitude of "
             f"{abs(response.w1 / turn):.2f}, which is |w₁ / (1 − w₁w₂ exp(−iω))|."
         )
     else:
         caption = (
-            f"A wave of {period:g} steps comes in for good. The loop loses nothing of it, so there "
-            "is no amplitude at which it settles."
+            f"A wave with a period of {period:g} steps keeps coming in. The loop loses nothing of "
+            "it, so there is no amplitude at which it settles."
         )
     return _response(response, "sine", caption)
 

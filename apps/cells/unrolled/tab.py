@@ -38,16 +38,16 @@ def build(shell, settings):
             min_width=220,
         )
         units = gr.Radio([2, 3, 4], value=2, label="Units", min_width=200)
-        seed = gr.Number(0, label="Seed of the weights", min_width=140)
+        seed = gr.Number(0, label="Seed", min_width=140)
     problem = page.html()
     figure = page.html(wide=True)
     with gr.Row(elem_classes="controls"):
         page.link_button(shell, text=text, cell=cell, units=units, seed=seed)
     page.html(
-        '<p class="small">The weights are random tenths of the given seed, so that every number '
+        '<p class="small">The weights are random tenths, drawn with the seed, so that every number '
         "can be checked by hand; an LSTM’s forget gate has 1 added to its bias. A word becomes two "
-        "numbers drawn from a generator seeded by its letters, the same at every visit: nobody "
-        "has trained them.</p>"
+        "numbers drawn from a generator seeded by its letters, the same at every visit: they are "
+        "not trained.</p>"
     )
     with gr.Accordion("The code that just ran", open=False):
         code = page.html()
@@ -118,8 +118,8 @@ def _api():
 
         Returns:
             steps (for each time step what each term of the equations came to), jacobians (of
-            the states by those before), gradients (of the sum of the last hidden state, by the
-            states after 0, 1, 2 … steps) and weights.
+            the states with respect to those before), gradients (of the sum of the last
+            hidden state, with respect to the states after 0, 1, 2 … steps) and weights.
         """
         with page.refusals(KnobError):
             result = _read(text, cell, units, seed)

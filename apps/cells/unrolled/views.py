@@ -348,9 +348,13 @@ def _backwards(result):
     state = "h" if result.cell is None else "(h, c)"
     blocks = [
         f"<div {_shown(turn, turn)}><h3>The gradient starts</h3><p>The loss is the sum of the last "
-        f"hidden state, L = {number(result.hidden[-1].sum())}. So its gradient by each unit of "
-        f"h<sub>{time}</sub> is 1"
-        + ("" if result.cell is None else f", by the memory c<sub>{time}</sub> itself 0")
+        f"hidden state, L = {number(result.hidden[-1].sum())}. So its gradient with respect to "
+        f"each unit of h<sub>{time}</sub> is 1"
+        + (
+            ""
+            if result.cell is None
+            else f", with respect to the memory c<sub>{time}</sub> itself 0"
+        )
         + ". From here it goes back, one box at a time.</p>"
         f'<div class="product"><span>{_vector(result.gradients[time])}</span></div></div>'
     ]

@@ -80,8 +80,8 @@ def test_a_phrase_stands_for_the_mean_of_its_words(predictor):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("man", "", "king"), "A second word is missing"),
-        (("man", "woman", None), "A third word is missing"),
+        (("man", "", "king"), "The second word is missing"),
+        (("man", "woman", None), "The third word is missing"),
         (("king", "king", "king"), "The three words are the same"),
         (("man", "woman", "kingg"), "“kingg” is not among the 11 words.*Nearest spellings: king"),
         (("man", "woman", "12 345"), "There is no word in “12 345”"),

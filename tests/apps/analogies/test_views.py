@@ -25,7 +25,7 @@ def test_the_answer_says_when_the_trick_is_needed():
     found = predictor.analogy("a", "b", "c")
     html = views.analogy(found, predictor.analogy("a", "b", "c", "3CosMul"), None)
     assert "the answer would be “c” itself" in html
-    assert "“d” comes at place 2" in html
+    assert "“d” is number 2" in html
     assert html.count('class="ranks"') == 3
     assert "The same by 3CosMul" in html
 
@@ -108,7 +108,7 @@ def test_the_made_up_text_is_enough_to_learn_from():
     text = prepare(made_up_text(400))
     assert views.watched(text, "", 4) == [word for word in text.words if len(word) > 4][:4]
     assert views.watched(text, "Dog, BAKER", 4) == ["dog", "baker"]
-    with pytest.raises(VectorsError, match="“dragon” does not stand in this text.*2 times"):
+    with pytest.raises(VectorsError, match="“dragon” does not occur in this text.*2 times"):
         views.watched(text, "dragon", 4)
 
 

@@ -82,7 +82,7 @@ def test_none_and_too_many_are_refused(tmp_path):
     file = io.BytesIO()
     zipfile.ZipFile(file, "w").close()
     (tmp_path / "empty.zip").write_bytes(file.getvalue())
-    with pytest.raises(files.FilesError, match="no photo in this"):
+    with pytest.raises(files.FilesError, match="no photos in this"):
         files.listed([tmp_path / "empty.zip"], 9)
     with pytest.raises(files.FilesError, match="3 photos; at most 2"):
         files.listed([tmp_path / f"{n}.jpg" for n in range(3)], 2)

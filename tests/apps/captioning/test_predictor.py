@@ -1,12 +1,10 @@
-from functools import partial
-
 import keras
 import numpy as np
 import pytest
 
 from apps.captioning.model import END, Captioner
-from apps.captioning.predictor import STEPS, InputError, Predictor
-from shared.compiled import Compiled
+from apps.captioning.predictor import ENCODER, FOLDER, STEPS, InputError, Predictor
+from shared import bundle
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
@@ -32,15 +30,37 @@ def predictor():
     encoder = ImageEncoder(**TINY, features=12)
     encoder.build()
     encoder.set_weights([w if w.ndim == 1 else larger(w) for w in encoder.get_weights()])
-    with pytest.MonkeyPatch.context() as patch:  # compiling takes longer than all else here
-        patch.setattr("apps.captioning.predictor.Compiled", partial(Compiled, xla=False))
-        yield Predictor(network, tokenizer, encoder, {})
+    return Predictor(network, tokenizer, encoder, {})
 
 
 def photo(seed=0, size=(64, 96)):
     """Blocks of random colours."""
     blocks = np.random.default_rng(seed).integers(0, 256, (size[0] // 32, size[1] // 32, 3))
     return blocks.repeat(32, axis=0).repeat(32, axis=1).astype("uint8")
+
+
+def drawing():
+    """A disc, stripes and all shades between, drawn by hand."""
+    down, across = np.mgrid[:224, :224]
+    image = np.stack([across, down, 223 - across], axis=-1)
+    image[(down - 90) ** 2 + (across - 130) ** 2 < 50**2] = (250, 210, 40)
+    image[150:200, 20:200:2] = 0
+    return image.astype("uint8")
+
+
+def test_the_shipped_encoder_gives_the_features_that_were_recorded():
+    card = bundle.read_card(FOLDER)
+    encoder = ImageEncoder.load(FOLDER / ENCODER, **card["encoder"]["network"])
+    found = np.asarray(encoder(drawing()[None]))[0]
+    assert found.shape == (7, 7, 1280)
+    # Recorded once; TensorFlow's and JAX's convolutions agree on them to six digits.
+    assert (found.mean(), found.std()) == pytest.approx((0.29401, 1.01218), rel=1e-3)
+    rows = [0.0448, 0.1967, 0.5104, 0.5701, 0.4471, 0.2296, 0.0593]
+    np.testing.assert_allclose(found.mean(axis=(1, 2)), rows, atol=1e-3)
+    assert found[4, 5, 515] == pytest.approx(4.2289, abs=0.01)
+    assert found[4, 1, 36] == pytest.approx(1.8079, abs=0.01)
+    strongest = np.argsort(found.mean(axis=(0, 1)))[:-6:-1]
+    assert strongest.tolist() == [336, 973, 15, 1254, 562]
 
 
 def test_captions_are_distinct_ordered_and_whole(predictor):
@@ -146,8 +166,8 @@ def test_drawing_repeats_with_its_seed_and_heat_makes_it_wilder(predictor):
         ({"prefix": ["a", "xylophone"]}, "never written “xylophone”"),
         ({"prefix": ["[END]"]}, "never written"),
         ({"prefix": ["a"] * STEPS}, "at most 19 words"),
-        ({"hidden": [49]}, "no cell 49"),
-        ({"hidden": ["1"]}, "no cell 1"),
+        ({"hidden": [49]}, "no square 49"),
+        ({"hidden": ["1"]}, "no square 1"),
     ],
 )
 def test_what_cannot_be_asked_gets_a_sentence(predictor, options, sentence):

@@ -1,10 +1,13 @@
 import io
 
+import gradio as gr
 import numpy as np
+import pytest
 from PIL import Image
 
 from apps.captioning import tab
 from apps.captioning.predictor import Caption, Description
+from shared import bundle, settings
 
 
 class Predictor:
@@ -39,3 +42,26 @@ def test_rows_keep_their_order_and_say_what_could_not_be_read():
     assert b[:3] == ["b", "", ""] and "not a photo" in b[3]
     assert c == ["c", "", "", "It is locked."]
     assert tab._rows(Predictor(), items[1:3], 3, 1.0) == [b, c]
+
+
+@pytest.mark.parametrize("variants", [("lstm",), ("lstm", "rnn")])
+def test_the_page_offers_the_cells_that_are_there(monkeypatch, tmp_path, variants):
+    scores = {"bleu1": 60.0, "bleu2": 40.0, "bleu3": 30.0, "bleu4": 20.0, "cider": 0.5}
+    card = {
+        "test_set": "photos",
+        "examples": 9,
+        "baselines": {},
+        "encoder": {"parameters": 1},
+        "variants": {name: {**scores, "rouge_l": 0.4} for name in variants},
+    }
+    monkeypatch.setattr(bundle, "read_card", lambda folder: card)
+    with gr.Blocks() as site, gr.Tabs(), gr.Tab("Captions", id="captioning") as opened:
+        tab.build(opened, settings.read())
+    shown = {each.label: each for each in site.blocks.values() if isinstance(each, gr.Radio)}
+    assert shown["Cell"].visible == (len(variants) > 1)
+    assert [key for _, key in shown["Cell"].choices] == list(variants)
+    text = " ".join(str(each.value) for each in site.blocks.values() if isinstance(each, gr.HTML))
+    assert ("Cell by cell" in text) == (len(variants) > 1)
+    (event,) = [each.fn for each in site.fns.values() if each.api_name == "caption"]
+    with pytest.raises(gr.Error, match=f"cell must be {' or '.join(variants)}"):
+        event({"path": "x"}, 3, 1.0, "gru")

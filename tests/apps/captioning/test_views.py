@@ -49,12 +49,13 @@ def test_the_caption_comes_with_its_probability_and_the_networks_scores():
     assert '<p class="said">A dog runs.</p>' in html
     # 0.5 × 0.4 × 0.8 × 0.9 = 0.144, whose fourth root is 0.616
     assert "62\u202f% sure of each word" in html
-    assert "probability of 14\u202f%: the best that a beam of 3 found" in html
+    assert "probability of 14\u202f%: the best that a beam of width 3 found" in html
     assert "RNN 19.5" in html and "nearest training photo 9.0" in html
+    assert "5.2 million parameters" in html  # the encoder's too
     assert "People score 30.0. It counts &lt;badly&gt;." in html
-    assert "kept nowhere" not in html and "cut off" not in html
+    assert "does not hold your photo" not in html and "cut off" not in html
     own = views.answer(seen(caption(ended=False), example=""), CARD, "lstm", 3)
-    assert "kept nowhere" in own and "cut off" in own
+    assert "does not hold your photo" in own and "cut off" in own
     alone = {**CARD, "baselines": {**CARD["baselines"], "human": None}}
     assert "People" not in views.answer(seen(), alone, "lstm", 3) + views.table(alone)
 
@@ -79,7 +80,7 @@ def test_each_word_has_a_veil_a_gate_and_a_sentence():
     assert html.count('<img data-show="') == html.count('<p data-show="') == 4
     assert re.findall(r"<b>(\w+)</b>", html) == ["a", "dog", "runs", "end"]
     assert re.findall(r"width:(\d+)%", html) == ["20", "40", "60", "80"]
-    assert "“dog”: half of the look went to one of 49 cells, most to the bottom left" in html
+    assert "“dog”: half of the attention went to one of 49 squares" in html
     assert 'data-count="4" data-n="3"' in html  # where the gate is widest
     assert 'data-n="1"' in views.sight(seen(), 1)
     assert 'data-n="3"' in views.sight(seen(), 99)
@@ -100,10 +101,10 @@ def test_what_differs_is_marked():
     assert "a <u>black</u> <ins>cat</ins> runs <ins>fast</ins>" in html
     assert "3 of 5 words are new" in html
     html = views.hidden(seen(), Description((caption("a cat runs"),), None), [3])
-    assert "a <ins>cat</ins> runs" in html and "Without one cell" in html
+    assert "a <ins>cat</ins> runs" in html and "Without one square" in html
     assert "1 of 3 words is new" in html
     same = views.hidden(seen(), Description((caption(),), None), [3, 4])
-    assert "The same words" in same and "Without 2 cells" in same and "<ins>" not in same
+    assert "The same words" in same and "Without 2 squares" in same and "<ins>" not in same
 
 
 def test_what_a_network_writes_is_escaped():
@@ -127,7 +128,7 @@ def test_references_are_shown_for_examples_only():
     html = views.judged(seen(), SCORES, {**SCORES, "cider": 1.25})
     assert "<li>A cheetah is running across dry ground.</li>" in html
     assert "<td class=number>0.50</td>" in html and "<td class=number>1.25</td>" in html
-    assert "Choose one" in views.judged(seen(example=""), None, None)
+    assert "Choose an example" in views.judged(seen(example=""), None, None)
 
 
 def test_many_photos_are_summed_up():

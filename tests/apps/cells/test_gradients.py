@@ -172,7 +172,7 @@ def test_a_state_that_overflows_is_caught_and_explained():
     said = views.story([found], None, 0)
     assert f"at step {found.broken}" in said
     assert "NaN" in said
-    assert "no number" in views.answer([found])
+    assert "not a number" in views.answer([found])
     views.curves([found], None)
     views.products([found], None)
 
@@ -186,7 +186,7 @@ def test_the_code_runs_as_shown_and_finds_the_same():
 
 @pytest.mark.parametrize(
     ("number", "written"),
-    [(0, "0"), (0.19, "0.19"), (2.36e-5, "2.4 × 10⁻⁵"), (5480, "5,480"), (np.inf, "no number")],
+    [(0, "0"), (0.19, "0.19"), (2.36e-5, "2.4 × 10⁻⁵"), (5480, "5,480"), (np.inf, "not a number")],
 )
 def test_numbers_are_written_to_be_read(number, written):
     assert views.power(number) == written

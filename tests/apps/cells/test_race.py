@@ -208,7 +208,7 @@ def test_a_diverged_cell_is_caught_and_explained():
         ("units", 2.5, "must be a whole number"),
         ("rate", 0, "With a learning rate of 0"),
         ("clip", None, "needs a number"),
-        ("cells", [], "No cell is chosen"),
+        ("cells", [], "Choose at least one cell"),
         ("task", "chess", "must be one of"),
     ],
 )

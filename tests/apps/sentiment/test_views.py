@@ -45,8 +45,8 @@ def test_a_negative_answer_gives_the_share_of_negative():
 
 
 def test_the_page_says_when_the_baseline_is_better_and_only_then():
-    assert "baseline is the more accurate" in views.answer(reading(), CARD)
-    assert "baseline is the more accurate" not in views.answer(reading(cell="gru"), CARD)
+    assert "baseline is the better of the two" in views.answer(reading(), CARD)
+    assert "baseline is the better of the two" not in views.answer(reading(cell="gru"), CARD)
 
 
 @pytest.mark.parametrize(("baseline", "disagree"), [(0.1, True), (0.9, False)])

@@ -176,15 +176,15 @@ def test_the_networks_stand_side_by_side():
     html = views.comparison({"attention": sentence(), "plain": sentence()}, "Le noir <chien", CARD)
     assert "LSTM with attention" in html and "LSTM, no attention" in html
     assert "Le noir &lt;chien" in html
-    assert "BLEU 50.5 · 5.2 million numbers" in html
+    assert "BLEU 50.5 · 5.2 million parameters" in html
 
 
 @pytest.mark.parametrize(
     ("recall", "said"),
     [
         (Recall(((0, 3), (4, 9), (10, 13)), (True,) * 3, True, None, None), "This very sentence"),
-        (Recall(((0, 3), (4, 9), (10, 13)), (True,) * 3, False, None, None), "as a whole did not"),
-        (Recall(((0, 3), (4, 9), (10, 13)), (True,) * 3, False, 0.0, None), "No four words in"),
+        (Recall(((0, 3), (4, 9), (10, 13)), (True,) * 3, False, None, None), "as a whole was not"),
+        (Recall(((0, 3), (4, 9), (10, 13)), (True,) * 3, False, 0.0, None), "No run of four words"),
         (Recall(((0, 3), (4, 9), (10, 13)), (True,) * 3, False, 0.5, (0, 2)), "has 2 of its 3"),
     ],
 )

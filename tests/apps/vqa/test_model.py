@@ -24,6 +24,11 @@ def built(seed=1, **options):
     return network
 
 
+def softmax(logits):
+    chances = np.exp(logits)
+    return chances / chances.sum(axis=-1, keepdims=True)
+
+
 def test_the_answer_by_numpy():
     network = built(reader="rnn")
     w = {path.removeprefix("answerer/"): a for path, a in weights_of(network).items()}
@@ -39,10 +44,24 @@ def test_the_answer_by_numpy():
         looked = np.exp(scores) / np.exp(scores).sum()
         seen = np.concatenate([looked @ grid[row], grid[row].mean(axis=0)])
         asked = np.maximum(q @ w["ask/kernel"] + w["ask/bias"], 0)
-        hidden = asked * np.maximum(seen @ w["look/kernel"] + w["look/bias"], 0)
+        both = asked * np.maximum(seen @ w["look/kernel"] + w["look/bias"], 0)
         np.testing.assert_allclose(weights[row], looked, atol=1e-5)
-        expected = hidden @ w["answer/kernel"] + w["answer/bias"]
-        np.testing.assert_allclose(logits[row], expected, atol=1e-5)
+        first = np.concatenate([asked, both]) @ w["answer/kernel"] + w["answer/bias"]
+        words = np.tanh(vectors[row][mask[row]] @ w["narrow/kernel"] + w["narrow/bias"])
+        bag = np.concatenate([words.sum(axis=0), grid[row].mean(axis=0)])
+        second = bag @ w["bag/kernel"] + w["bag/bias"]
+        chances = np.sqrt(softmax(first) * softmax(second))
+        np.testing.assert_allclose(softmax(logits[row]), chances / chances.sum(), atol=1e-5)
+
+
+def test_in_training_each_way_to_an_answer_stands_by_itself():
+    read = inputs()
+    network = built(word_dropout=0.0, dropout=0.0)
+    ways = np.asarray(network(read, training=True))
+    assert ways.shape == (3, network.ways, ANSWERS) == (3, 2, ANSWERS)
+    means = np.mean([np.log(softmax(ways[:, n])) for n in range(2)], axis=0)
+    np.testing.assert_allclose(network(read), means, atol=1e-5)
+    assert built(reader="bow").ways == 1
 
 
 def test_the_bag_of_words_by_numpy():
@@ -51,9 +70,9 @@ def test_the_bag_of_words_by_numpy():
     grid, vectors, mask = inputs()
     words = np.tanh(vectors @ w["narrow/kernel"] + w["narrow/bias"]) * mask[..., None]
     seen = np.concatenate([words.sum(axis=1), grid.mean(axis=1)], axis=-1)
-    expected = seen @ w["answer/kernel"] + w["answer/bias"]
+    expected = softmax(seen @ w["bag/kernel"] + w["bag/bias"])
     logits, weights = network.looking((grid, vectors, mask))
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    np.testing.assert_allclose(softmax(np.asarray(logits)), expected, atol=1e-5)
     np.testing.assert_allclose(weights, 1 / 6, atol=1e-6)
 
 
@@ -107,7 +126,8 @@ def test_what_depends_on_the_photograph_is_learned_by_those_who_see(image, least
         keras.optimizers.Adam(2e-2), keras.losses.CategoricalCrossentropy(from_logits=True)
     )
     read, answers = toy()
-    losses = [float(network.train_on_batch(read, answers)) for _ in range(80)]
+    targets = np.repeat(answers[:, None], network.ways, axis=1)
+    losses = [float(network.train_on_batch(read, targets)) for _ in range(80)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
     right = np.asarray(network(read)).argmax(axis=1) == answers.argmax(axis=1)
@@ -116,9 +136,9 @@ def test_what_depends_on_the_photograph_is_learned_by_those_who_see(image, least
 
 def test_dropout_acts_in_training_only():
     network = built(dropout=0.5)
-    still = np.asarray(network(inputs()))
-    np.testing.assert_array_equal(network(inputs()), still)
-    assert np.abs(np.asarray(network(inputs(), training=True)) - still).max() > 1e-3
+    np.testing.assert_array_equal(network(inputs()), network(inputs()))
+    one, other = (np.asarray(network(inputs(), training=True)) for _ in range(2))
+    assert np.abs(one - other).max() > 1e-3
 
 
 def test_a_network_survives_its_configuration():

@@ -1,12 +1,9 @@
-from functools import partial
-
 import numpy as np
 import pytest
 
 from apps.vqa.model import Answerer
 from apps.vqa.predictor import InputError, Predictor, check_question, read_words
 from apps.vqa.senses import Senses
-from shared.compiled import Compiled
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
@@ -39,9 +36,7 @@ def make():
         card = {"question_words": 2 + len(WORDS)}
         return Predictor(network, senses, tokenizer, ANSWERS, encoder, card)
 
-    with pytest.MonkeyPatch.context() as patch:  # compiling takes longer than all else here
-        patch.setattr("apps.vqa.predictor.Compiled", partial(Compiled, xla=False))
-        yield build
+    return build
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +149,7 @@ def test_a_batch_answers_as_one_question_alone_does(make):
         assert (answer.text, note) == (alone.text, "")
         np.testing.assert_allclose(answer.probability, alone.probability, rtol=1e-3)
     assert found[1][0] is None and "no question" in found[1][1]
-    assert found[3][0] is None and "English only" in found[3][1]
+    assert found[3][0] is None and "only learned English" in found[3][1]
     assert predictor.answer_each(grid, ["?"])[0][0] is None
     predictor.threshold = 1.0
     answer, note = predictor.answer_each(grid, [QUESTION])[0]
@@ -209,11 +204,11 @@ def test_a_statement_gets_a_hint(predictor):
         (None, "no question yet"),
         ("?!", "no words"),
         ("12 + 3", "no words"),
-        ("Что это такое?", "English only, and these are other letters"),
-        ("这是什么?", "other letters"),
-        ("Quelle est la couleur du bus ?", "1 stood in the questions"),
+        ("Что это такое?", "another alphabet. The network has only learned English"),
+        ("这是什么?", "another alphabet"),
+        ("Quelle est la couleur du bus ?", "1 occurred in the questions"),
         ("is " * 61, "has 61 words; at most 60"),
-        ("is this a bus " * 40, "559 characters long; a question may have at most 500"),
+        ("is this a bus " * 40, "559 characters; at most 500"),
     ],
 )
 def test_what_cannot_be_asked_gets_a_sentence(predictor, question, sentence):

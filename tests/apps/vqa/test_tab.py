@@ -81,7 +81,7 @@ def test_a_long_file_reports_its_progress(predictor, tmp_path, monkeypatch):
         ("", SEEN, "file is empty"),
         ("question\n", SEEN, "no rows"),
         ("question\n" + "a b\n" * 5, SEEN, "more than 4 rows"),
-        ("one,two\na question,a remark\n", SEEN, "Name the one to read “question”"),
+        ("one,two\na question,a remark\n", SEEN, "Rename the one to be read to “question”"),
         ("question\nWhat is it?\n", None, "no photo yet"),
     ],
 )

@@ -88,8 +88,8 @@ def test_the_answer_comes_with_five_probabilities_and_the_networks_scores():
     assert re.findall(r"width:([\d.]+)%", html) == ["50.0", "20.0", "10.0", "5.0", "4.0"]
     assert "RNN + photo 43.0\u202f%" in html and "blind LSTM 38.0\u202f%" in html
     assert "It counts &lt;badly&gt;." in html and "It is &lt;odd&gt;." in html
-    assert "kept nowhere" not in html and "before:" not in html
-    assert "kept nowhere" in views.answer(seen(""), asked(), CARD)
+    assert "does not hold your photo" not in html and "before:" not in html
+    assert "does not hold your photo" in views.answer(seen(""), asked(), CARD)
 
 
 def test_words_are_shaded_by_how_much_they_mattered():
@@ -116,14 +116,14 @@ def test_earlier_questions_about_the_photo_are_told():
 
 def test_the_photo_is_veiled_where_nothing_was_looked_at():
     html = views.sight(seen(), asked())
-    assert "most to the top right" in html and "“what colour &lt;zork&gt;”" in html
+    assert "most of it to the top right" in html and "“what colour &lt;zork&gt;”" in html
     assert html.count("<img") == 2
 
 
 def test_the_meter_tells_the_photo_from_the_habit():
     html = views.habit(seen(), seen("lion"), asked(), reply(looked=0.75))
     assert re.findall(r"width:([\d.]+)%", html) == ["30.0", "75.0"]
-    assert "photo greyed out 30\u202f% of the probability moves" in html
+    assert "photo greyed out, 30\u202f% of the probability moves" in html
     assert "The other 70\u202f% is the habit" in html
     assert "is then another; “&lt;red&gt;” goes from 50\u202f% to 12\u202f%" in html
     assert html.count('class="shot') == 3
@@ -177,7 +177,7 @@ def test_the_scores_say_where_the_photo_does_not_help():
     [
         ("blind", 0.46, "In all the photo does not help"),
         ("bow", 0.47, "2.0 points ahead"),
-        ("bow", 0.45, "is right as often"),
+        ("bow", 0.45, "is right just as often"),
     ],
 )
 def test_a_baseline_that_wins_is_named(network, accuracy, sentence):
