@@ -1,6 +1,21 @@
 // The address bar follows the tabs, links restore a page's state, figures are stepped through and
-// saved; nothing else.
+// saved, no question is lost on a slow line; nothing else.
 (() => {
+  // Gradio's server ends the stream of answers when none is due. A question asked while that news
+  // is on its way would wait for ever on the stream that has ended, so its receipt waits for the news.
+  const LATE = 500; // ms
+  const send = window.fetch;
+  let ended = Promise.resolve();
+  window.fetch = async (request, options) => {
+    const url = String(request.url ?? request);
+    const reply = await send(request, options);
+    if (url.includes("/queue/data?"))
+      ended = new Promise((done) => request.signal.addEventListener("abort", done));
+    else if (url.includes("/queue/join"))
+      await Promise.race([ended, new Promise((done) => setTimeout(done, LATE))]);
+    return reply;
+  };
+
   const PAGES = "#pages [role=tab]";
 
   function address(state) {

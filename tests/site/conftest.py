@@ -132,11 +132,12 @@ def _watched(context, site):
         if not request.url.startswith((site, "data:", "blob:")):
             complain(f"asked {request.url}")
 
-    def open_page(query="", wait_for=".answer .number", **options):
+    def open_page(query="", wait_for=".answer .number", script="", **options):
         page = context(**options).new_page()
         page.set_viewport_size({"width": 1280, "height": 900})
         pages.append(page)
         page.add_init_script(f"addEventListener('beforeunload', () => console.log('{LEAVING}'))")
+        page.add_init_script(script)
         page.on("console", watch_console)
         page.on("pageerror", complain)
         page.on("request", watch_requests)

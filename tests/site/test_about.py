@@ -5,6 +5,20 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 MODELS = Path(__file__).parent.parent.parent / "models"
+SLOW_LINE = """
+const send = window.fetch;
+window.fetch = async (request, options) => {
+  const reply = await send(request, options);
+  if (!String(request.url ?? request).includes("/queue/data?")) return reply;
+  const late = new TransformStream({
+    async transform(chunk, stream) {
+      await new Promise((done) => setTimeout(done, 100));
+      stream.enqueue(chunk);
+    },
+  });
+  return new Response(reply.body.pipeThrough(late), reply);
+};
+"""
 
 
 def test_every_bundle_stands_beside_its_baseline(open_page):
@@ -30,3 +44,11 @@ def test_a_tab_has_its_address_and_its_title(open_page):
     expect(page).to_have_title("About · Unrolled")
     page.locator("#tab-sentiment-button").click()
     expect(page.locator(".answer .number")).to_be_visible()
+
+
+def test_answers_whose_stream_is_late_are_not_lost(open_page):
+    page = open_page("?tab=translation", wait_for=".aligned", script=SLOW_LINE)
+    for dog in ("The dog is sleeping.", "The dog is black.", "A dog is running."):
+        page.get_by_label("English, up to 5,000 characters").fill(dog)
+        page.get_by_role("button", name="Translate", exact=True).click()
+        expect(page.locator(".aligned .english")).to_have_text(dog)
