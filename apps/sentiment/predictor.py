@@ -41,7 +41,7 @@ class Reading:
     Attributes:
         text: The cleaned text that was read, and that the words' places refer to.
         words: The words read.
-        cell: Which network answered.
+        network: Which of the bundle's networks answered.
         probability: That the review is positive, calibrated.
         running: The same after each word, `(words,)`.
         effects: Each word's share of the log-odds, `(words,)`: integrated gradients
@@ -53,7 +53,7 @@ class Reading:
 
     text: str
     words: tuple[Word, ...]
-    cell: str
+    network: str
     probability: float
     running: np.ndarray
     effects: np.ndarray
@@ -114,12 +114,13 @@ class Predictor:
 
     _lock = threading.Lock()
 
-    def __init__(self, network, tokenizer, temperature, card):
+    def __init__(self, network, tokenizer, temperature, card, variant=None):
         self.network = network
         self.tokenizer = tokenizer
         self.temperature = temperature
         self.card = card
         self.cell = network.options["cell"]
+        self.variant = variant or self.cell
         self._running = Compiled(network.running)
         self._attributed = Compiled(self._attribute)
         self._traced = Compiled(self._trace)
@@ -129,7 +130,7 @@ class Predictor:
         """A network of a bundle, read once per process.
 
         Args:
-            variant: One of the card's variants, such as `"lstm"`, `"gru"` or `"rnn"`.
+            variant: One of the card's variants, such as `"pretrained"` or `"gru"`.
             folder: Path of a bundle; the shipped one if None.
 
         Raises:
@@ -186,7 +187,7 @@ class Predictor:
         return Reading(
             text=text,
             words=words,
-            cell=self.cell,
+            network=self.variant,
             probability=float(self._probability(running[-1])),
             running=self._probability(running),
             effects=effects,
@@ -320,7 +321,7 @@ def _load(variant, folder):
     # A network that started from a language model has that one's words.
     own = folder / f"{variant}.tokenizer.json"
     words = _tokenizer(own if own.exists() else folder / "tokenizer.json")
-    return Predictor(network, words, details["temperature"], card)
+    return Predictor(network, words, details["temperature"], card, variant)
 
 
 @cache

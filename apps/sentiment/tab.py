@@ -6,7 +6,6 @@ import gradio as gr
 
 from apps.sentiment import suite, views
 from apps.sentiment.examples import EXAMPLES
-from apps.sentiment.views import CELLS
 from shared import bundle, page, tables
 
 TITLE = "Sentiment"
@@ -23,6 +22,8 @@ def _models():
 def build(tab, settings):
     """The page inside its `gr.Tab`."""
     card = bundle.read_card(bundle.MODELS / "sentiment")
+    networks = views.networks(card)
+    first = next(iter(networks))
     page.opening(
         "How a network reads a review",
         "Type a film review in English. A recurrent network reads it word by word and says "
@@ -30,7 +31,7 @@ def build(tab, settings):
     )
     text = gr.Textbox(EXAMPLES[0][1], label="Your review", lines=4, max_lines=12)
     with gr.Row(elem_classes="controls"):
-        cell = page.choice([(name, value) for value, name in CELLS.items()], "lstm", "Cell")
+        cell = page.choice([(title, name) for name, title in networks.items()], first, "Network")
         read_button = gr.Button("Read", variant="primary", min_width=120)
         page.link_button(tab, text=text, cell=cell)
     problem = page.html()
@@ -43,11 +44,14 @@ def build(tab, settings):
     answer = page.html(
         page.note("The network is being loaded. The first answer takes a few seconds.")
     )
-    asked = gr.State()  # the text and the cell of the answer above
+    asked = gr.State()  # the text and the network of the answer above
+    learned = "The first has learned the language from reviews without labels; the others " * (
+        "pretrained" in networks
+    )
     page.section(
-        "Three cells and a baseline",
-        "The same text, read by the same network with each of the three cells, and by a baseline "
-        "that only adds up the weights of words and word pairs, in no order.",
+        "All networks and a baseline",
+        f"The same text, read by every network. {learned or 'They '}are one recipe with three "
+        "cells. The baseline only adds up the weights of words and word pairs, in no order.",
     )
     comparison = page.html(page.note("This appears after the first answer."))
     page.section(
@@ -103,7 +107,7 @@ def build(tab, settings):
 
     def restore(link):
         review, variant = link.get("text", EXAMPLES[0][1]), link.get("cell")
-        variant = variant if variant in CELLS else "lstm"
+        variant = variant if variant in networks else first
         return review, variant, *read(review, variant)
 
     seen = {**page.COMPUTE, "show_progress": "minimal"}
@@ -128,7 +132,7 @@ def build(tab, settings):
     gr.on([kind.input, cell.input], _cases, [kind, cell], cases, show_progress_on=cases, **seen)
     batch = {**page.BATCH, "show_progress": "hidden"}
     upload.upload(_scoring(settings), [upload, cell], [scores, download], **batch)
-    _api(settings)
+    _api(settings, tuple(networks))
 
 
 def scores():
@@ -140,7 +144,8 @@ def warm_up():
     """Load the networks and compile the first one's graphs, the likeliest lengths first."""
     models = _models()
     models.Baseline.load()
-    first, *_ = (models.Predictor.load(cell) for cell in CELLS)
+    networks = views.networks(bundle.read_card(models.FOLDER))
+    first, *_ = (models.Predictor.load(name) for name in networks)
     long = EXAMPLES[-1][1].split()
     for words in (200, 75):
         review = " ".join(long[:words])
@@ -174,14 +179,15 @@ def _guarded(show):
 def _compare(text, cell):
     models = _models()
     baseline = models.Baseline.load()
-    runs = {variant: models.Predictor.load(variant).running(text) for variant in CELLS}
+    card = models.Predictor.load(cell).card
+    runs = {name: models.Predictor.load(name).running(text) for name in views.networks(card)}
     return views.comparison(
         cell,
         runs[cell][0],
-        {variant: running for variant, (_, running) in runs.items()},
+        {name: running for name, (_, running) in runs.items()},
         baseline.predict(text),
         baseline.ngrams(text),
-        models.Predictor.load(cell).card,
+        card,
     )
 
 
@@ -207,9 +213,11 @@ def _look_inside(asked, shown):
     text, cell = asked
     predictor = _models().Predictor.load(cell)
     words, traced = predictor.trace(text)
-    shown = shown if shown in traced else views.TRACES_OF[cell][0]
+    shown = shown if shown in traced else views.TRACES_OF[predictor.cell][0]
     _, running = predictor.running(text)
-    return gr.Radio(_traces(cell), value=shown), views.inside(words, traced, running, shown)
+    return gr.Radio(_traces(predictor.cell), value=shown), views.inside(
+        words, traced, running, shown
+    )
 
 
 def _change(text, cell):
@@ -221,8 +229,8 @@ def _change(text, cell):
 
 def _show_layer(text, cell):
     del text
-    network = _models().Predictor.load(cell).network
-    return views.layer(cell, type(network.recurrent.cell).step)
+    predictor = _models().Predictor.load(cell)
+    return views.layer(predictor.cell, type(predictor.network.recurrent.cell).step)
 
 
 def _scoring(settings):
@@ -264,15 +272,15 @@ def _score(predictor, texts):
     ]
 
 
-def _api(settings):
-    cells = Literal["lstm", "gru", "rnn"]
+def _api(settings, networks):
+    names, first = Literal[networks], networks[0]
 
-    def sentiment(text: str, cell: cells = "lstm") -> dict:
+    def sentiment(text: str, cell: names = first) -> dict:
         """Whether a film review is positive, and how the network read it.
 
         Args:
             text: The review, in English.
-            cell: The network that reads it: lstm, gru or rnn.
+            cell: The network that reads it: pretrained (an LSTM), lstm, gru or rnn.
 
         Returns:
             probability that it is positive, label, cell, words, effects (each word's share of
@@ -290,12 +298,12 @@ def _api(settings):
             "notes": list(reading.notes),
         }
 
-    def sentiment_batch(texts: list[str], cell: cells = "lstm") -> list[dict]:
+    def sentiment_batch(texts: list[str], cell: names = first) -> list[dict]:
         """Whether each of many film reviews is positive.
 
         Args:
             texts: The reviews, in English.
-            cell: The network that reads them: lstm, gru or rnn.
+            cell: The network that reads them: pretrained (an LSTM), lstm, gru or rnn.
 
         Returns:
             For each review probability and label, or a note that says why it was not read.

@@ -5,7 +5,8 @@ from html import escape
 from shared import page, plots
 from shared.plots import chance, percent, signed
 
-CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+# The best first: the page opens with it.
+NETWORKS = {"pretrained": "Pre-trained LSTM", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 
 # What a gate or state is, and what to see in its picture.
 TRACES = {
@@ -25,6 +26,11 @@ TRACES_OF = {
 }
 
 
+def networks(card):
+    """The titles of the networks that a bundle has, by their names, the best first."""
+    return {name: title for name, title in NETWORKS.items() if name in card["variants"]}
+
+
 def label(probability):
     return "positive" if probability >= 0.5 else "negative"
 
@@ -39,7 +45,7 @@ def confidence(share):
 
 def answer(reading, card):
     """The answer, the words that led to it and the model card line."""
-    name, said = CELLS[reading.cell], label(reading.probability)
+    name, said = NETWORKS[reading.network], label(reading.probability)
     share = max(reading.probability, 1 - reading.probability)
     many = f"about {100 * share:.0f}" if share < 0.995 else "more than 99"
     words = plots.coloured_words(
@@ -61,7 +67,7 @@ def answer(reading, card):
         "words: how positive the text was up to there; blue above the 50 % line, orange below it. "
         "Point at a word for its numbers."
     )
-    details = card["variants"][reading.cell]
+    details = card["variants"][reading.network]
     beaten = card["baseline"]["accuracy"] > details["accuracy"]
     return "".join(
         [
@@ -86,19 +92,19 @@ def answer(reading, card):
     )
 
 
-def comparison(cell, words, curves, baseline, ngrams, card):
-    """Three cells and the baseline on one text.
+def comparison(network, words, curves, baseline, ngrams, card):
+    """All networks and the baseline on one text.
 
     Args:
-        cell: The one that gave the answer above.
+        network: The one that gave the answer above.
         words: The words read.
-        curves: Dict from cell to its running probability `(words,)`.
+        curves: Dict from network to its running probability `(words,)`.
         baseline: The baseline's probability.
         ngrams: Its n-grams in the text, the strongest first.
         card: The bundle's card.
     """
-    answers = {CELLS[name]: float(curve[-1]) for name, curve in curves.items()}
-    scores = {CELLS[name]: card["variants"][name]["accuracy"] for name in curves}
+    answers = {NETWORKS[name]: float(curve[-1]) for name, curve in curves.items()}
+    scores = {NETWORKS[name]: card["variants"][name]["accuracy"] for name in curves}
     answers[card["baseline"]["name"]] = baseline
     scores[card["baseline"]["name"]] = card["baseline"]["accuracy"]
     rows = [
@@ -112,10 +118,10 @@ def comparison(cell, words, curves, baseline, ngrams, card):
         for name, value in answers.items()
     ]
     parts = []
-    mine, theirs = label(answers[CELLS[cell]]), label(baseline)
+    mine, theirs = label(answers[NETWORKS[network]]), label(baseline)
     if mine != theirs:
         parts.append(
-            page.note(f"They disagree: the {CELLS[cell]} says {mine}, the baseline {theirs}.")
+            page.note(f"They disagree: the {NETWORKS[network]} says {mine}, the baseline {theirs}.")
         )
     columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
     best = list(scores).index(max(scores, key=scores.get))
@@ -136,11 +142,15 @@ def comparison(cell, words, curves, baseline, ngrams, card):
 
 
 def _running(words, curves):
+    # The colour is the cell's; dashed is the LSTM from scratch beside the one that is not.
+    looks = {name: (name, False) for name in curves}
+    if "pretrained" in curves:
+        looks |= {"pretrained": ("lstm", False), "lstm": ("lstm", True)}
     chart = plots.line_chart(
-        [plots.Line(CELLS[name], curve, name) for name, curve in curves.items()],
+        [plots.Line(NETWORKS[name], curve, *looks[name]) for name, curve in curves.items()],
         "words read",
         "probability that the review is positive",
-        "Line chart of the running sentiment of the three cells.",
+        "Line chart of the running sentiment of the networks.",
         low=0,
         high=1,
         reference=0.5,
@@ -148,16 +158,17 @@ def _running(words, curves):
         readouts=[
             " · ".join(
                 [f"“{word.text}”"]
-                + [f"{CELLS[name]} {chance(curve[n])}" for name, curve in curves.items()]
+                + [f"{NETWORKS[name]} {chance(curve[n])}" for name, curve in curves.items()]
             )
             for n, word in enumerate(words)
         ],
     )
     caption = (
-        "Where the lines jump, a cell changed its mind; where they part, the cells read the same "
-        "words differently."
+        "Where the lines jump, a network changed its mind; where they part, the networks read the "
+        "same words differently."
     )
-    return plots.figure(chart, caption, plots.legend([(CELLS[name], name) for name in curves]))
+    key = plots.legend([(NETWORKS[name], *look) for name, look in looks.items()])
+    return plots.figure(chart, caption, key)
 
 
 def inside(words, traced, running, shown):
@@ -180,7 +191,7 @@ def inside(words, traced, running, shown):
     return plots.figure(chart, caption, legend)
 
 
-def changes(rewrites, cell):
+def changes(rewrites, network):
     """What each small change to a review did to both models."""
     first = rewrites[0]
 
@@ -198,7 +209,7 @@ def changes(rewrites, cell):
         ]
         for rewrite in rewrites
     ]
-    columns = ["Text", "What was done", "Negative to positive", CELLS[cell], "Baseline"]
+    columns = ["Text", "What was done", "Negative to positive", NETWORKS[network], "Baseline"]
     return page.table(columns, rows, numbers=(3, 4)) + (
         '<p class="small">Probability that the review is positive, and by how many points it '
         "moved. A model that does not move when the words are shuffled does not read their "
@@ -208,7 +219,7 @@ def changes(rewrites, cell):
 
 def suite(card):
     """Accuracy of all models on the hard texts, by kind."""
-    models = {CELLS[name]: card["variants"][name]["suite"] for name in CELLS}
+    models = {title: card["variants"][name]["suite"] for name, title in networks(card).items()}
     models[card["baseline"]["name"]] = card["baseline"]["suite"]
     rows = [
         [kind.capitalize(), *(percent(found[kind]) for found in models.values())]
@@ -265,13 +276,13 @@ def learning(card):
     return plots.figure(chart, caption, key) + page.table(columns, rows, range(1, len(columns)))
 
 
-def cases(chosen, mine, theirs, cell):
+def cases(chosen, mine, theirs, network):
     """Hard texts of one kind with the answers of a network and of the baseline.
 
     Args:
         chosen: List of `suite.Case`.
         mine, theirs: Arrays `(cases,)`, the probability that each is positive.
-        cell: The network's.
+        network: Which.
     """
     rows = [
         [
@@ -285,31 +296,31 @@ def cases(chosen, mine, theirs, cell):
         sum((v >= 0.5) != c.label for v, c in zip(p, chosen, strict=True)) for p in (mine, theirs)
     ]
     said = (
-        f"Of these {len(chosen)} texts the {CELLS[cell]} gets {wrong[0]} wrong, the baseline "
+        f"Of these {len(chosen)} texts the {NETWORKS[network]} gets {wrong[0]} wrong, the baseline "
         f"{wrong[1]}."
     )
-    columns = ["Text", "Right answer", CELLS[cell], "Baseline"]
+    columns = ["Text", "Right answer", NETWORKS[network], "Baseline"]
     key = "The numbers: the probability that each model gives to the text being positive."
     return page.note(said) + page.table(columns, rows, (2, 3)) + f'<p class="small">{key}</p>'
 
 
-def layer(variant, step):
+def layer(cell, step):
     """The equations of a cell and the source of its step."""
     text = (
         "x is the word’s vector, h the hidden state; a prime marks the step before, ∘ the product "
         "unit by unit. This is the step that has just run, once per word; the products with x "
         "were computed for all words at once beforehand."
     )
-    return f'{page.equations(variant)}<p class="small">{text}</p>{page.source(step)}'
+    return f'{page.equations(cell)}<p class="small">{text}</p>{page.source(step)}'
 
 
-def summary(column, texts, results, cell):
+def summary(column, texts, results, network):
     """What a batch came to; `results` are (probability, label, note), one for each text."""
     read = [result for result in results if not result[2]]
     positive = sum(said == "positive" for _, said, _ in read)
     sentence = (
-        f"The {CELLS[cell]} read column “{column}”: {positive:,} of {len(read):,} reviews are "
-        "positive."
+        f"The {NETWORKS[network]} read column “{column}”: {positive:,} of {len(read):,} reviews "
+        "are positive."
     )
     if len(read) < len(results):
         sentence += f" {len(results) - len(read):,} could not be read; the file says why."
@@ -323,7 +334,7 @@ def summary(column, texts, results, cell):
 def scores(card):
     """The table of the networks beside the baseline, for the About page."""
     rows = [
-        (CELLS[name], details["accuracy"], details["parameters"], details["minutes"])
+        (NETWORKS[name], details["accuracy"], details["parameters"], details["minutes"])
         for name, details in card["variants"].items()
     ]
     baseline = card["baseline"]

@@ -56,6 +56,17 @@ def test_disagreement_with_the_baseline_is_said(baseline, disagree):
     assert "a &lt;b&gt;" in html
 
 
+def test_the_lstm_from_scratch_is_dashed_beside_the_pretrained_one():
+    assert list(views.networks(CARD)) == ["lstm", "gru"]
+    scratch = {"accuracy": 0.9}
+    card = {**CARD, "variants": {"gru": scratch, "lstm": scratch, "pretrained": scratch}}
+    assert list(views.networks(card)) == ["pretrained", "lstm", "gru"]
+    curves = {"pretrained": np.array([0.5, 0.1]), **CURVES}
+    html = views.comparison("pretrained", WORDS, curves, 0.1, [], card)
+    assert html.count("key dashed") == 1 and "Pre-trained LSTM" in html
+    assert "key dashed" not in views.comparison("lstm", WORDS, CURVES, 0.1, [], CARD)
+
+
 @pytest.mark.parametrize(
     ("share", "words"),
     [(0.5, "undecided"), (0.7, "leaning that way, no more"), (0.99, "all but certain")],
@@ -76,11 +87,11 @@ def test_the_hard_texts_are_counted_by_kind_and_marked_one_by_one():
     found = {"names": 0.25, "typos": 0.875}
     card = {
         "baseline": {"name": "NB", "suite": found},
-        "variants": {name: {"suite": {**found, "typos": 0.5}} for name in views.CELLS},
+        "variants": {name: {"suite": {**found, "typos": 0.5}} for name in views.NETWORKS},
     }
     html = views.suite(card)
     assert html.index("Names") < html.index("Typos")
-    assert html.count("25\u202f%") == 4 and html.count("50\u202f%") == 4  # one in the key
+    assert html.count("25\u202f%") == 5 and html.count("50\u202f%") == 5  # one in the key
     assert "88\u202f%" in html
     chosen = [Case("typos", "Teh <b>best</b>", 1), Case("typos", "Borring", 0)]
     html = views.cases(chosen, np.array([0.7, 0.6]), np.array([0.2, 0.1]), "gru")
