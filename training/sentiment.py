@@ -55,9 +55,10 @@ VOCABULARY, DIMENSIONS, UNITS = 16_000, 64, 128
 WORDS = 400  # read of each review in training; answers read up to predictor.LONGEST
 BATCH, EPOCHS, RATE = 64, 4, 2e-3
 NGRAMS = 30_000
+LARGE = 2**17  # numbers: arrays with more are stored as int8, as the word vectors are
 # The same for the LSTM that starts from a language model. Its layers are let go one after the
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
-PRETRAINED_EPOCHS, PRETRAINED_RATE = 5, 1e-3
+PRETRAINED_EPOCHS, PRETRAINED_RATE = 4, 1e-3
 PACES = {"head": (1.0, 0), "recurrent": (0.5, 0.5), "embedding": (0.25, 1)}
 # The study: what is taken over from the language model, and what of it is fitted further.
 STARTS = {
@@ -537,11 +538,10 @@ def _logit(baseline, reviews):
 def _write_variant(output, name, network, record, tokenizer, encoded, test):
     from apps.sentiment.predictor import Predictor
 
-    bundle.save_arrays(
-        output / f"{name}.safetensors",
-        bundle.weights_of(network),
-        quantised=[network.embedding.embeddings.path],
-    )
+    weights = bundle.weights_of(network)
+    large = [path for path, array in weights.items() if array.size > LARGE]
+    table = network.embedding.embeddings.path
+    bundle.save_arrays(output / f"{name}.safetensors", weights, quantised={table, *large})
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor = Predictor(network, tokenizer, 1.0, {})
@@ -554,6 +554,7 @@ def _write_variant(output, name, network, record, tokenizer, encoded, test):
         "network": network.options,
         "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
         "temperature": predictor.temperature,
+        "validation_accuracy_float32": record["epochs"][record["best"]]["score"],
         **valid,
         **scores(probabilities, labels),
         "suite": suite.accuracies(predictor.predict([case.text for case in suite.read()])),

@@ -3,6 +3,7 @@ import random
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from apps.sentiment.predictor import Baseline, Predictor
@@ -109,18 +110,22 @@ def test_a_network_starts_from_a_language_model(trained, tmp_path, monkeypatch):
     language_model.train(**arguments, output=tmp_path / "lm", work_dir=tmp_path / "work")
     paces = {"head": (1, 0), "recurrent": (0, 0), "embedding": (1, 9)}
     monkeypatch.setattr(sentiment, "PACES", paces)
+    monkeypatch.setattr(sentiment, "LARGE", 100)
     arguments = ["--cell", "pretrained", "--epochs", "1", "--language-model", tmp_path / "lm"]
     arguments += ["--output", tmp_path / "bundle", "--work-dir", tmp_path]
     result = run("train", "--input", trained / "rows.jsonl", *arguments)
     assert result.exit_code == 0, result.output
     card = bundle.read_card(tmp_path / "bundle")["variants"]["pretrained"]
     assert card["language_model"]["validation_perplexity"] > 1
+    stored = load_file(tmp_path / "bundle" / "pretrained.safetensors")
+    assert stored["sentiment/recurrent/cell/recurrent_kernel.int8"].shape == (8, 32)
+    assert stored["sentiment/head/kernel"].dtype == "float16"  # too small to be worth it
     learned = bundle.load_arrays(tmp_path / "lm" / "lstm.safetensors")
     taken = bundle.load_arrays(tmp_path / "bundle" / "pretrained.safetensors")
     # Layers without a pace, or before their epoch, are as the language model left them.
     for name in ("embedding/embeddings", "recurrent/cell/recurrent_kernel"):
         before, after = learned[f"language_model/{name}"], taken[f"sentiment/{name}"]
-        np.testing.assert_allclose(before, after, atol=2e-3)
+        np.testing.assert_allclose(before, after, atol=5e-3)
     predictor = Predictor.load("pretrained", tmp_path / "bundle")
     assert predictor.tokenizer.words[:3] == ["[PAD]", "[UNK]", "[END]"]
     assert 0 < predictor.predict("A wonderful film.") < 1
