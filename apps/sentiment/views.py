@@ -31,6 +31,11 @@ def networks(card):
     return {name: title for name, title in NETWORKS.items() if name in card["variants"]}
 
 
+def _named(network):
+    """A network's title within a sentence."""
+    return NETWORKS[network].replace("Pre", "pre")
+
+
 def label(probability):
     return "positive" if probability >= 0.5 else "negative"
 
@@ -75,8 +80,8 @@ def answer(reading, card):
                 percent(min(share, 0.999), 1 if share > 0.99 else 0),
                 said,
                 said,
-                f"The {name} is {confidence(share)}. Of 100 reviews it answers like this, "
-                f"{many} are {said}.",
+                f"The {_named(reading.network)} is {confidence(share)}. Of 100 reviews it answers "
+                f"like this, {many} are {said}.",
             ),
             *map(page.note, reading.notes),
             plots.figure(words, caption),
@@ -121,7 +126,7 @@ def comparison(network, words, curves, baseline, ngrams, card):
     mine, theirs = label(answers[NETWORKS[network]]), label(baseline)
     if mine != theirs:
         parts.append(
-            page.note(f"They disagree: the {NETWORKS[network]} says {mine}, the baseline {theirs}.")
+            page.note(f"They disagree: the {_named(network)} says {mine}, the baseline {theirs}.")
         )
     columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
     best = list(scores).index(max(scores, key=scores.get))
@@ -296,7 +301,7 @@ def cases(chosen, mine, theirs, network):
         sum((v >= 0.5) != c.label for v, c in zip(p, chosen, strict=True)) for p in (mine, theirs)
     ]
     said = (
-        f"Of these {len(chosen)} texts the {NETWORKS[network]} gets {wrong[0]} wrong, the baseline "
+        f"Of these {len(chosen)} texts the {_named(network)} gets {wrong[0]} wrong, the baseline "
         f"{wrong[1]}."
     )
     columns = ["Text", "Right answer", NETWORKS[network], "Baseline"]
@@ -319,7 +324,7 @@ def summary(column, texts, results, network):
     read = [result for result in results if not result[2]]
     positive = sum(said == "positive" for _, said, _ in read)
     sentence = (
-        f"The {NETWORKS[network]} read column “{column}”: {positive:,} of {len(read):,} reviews "
+        f"The {_named(network)} read column “{column}”: {positive:,} of {len(read):,} reviews "
         "are positive."
     )
     if len(read) < len(results):

@@ -62,8 +62,9 @@ def test_the_lstm_from_scratch_is_dashed_beside_the_pretrained_one():
     card = {**CARD, "variants": {"gru": scratch, "lstm": scratch, "pretrained": scratch}}
     assert list(views.networks(card)) == ["pretrained", "lstm", "gru"]
     curves = {"pretrained": np.array([0.5, 0.1]), **CURVES}
-    html = views.comparison("pretrained", WORDS, curves, 0.1, [], card)
-    assert html.count("key dashed") == 1 and "Pre-trained LSTM" in html
+    html = views.comparison("pretrained", WORDS, curves, 0.9, [], card)
+    assert html.count("key dashed") == 1 and ">Pre-trained LSTM<" in html
+    assert "the pre-trained LSTM says negative" in html
     assert "key dashed" not in views.comparison("lstm", WORDS, CURVES, 0.1, [], CARD)
 
 
