@@ -13,6 +13,7 @@ import time
 import zlib
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -341,29 +342,35 @@ def train(
     if min(len({review.label for review in part}) for part in (training, validation)) < 2:
         raise typer.BadParameter("Training and validation need reviews of both labels.")
 
-    tokenizer, vectors = learn_vectors(texts, work_dir / "vectors", seed)
+    source = language_model or language_model_folder("reviews")
+    cells = cell or list(Cell)
+    if not cell and not source.exists():
+        log.info("no language model at %s: the pretrained network is left out", source)
+        cells.remove(Cell.pretrained)
+    output.mkdir(parents=True, exist_ok=True)
+    if cells == [Cell.pretrained]:  # which brings its own words and vectors
+        _, tokenizer, _ = pretrained(source)
+    else:
+        tokenizer, vectors = learn_vectors(texts, work_dir / "vectors", seed)
+        tokenizer.save(output / "tokenizer.json")
     start = time.perf_counter()
     weights, bias = fit_baseline(training, tokenizer)
     baseline_minutes = (time.perf_counter() - start) / 60
-    output.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(output / "tokenizer.json")
+    if not (output / "tokenizer.json").exists():  # the baseline splits texts with it
+        tokenizer.save(output / "tokenizer.json")
     parts = (("training", training), ("validation", validation), ("test", test or []))
 
+    @cache
     def encode(tokenizer):
         return {
             name: (tokenizer.encode([review.text for review in part]), labels_of(part))
             for name, part in parts
         }
 
-    encoded = encode(tokenizer)
     card = _new_card(output, seed, training, validation, test)
     card["baseline"] = _write_baseline(output, tokenizer, weights, bias, validation, test)
     card["baseline"]["minutes"] = round(baseline_minutes, 1)
-    source = language_model or language_model_folder("reviews")
-    if not cell and not source.exists():
-        log.info("no language model at %s: the pretrained network is left out", source)
-        cell = [name for name in Cell if name is not Cell.pretrained]
-    for name in cell or list(Cell):
+    for name in cells:
         if name is Cell.pretrained:
             options, words, start = pretrained(source)
             own = encode(words)
@@ -381,7 +388,7 @@ def train(
         else:
             options = {"cell": name.value, "vocabulary": len(vectors), "units": UNITS}
             options["dimensions"] = vectors.shape[1]
-            start = {"embedding/embeddings": vectors}
+            start, encoded = {"embedding/embeddings": vectors}, encode(tokenizer)
             network, record = fit_network(
                 options, encoded, start, work_dir / name.value, seed, epochs or EPOCHS, RATE
             )
