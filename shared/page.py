@@ -414,7 +414,8 @@ def when_opened(tab, fn, outputs, **options):
     Args:
         tab: The page's `gr.Tab`.
         fn: Takes a dict, what the link that led to this page holds (empty without one), and
-            returns a value for each of `outputs`.
+            returns a value for each of `outputs`. It may yield twice: what the visitor can change,
+            and then, when he may have begun to, the answer with that left out.
         outputs: List of components.
         options: For the event.
     """
@@ -424,8 +425,11 @@ def when_opened(tab, fn, outputs, **options):
     def opened(seen, request: gr.Request):
         wanted = request.query_params.get(level)
         if seen or (wanted != tab.id and wanted in {other.id for other in pages.children}):
-            return [gr.skip()] * (len(outputs) + 1)
-        return [True, *fn(dict(request.query_params) if wanted in (None, tab.id) else {})]
+            yield [gr.skip()] * (len(outputs) + 1)
+            return
+        found = fn(dict(request.query_params) if wanted in (None, tab.id) else {})
+        for values in found if inspect.isgenerator(found) else [found]:
+            yield [True, *values]
 
     return tab.select(opened, seen, [seen, *outputs], **{**COMPUTE, **options})
 

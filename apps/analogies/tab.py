@@ -220,9 +220,10 @@ def build(tab, settings):
         words = [link.get(name, word) for name, word in zip("abc", FIRST, strict=True)]
         method = link.get("method")
         method = method if method in METHODS else METHODS[0]
-        said, *shown = solve(*words, method)
+        yield *words, method, *[gr.skip()] * 3
+        refused, *shown = solve(*words, method)
         # Nothing was answered yet that could stay.
-        return *words, method, said, *(("", None) if said else shown)
+        yield *[gr.skip()] * 4, refused, *(("", None) if refused else shown)
 
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
     said = [problem, answer, asked]

@@ -207,7 +207,8 @@ def build(tab, settings):
         )
         step = page.number_of_link(link.get("step"), int, 0, 99, None)
         key = key if key in EXAMPLES else FIRST
-        return *options, *respond_to_example(key, *options, step=step)
+        yield *options, *skipped
+        yield *[gr.skip()] * len(options), *respond_to_example(key, *options, step=step)
 
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
     busy = {**page.COMPUTE, "show_progress": "minimal", "show_progress_on": answer}

@@ -158,7 +158,8 @@ def build(tab, settings):
             _whole(link.get("back"), 0, 250, 0),
         )
         state = [key, variant, *numbers]
-        return [*state, *reply(*state, ["naive", "garch"], {})]
+        yield [*state, *[gr.skip()] * len(answered)]
+        yield [*[gr.skip()] * len(state), *reply(*state, ["naive", "garch"], {})]
 
     page.when_opened(
         tab,

@@ -108,7 +108,8 @@ def build(tab, settings):
     def restore(link):
         review, variant = link.get("text", EXAMPLES[0][1]), link.get("cell")
         variant = variant if variant in networks else first
-        return review, variant, *read(review, variant)
+        yield review, variant, *[gr.skip()] * len(said)
+        yield gr.skip(), gr.skip(), *read(review, variant)
 
     seen = {**page.COMPUTE, "show_progress": "minimal"}
     unseen = {**page.COMPUTE, "show_progress": "hidden"}

@@ -132,7 +132,8 @@ def build(tab, settings):
         wanted = link.get("text", EXAMPLES[0][1])
         width = page.number_of_link(link.get("width"), int, 1, WIDEST, WIDTH)
         alpha = page.number_of_link(link.get("penalty"), float, 0, STRONGEST, ALPHA)
-        return wanted, width, alpha, *respond(wanted, width, alpha)
+        yield wanted, width, alpha, *[gr.skip()] * len(said)
+        yield *[gr.skip()] * 3, *respond(wanted, width, alpha)
 
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
     said = [problem, french, answer, asked, found, which]

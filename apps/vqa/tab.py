@@ -151,7 +151,9 @@ def build(tab, settings):
         key = link.get("example") if link.get("example") in EXAMPLES else FIRST
         variant = link.get("cell") if link.get("cell") in variants else EYES
         text = link.get("question") or examples.suggestions(key)[0]
-        return variant, *respond_to_example(key, text, variant)
+        yield variant, text, *skipped
+        _, *reply = respond_to_example(key, text, variant)
+        yield gr.skip(), gr.skip(), *reply
 
     busy = {**page.COMPUTE, "show_progress": "minimal", "show_progress_on": answer}
     quiet = {**page.COMPUTE, "show_progress": "hidden"}

@@ -52,3 +52,17 @@ def test_answers_whose_stream_is_late_are_not_lost(open_page):
         page.get_by_label("English, up to 5,000 characters").fill(dog)
         page.get_by_role("button", name="Translate", exact=True).click()
         expect(page.locator(".aligned .english")).to_have_text(dog)
+
+
+# The box holds what the link says, and the answer to it is not there yet.
+RESTORED = """() => document.querySelector("#tab-sentiment textarea").value === "Fine film."
+  && !document.querySelector(".answer .number")"""
+
+
+def test_what_is_typed_before_the_first_answer_stays(open_page):
+    page = open_page("?text=Fine+film.", wait_for="h1 >> visible=true", script=SLOW_LINE)
+    page.wait_for_function(RESTORED, polling="raf")
+    page.get_by_label("Your review").fill("My own words.")
+    expect(page.locator(".answer .number")).to_be_visible()
+    expect(page.locator(".words").first).to_have_text("Fine film.")
+    expect(page.get_by_label("Your review")).to_have_value("My own words.")
