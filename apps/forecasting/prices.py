@@ -5,9 +5,11 @@ It lies here and not under `training/datasets` because the page reads CSVs and t
 either mended and said in the series' notes, or refused with a `PriceError`.
 """
 
+import csv
 import io
 import re
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +44,10 @@ COLUMNS = {
 MISSING = {"", "-", "n/a", "na", "nan", "null", "none", ".", "#n/a"}
 NOT_NUMERIC = r"[\s\u00a0'$€£¥]|USD|EUR|GBP"
 TICKER = re.compile(r"[A-Z0-9^][A-Z0-9.\-=^]{0,14}")
+
+
+# Said in the series' notes instead.
+warnings.filterwarnings("ignore", "Length of header", pd.errors.ParserWarning)
 
 
 class PriceError(ValueError):
@@ -132,6 +138,7 @@ def read_csv(source, name=None, least=LEAST):
     first = [cell.strip().strip('"') for cell in lines[0].split(separator)]
     headless = _looks_like_date(first[0]) and any(map(_looks_like_number, first[1:]))
     try:
+        cells = next(csv.reader(lines[1:2], delimiter=separator, skipinitialspace=True), [])
         table = pd.read_csv(
             io.StringIO("\n".join(lines)),
             sep=separator,
@@ -139,9 +146,10 @@ def read_csv(source, name=None, least=LEAST):
             keep_default_na=False,
             skipinitialspace=True,
             header=None if headless else 0,
+            index_col=False,  # not the first, where the first row has a column too many
             on_bad_lines="skip",
         )
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise PriceError(f"This file cannot be read as a CSV: {error}.") from error
     if headless:
         names = (
@@ -150,8 +158,11 @@ def read_csv(source, name=None, least=LEAST):
         table = table.iloc[:, : len(names)]
         table.columns = names[: table.shape[1]]
     skipped = len(lines) - (not headless) - len(table)
-    notes = (f"{_rows(skipped)} had too many columns and did not count.",) if skipped > 0 else ()
-    return _from_table(table, name or "Your series", least, notes)
+    notes = [f"{_rows(skipped)} had too many columns and did not count."] if skipped > 0 else []
+    # Rows may end in a separator; more than that may be a decimal comma.
+    if not headless and any(cells[table.shape[1] :]):
+        notes.append("The rows have more columns than headings; those beyond did not count.")
+    return _from_table(table, name or "Your series", least, tuple(notes))
 
 
 def _decoded(content):

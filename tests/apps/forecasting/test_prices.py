@@ -148,6 +148,17 @@ def test_adjusted_prices_move_the_range_with_them():
     np.testing.assert_allclose(series.high, (PRICES + 2) / 2)
 
 
+def test_rows_that_end_in_a_separator_are_read_and_columns_without_a_heading_are_told():
+    lines = csv().splitlines()
+    ended = "\n".join([lines[0], *(f"{line}," for line in lines[1:])])
+    np.testing.assert_array_equal(only(ended).close, only(csv()).close)
+    assert only(ended).notes == only(csv()).notes
+    decimal = only(ended.replace(",\n", ",5\n"))
+    assert "more columns than headings" in decimal.notes[0]
+    quoted = "\n".join([f"{lines[0]},volume", *(f'{line},"1,000"' for line in lines[1:])])
+    assert only(quoted).notes == only(csv()).notes
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -155,6 +166,7 @@ def test_adjusted_prices_move_the_range_with_them():
         ("date,close\n", "at least 61"),
         (csv(DATES[:10], PRICES[:10]), rf"10 usable prices.*at least {LEAST}"),
         ("a\n1\n2", "one column"),
+        ("date,close\n2024-01-01," + "1" * 200_000, "cannot be read as a CSV"),
         (csv(header="day of birth,close"), "no date column"),
         ("date,a,b\n" + "\n".join(f"{d:%Y-%m-%d},1,2" for d in DATES), "no column named close"),
         (csv(prices=["n/k"] * 80), "text instead of a price"),
