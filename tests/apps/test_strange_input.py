@@ -113,7 +113,9 @@ def files():
         kind = pick(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]))
         size = pick(st.integers(1, 300)), pick(st.integers(1, 300))
         noise = np.random.default_rng(0).integers(0, 256, size[::-1], "uint8")
-        image = Image.fromarray(noise).convert("I" if mode == "I;16" else mode)
+        deep = mode == "I;16"
+        image = Image.fromarray(noise.astype("uint16") * 257 if deep else noise)
+        image = image if deep else image.convert(mode)
         file = io.BytesIO()
         try:
             image.save(file, kind)
