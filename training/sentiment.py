@@ -59,8 +59,8 @@ NGRAMS = 30_000
 LARGE = 2**17  # numbers: arrays with more are stored as int8, as the word vectors are
 # The same for the LSTM that starts from a language model. Its layers are let go one after the
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
-PRETRAINED_EPOCHS, PRETRAINED_RATE = 3, 1e-3
-PACES = {"head": (1.0, 0), "recurrent": (0.5, 0.5), "embedding": (0.25, 1)}
+PRETRAINED_EPOCHS, PRETRAINED_RATE = 3, 4e-3
+PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.2), "embedding": (0.2, 0.6)}
 # The study: what is taken over from the language model, and what of it is fitted further.
 STARTS = {
     "from scratch": ((), None),
