@@ -43,6 +43,7 @@ CLOSED = (
     "/gradio_api/undo-vibe-edit",
     "/gradio_api/vibe-",
 )
+FILES = "/gradio_api/file="  # where Gradio serves what was uploaded and what is downloaded
 FILES_AT_ONCE = 10  # of the largest size that one upload may hold
 SLACK = 2**20  # bytes of a request besides its content
 MINUTE = 60  # seconds
@@ -80,7 +81,11 @@ class Guard:
         async def send_with_headers(message):
             if message["type"] == "http.response.start":
                 own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", []), *own]}
+                given = message.get("headers", [])
+                # A photo is written anew while the browser fetches it: its length may change.
+                if scope["path"].startswith(FILES) and message["status"] == 200:
+                    given = [pair for pair in given if pair[0].lower() != b"content-length"]
+                message = {**message, "headers": [*given, *own]}
             await send(message)
 
         answer = self._refusal(scope) or self.app

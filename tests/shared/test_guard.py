@@ -3,7 +3,7 @@ import errno
 
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -36,6 +36,23 @@ def test_every_answer_has_the_headers():
     site.post("/ask")
     for answer in (site.get("/ask"), site.get("/nowhere"), site.get("/monitoring"), site.post("/")):
         assert guard.HEADERS.items() <= dict(answer.headers).items()
+
+
+def test_a_file_that_is_written_anew_while_it_is_fetched_arrives_whole(tmp_path):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"as sent")
+    before = photo.stat()
+    photo.write_bytes(b"without what it said besides")
+
+    async def fetch(request):
+        return FileResponse(photo, stat_result=before)
+
+    paths = ("/gradio_api/file=photo.jpg", "/photo.jpg")
+    inner = Starlette(routes=[Route(path, fetch) for path in paths])
+    served, plain = map(TestClient(guard.Guard(inner, 1)).get, paths)
+    assert "content-length" not in served.headers  # a server refuses bytes beyond it
+    assert served.content == photo.read_bytes()
+    assert plain.headers["content-length"] == "7"
 
 
 def test_a_page_may_load_from_its_own_site_alone_and_be_framed_by_a_space():

@@ -148,6 +148,7 @@ def test_adjusted_prices_move_the_range_with_them():
     np.testing.assert_allclose(series.high, (PRICES + 2) / 2)
 
 
+@pytest.mark.filterwarnings("ignore:Length of header")  # as the module does; pytest starts afresh
 def test_rows_that_end_in_a_separator_are_read_and_columns_without_a_heading_are_told():
     lines = csv().splitlines()
     ended = "\n".join([lines[0], *(f"{line}," for line in lines[1:])])
