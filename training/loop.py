@@ -104,6 +104,8 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         model has the best weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Else its variables are made by the first step, which TensorFlow then traces twice.
+    model.optimizer.build(model.trainable_variables)
     state_file = folder / "state.json"
     record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}
     # JSON turns tuples into lists, so recipes are compared as JSON.
@@ -111,7 +113,7 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         saved = json.loads(state_file.read_text())
         if saved["recipe"] == json.loads(json.dumps(recipe)):
             record = saved
-            _load_checkpoint(model, folder / f"epoch{len(record['epochs']) % 2}.npz")
+            _load(folder / f"epoch{len(record['epochs']) % 2}.npz", _state(model))
             log.info("resumed after epoch %d from %s", len(record["epochs"]), folder)
         else:
             log.info("%s holds a run of another recipe: starting afresh", folder)
@@ -165,8 +167,3 @@ def _load(path, variables):
     with np.load(path) as arrays:
         for number, variable in enumerate(variables):
             variable.assign(arrays[f"arr_{number}"])
-
-
-def _load_checkpoint(model, path):
-    model.optimizer.build(model.trainable_variables)
-    _load(path, _state(model))
