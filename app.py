@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections import ChainMap
@@ -26,6 +27,8 @@ from shared import guard, settings
 from shared.bundle import BundleError
 
 log = logging.getLogger("unrolled")
+LEFT = 600  # seconds that what a page holds of a visitor outlives his leaving
+SESSIONS = 400  # of visitors that are held at once; of a photo a session holds half a megabyte
 LAST_ANSWERS = 3  # seconds that the site waits for the answers under way before it stops
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -37,7 +40,7 @@ def build(options):
 
     from shared import page
 
-    with gr.Blocks(title="Unrolled", analytics_enabled=False, delete_cache=(600, 3600)) as site:
+    with gr.Blocks(title="Unrolled", analytics_enabled=False, delete_cache=(300, 3000)) as site:
         page.masthead()
         with gr.Tabs(elem_id="pages") as tabs:
             for name, tab in _tabs():
@@ -105,7 +108,7 @@ def keep_no_configurations():
     site does not have: 1 MB and 100 ms each, and what the visitor typed, kept for up to 10,000
     sessions. Here a session holds the components that were changed for it alone.
     """
-    from gradio.state_holder import SessionState
+    from gradio.state_holder import SessionState, StateHolder
 
     begin = SessionState.__init__
 
@@ -113,24 +116,73 @@ def keep_no_configurations():
         begin(self, SimpleNamespace(default_config=blocks.default_config, blocks=()))
         self.blocks_config.blocks = ChainMap({}, blocks.default_config.blocks)
         self.blocks_config.fns = ChainMap({}, blocks.default_config.fns)
+        self.STATE_TTL_WHEN_CLOSED = LEFT
 
     SessionState.__init__ = begin_empty
     SessionState._update_config = SessionState._update_value_in_config = lambda *_: None
+
+    def make_room(self, session):
+        with self.lock:
+            if session in self.session_data:
+                self.session_data.move_to_end(session)
+            if (
+                len(self.session_data) > self.capacity
+            ):  # calls of the API hold nothing: they go first
+                kept = iter(self.session_data)
+                oldest = next((key for key in kept if not self.session_data[key].state_data), None)
+                oldest = oldest or next(iter(self.session_data))
+                del self.session_data[oldest]
+                self.time_last_used.pop(oldest, None)
+
+    StateHolder.update = make_room
+
+
+def fetch_nothing():
+    """Lets Gradio fetch no address: it would, where a visitor sends one in place of a file."""
+    import gradio as gr
+    from gradio import processing_utils
+
+    async def refuse(*_, **__):
+        raise gr.Error(guard.UPLOAD, print_exception=False)
+
+    processing_utils.async_ssrf_protected_get = refuse
+    processing_utils.async_ssrf_protected_download = refuse
+
+
+def say_that_it_failed():
+    """Lets Gradio answer with a sentence where it would with nothing: what fails before our code."""
+    from gradio import queueing
+
+    payload = queueing.error_payload
+
+    def with_sentence(error, show_error):
+        found = payload(error, show_error)
+        return found if found["error"] else {**found, "error": guard.FAULT, "visible": True}
+
+    queueing.error_payload = with_sentence
 
 
 def mounted(site, options):
     """The site as an ASGI application."""
     import gradio as gr
+    from gradio.route_utils import FnIndexInferError
 
     from shared import page
 
     keep_no_configurations()
-    site.queue(default_concurrency_limit=4, max_size=256)
+    fetch_nothing()
+    say_that_it_failed()
+    # `Guard` knows how many wait, and whose they are; around the queue there is no way.
+    site.queue(default_concurrency_limit=4, api_open=False)
+    site.state_session_capacity = SESSIONS
+    # Else Gradio takes the site for one that is being built, which may read any file.
+    site.has_launched = True
+    handlers = {OSError: guard.full_disk, KeyError: guard.unknown, FnIndexInferError: guard.unknown}
     return gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         site,
         path="/",
-        app_kwargs={"openapi_url": None, "exception_handlers": {OSError: guard.full_disk}},
+        app_kwargs={"openapi_url": None, "exception_handlers": handlers},
         theme=page.theme(),
         head=page.head(),
         favicon_path=page.FAVICON,
@@ -157,7 +209,7 @@ class Server(uvicorn.Server):
         self.site, self.up, self.mounted = site, up, mounted(site, options)
         limits = options.max_upload_mb * 2**20, options.requests_per_minute, options.proxies
         # Gradio itself compresses its scripts, but not the page, which is larger than all of them.
-        self.guard = guard.Guard(GZipMiddleware(self.mounted, 10_000, 5), *limits)
+        self.guard = guard.Guard(GZipMiddleware(self.mounted, 10_000, 5), *limits, self.waiting)
         config = uvicorn.Config(
             self.guard,
             log_level="warning",
@@ -167,6 +219,12 @@ class Server(uvicorn.Server):
             timeout_keep_alive=75,  # longer than proxies and scripts keep an idle connection
         )
         super().__init__(config)
+
+    def waiting(self):
+        """The ASGI scopes of the requests whose answers are due."""
+        return [
+            event.request.scope for event in list(self.site._queue.event_ids_to_events.values())
+        ]
 
     def handle_exit(self, sig, frame):
         from shared import page
@@ -242,6 +300,7 @@ def main(
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(_own_folder())
 
     share_heaps()
     try:
@@ -268,6 +327,15 @@ def main(
 
     with suppress(KeyboardInterrupt):
         Server(build(options), options, up).run([listener])
+
+
+def _own_folder():
+    """Where uploads go: no other program's files are there, which `page.sweep` would delete."""
+    above = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+    folder = Path(above) / f"unrolled-{getattr(os, 'getuid', int)()}"
+    with suppress(OSError):  # a full disk gets its sentence when somebody uploads
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _listener(options):

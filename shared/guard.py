@@ -1,8 +1,10 @@
 """What stands between the network and the site: headers, limits, and the last minute."""
 
+import asyncio
 import errno
 import ipaddress
 import logging
+import re
 import time
 from collections import Counter
 
@@ -37,6 +39,7 @@ CLOSED = (
     "/login",
     "/monitoring",
     "/gradio_api/deep_link",
+    "/gradio_api/openapi.json",
     "/gradio_api/dev/",
     "/gradio_api/process_recording",
     "/gradio_api/proxy=",
@@ -44,10 +47,18 @@ CLOSED = (
     "/gradio_api/vibe-",
 )
 FILES = "/gradio_api/file="  # where Gradio serves what was uploaded and what is downloaded
+ELSEWHERE = re.compile(r"/gradio_api/file[=/]/*https?:", re.IGNORECASE)
 FILES_AT_ONCE = 10  # of the largest size that one upload may hold
 SLACK = 2**20  # bytes of a request besides its content
+ASKING = ("/gradio_api/queue/join", "/gradio_api/call/")  # where questions are taken
+WAITING, OF_ONE = 256, 100  # most questions that wait for an answer, and of one visitor
 MINUTE = 60  # seconds
+BODY = 600  # seconds in which a request must have arrived
 RESTART = "This site is being restarted. Try again in a moment."
+NOTHING = "There is nothing here."
+UPLOAD = "An address cannot stand for a file: upload the file itself."
+FAULT = "What was sent does not fit, or the site has a fault. Reload the page and try again."
+BUSY = "This site is busy: too many questions wait for an answer. Try again in a minute."
 FULL = "The disk of this site is full. Try again later."
 
 
@@ -60,16 +71,18 @@ class Guard:
         per_minute: Most requests with a body that a visitor may send in a minute; 0 for any.
         proxies: How many reverse proxies stand before the site. Each adds the address that it
             was asked from to `X-Forwarded-For`, so the visitor's is that far from the end.
+        waiting: Function that gives the scopes of the requests whose answers are due.
 
     Attributes:
         closing: Whether the site is about to stop: nothing new is begun.
     """
 
-    def __init__(self, app, max_bytes, per_minute=0, proxies=0):
+    def __init__(self, app, max_bytes, per_minute=0, proxies=0, waiting=tuple):
         self.app = app
         self.max_bytes = max_bytes
         self.per_minute = per_minute
         self.proxies = proxies
+        self.waiting = waiting
         self.closing = False
         self._minute, self._sent = 0, Counter()
 
@@ -96,7 +109,9 @@ class Guard:
         """The answer to a request that the site does not see, or None."""
         path = scope["path"]
         if path.startswith(CLOSED):
-            return refuse(path, 404, "There is nothing here.")
+            return refuse(path, 404, NOTHING)
+        if ELSEWHERE.match(path):  # Gradio would fetch it, and hand it on as if it were the site's
+            return refuse(path, 404, UPLOAD)
         if scope["method"] != "POST":
             return None
         if self.closing:
@@ -110,6 +125,13 @@ class Guard:
         if self.per_minute and (wait := self._seconds_to_wait(self.visitor(scope))):
             many = f"More than {self.per_minute:,} requests in a minute came from your address."
             return refuse(path, 429, f"{many} Try again in {wait} seconds.", wait)
+        if path.startswith(ASKING) and (waiting := self.waiting()):
+            if len(waiting) >= WAITING:
+                return refuse(path, 503, BUSY, MINUTE)
+            own = self.visitor(scope)
+            if sum(self.visitor(other) == own for other in waiting) >= OF_ONE:
+                many = f"{OF_ONE} questions from your address wait for their answers."
+                return refuse(path, 429, f"{many} Ask again when some have come.", 5)
         return None
 
     def _most_bytes(self, path):
@@ -152,6 +174,11 @@ def refuse(path, status, sentence, retry_after=None):
     return JSONResponse({"detail": sentence}, status, headers)
 
 
+async def unknown(request, error):
+    """The answer to a question to what is not there, for `exception_handlers`."""
+    return refuse(request.url.path, 404, NOTHING)
+
+
 async def full_disk(request, error):
     """The answer where the disk has no room, for `exception_handlers`; other errors go on."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -167,12 +194,21 @@ def _header(scope, name):
 
 
 def _at_most(most, receive):
-    """The same `receive` that hangs up after so many bytes, whatever length was announced."""
-    left = most
+    """The same `receive` that hangs up after so many bytes, whatever length was announced.
+
+    It does so as well where the whole takes longer than `BODY` seconds.
+    """
+    left, more, end = most, True, time.monotonic() + BODY
 
     async def counted():
-        nonlocal left
-        message = await receive()
+        nonlocal left, more
+        if not more:  # what comes now is that the visitor leaves, however late
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), end - time.monotonic())
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        more = message.get("more_body", False)
         left -= len(message.get("body", b""))
         return message if left >= 0 else {"type": "http.disconnect"}
 

@@ -26,7 +26,7 @@ from shared.plots import PALETTE
 HERE = Path(__file__).parent
 FAVICON = HERE / "favicon.svg"
 CHOOSE = (HERE / "choose.js").read_text(encoding="utf-8")
-HOUR = 3600  # seconds
+OLD = 55 * 60  # seconds: with the minutes between two looks, within the hour
 ROOM = 64 * 2**20  # bytes that the largest file for a visitor may need
 
 # Events that compute with TensorFlow share two cores; batches wait for each other alone.
@@ -542,7 +542,7 @@ def _misfit(found, fn):
 
 
 def download_path(name):
-    """Where to write a file for the visitor to fetch: it is deleted after about an hour.
+    """Where to write a file for the visitor to fetch: it is deleted within the hour.
 
     Raises:
         gr.Error: if the disk is full.
@@ -559,11 +559,15 @@ def download_path(name):
 
 
 def sweep():
-    """Delete what uploads that broke off left an hour ago; Gradio deletes those that arrived."""
-    for path in Path(get_upload_folder()).glob("tmp*"):
-        with suppress(OSError):  # another may be quicker
-            if path.is_file() and time.time() - path.stat().st_mtime > HOUR:
-                path.unlink()
+    """Delete what was uploaded or made for a visitor nearly an hour ago.
+
+    Gradio deletes what its own process has seen arrive: neither what a killed one left nor uploads
+    that broke off.
+    """
+    for path in sorted(Path(get_upload_folder()).rglob("*"), reverse=True):  # files before folders
+        with suppress(OSError):  # another may be quicker; a folder may be in use
+            if time.time() - path.lstat().st_mtime > OLD:
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 class _Frame(ImageData):

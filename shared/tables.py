@@ -3,11 +3,13 @@
 import codecs
 import csv
 import io
+import re
 from dataclasses import dataclass
 
 WORKBOOK = b"PK\x03\x04"
-# What makes a spreadsheet take a cell for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where a spreadsheet may take what follows for a formula. It parts cells at semicolons, whether they
+# are quoted or not, where numbers are written with a decimal comma.
+FORMULA = re.compile(r"""(^(?= *[=+\-@\t\r\n])|[;\t\r\n][\s"]*(?=[=+\-@]))""")
 
 
 class TableError(ValueError):
@@ -154,4 +156,4 @@ def text(columns, rows):
 
 
 def _harmless(cell):
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA) else cell
+    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell

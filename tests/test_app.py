@@ -246,7 +246,13 @@ def test_the_server_does_not_say_what_it_is(serve):
     assert answer.status_code == 200
     assert guard.HEADERS.items() <= dict(answer.headers).items()
     assert not {"server", "x-powered-by"} & set(answer.headers)
-    for path in ("/docs", "/openapi.json", "/monitoring", "/gradio_api/deep_link?session_hash=a"):
+    for path in (
+        "/docs",
+        "/openapi.json",
+        "/gradio_api/openapi.json",
+        "/monitoring",
+        "/gradio_api/deep_link?session_hash=a",
+    ):
         assert client.get(path).status_code == 404, path
     server.handle_exit(signal.SIGTERM, None)
     thread.join(20)

@@ -55,9 +55,10 @@ def build(tab, settings):
         )
         + page.heading(
             "What is kept of what you type",
-            "Nothing. Texts are answered and forgotten, and so are photos, of which only the "
-            "pixels are read; no frame of a webcam is written to disk. Uploaded files and files "
-            "made from them are deleted after about an hour. The page loads nothing from anywhere "
+            "Nothing. Texts and photos are forgotten within ten minutes of your leaving the page, "
+            "those sent to the API with the answer; of photos only the pixels are read, and no "
+            "frame of a webcam is written to disk. Uploaded files and files made from them are "
+            "deleted within the hour. The page loads nothing from anywhere "
             "else and tracks nobody; a ticker that you ask for is looked up at Yahoo Finance by "
             "the server.",
         )

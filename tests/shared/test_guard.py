@@ -113,6 +113,45 @@ def test_a_proxy_is_believed_where_the_settings_name_it(proxies, forwarded, visi
     assert guard.Guard(None, 1, proxies=proxies).visitor(scope) == visitor
 
 
+def waits(count, address):
+    """So many questions from an address, whose answers are due."""
+    return [{"client": (address, 1), "headers": []}] * count
+
+
+def test_one_visitor_does_not_take_the_whole_queue():
+    paths = ("/gradio_api/queue/join", "/gradio_api/call/read")
+    inner = Starlette(routes=[Route(path, take, methods=["POST"]) for path in paths])
+    due = waits(guard.OF_ONE, "198.51.100.7")
+    site = guard.Guard(inner, 2**20, waiting=lambda: due)
+    greedy, other = (TestClient(site, client=(f"198.51.100.{n}", 1)) for n in (7, 8))
+    for path in paths:
+        refused = greedy.post(path)
+        assert refused.status_code == 429
+        assert refused.json()["detail"].startswith("100 questions from your address wait")
+        assert other.post(path).status_code == 200
+    due.pop()
+    assert greedy.post(paths[0]).status_code == 200
+    due.extend(waits(guard.WAITING - guard.OF_ONE + 1, "203.0.113.9"))
+    refused = other.post(paths[0])
+    assert (refused.status_code, refused.json()["detail"]) == (503, guard.BUSY)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=https://example.org/a.html",
+        "/gradio_api/file=HTTP://example.org/a.html",
+        "/gradio_api/file/https://example.org/a.html",
+        "/gradio_api/file=/https:/example.org/a.html",
+        "/gradio_api/file=%68ttps://example.org/a.html",
+    ],
+)
+def test_no_address_is_fetched_for_anybody(path):
+    inner = Starlette(routes=[Route("/{path:path}", take)])
+    answer = TestClient(guard.Guard(inner, 1)).get(path)
+    assert (answer.status_code, answer.json()["detail"]) == (404, guard.UPLOAD)
+
+
 @pytest.mark.parametrize(("path", "most"), [("/ask", 2), ("/gradio_api/upload", 11)])
 def test_a_request_that_is_too_long_is_refused_unread(path, most):
     site = client()
@@ -135,6 +174,27 @@ def test_a_request_of_no_announced_length_ends_at_the_limit():
         return read
 
     assert asyncio.run(read()) == 3 * len(chunk)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_request_that_does_not_end_is_hung_up(monkeypatch, ended):
+    monkeypatch.setattr(guard, "BODY", 0.05)
+
+    async def read():
+        messages = [{"type": "http.request", "body": b"0", "more_body": not ended}]
+
+        async def receive():
+            if messages:
+                return messages.pop()
+            await asyncio.sleep(0.2)
+            return {"type": "http.disconnect", "by": "the visitor"}
+
+        receive = guard._at_most(100, receive)
+        return [await receive(), await receive()]
+
+    first, second = asyncio.run(read())
+    assert first["body"] == b"0"
+    assert second == {"type": "http.disconnect", **({"by": "the visitor"} if ended else {})}
 
 
 @pytest.mark.parametrize("path", ["/monitoring", "/gradio_api/proxy=http://a"])

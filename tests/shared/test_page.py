@@ -173,12 +173,15 @@ def test_without_room_no_file_is_begun(uploads, monkeypatch):
         page.download_path("scores.csv")
 
 
-def test_what_a_broken_upload_left_is_swept_after_an_hour(uploads):
-    kept = uploads / "tmpfolder" / "picture.jpg"
-    kept.parent.mkdir()
-    files = {uploads / "tmpold": 3700, uploads / "tmpnew": 3500, kept: 9000, uploads / "a": 9000}
-    for path, age in files.items():
+def test_what_a_visitor_sent_is_deleted_within_the_hour_whoever_took_it(uploads):
+    ages = {"tmphalf": 3400, "tmpnew": 3000, "a1/photo.jpg": 9000, "b2/photo.jpg": 60, "c3": 9000}
+    paths = [uploads / name for name in ages]
+    for path in paths[:-1]:
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"half")
+    paths[-1].mkdir()
+    for path, age in zip(paths, ages.values(), strict=True):
         os.utime(path, (time.time() - age,) * 2)
     page.sweep()
-    assert [path.exists() for path in files] == [False, True, True, True]
+    assert [path.exists() for path in paths] == [False, True, False, True, False]
+    assert uploads.is_dir()

@@ -1,4 +1,5 @@
 import csv
+import io
 
 import pytest
 
@@ -90,13 +91,29 @@ def test_a_doubtful_text_column_is_asked_for(columns, row, says):
 
 def test_nothing_written_is_a_formula(tmp_path):
     path = tmp_path / "out.csv"
-    hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "fine"]
+    hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\tfine", "\rfine", "\nfine", "  =1", "fine"]
     tables.write(path, ["=name", "score"], [[cell, -0.5] for cell in hostile])
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["'=name", "score"]
     assert [row[0] for row in rows[1:]] == [f"'{cell}" for cell in hostile[:-1]] + ["fine"]
     assert {row[1] for row in rows[1:]} == {"-0.5"}
+
+
+@pytest.mark.parametrize(
+    "cell", ["fine;=1+1", "fine; =1+1", 'fine;"=1+1"', "fine\n=1+1", "a, b;\t@SUM(A1)", "a;=1;-1"]
+)
+def test_nothing_written_is_a_formula_where_semicolons_part_cells(cell):
+    content = tables.text(["first", "second"], [["one", cell], [cell, 0.5]])
+    for delimiter in ",;\t":
+        cells = sum(csv.reader(io.StringIO(content), delimiter=delimiter), [])
+        assert not [cell for cell in cells if cell.strip(' "')[:1] in tuple("=+-@")]
+
+
+def test_what_no_spreadsheet_runs_is_written_as_it_is():
+    plain = ["a-b; c = d", "good (or not); fine", "2 + 2\nis four", "an - and; on"]
+    rows = csv.reader(io.StringIO(tables.text(["text"], [[cell] for cell in plain])))
+    assert [row[0] for row in rows][1:] == plain
 
 
 def test_lines_of_a_text_are_kept_empty_ones_too(tmp_path):

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import uuid
 from pathlib import Path
 
 import httpx
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 5))
 SECONDS = 60
 OUTSIDE = "http://127.0.0.1:9/secret.png"
-FILES = [
-    {"path": path, "meta": {"_type": "gradio.FileData"}}
-    for path in ("/etc/passwd", "app.py", "../../etc/passwd", OUTSIDE)
-]
+FORGED = ("/etc/passwd", "app.py", "../../etc/passwd", OUTSIDE, "https://example.org/a.png")
+FILES = [{"path": path, "meta": {"_type": "gradio.FileData"}, "url": OUTSIDE} for path in FORGED]
+# Gradio does not move what says that it is a stream; nor does it fetch such an address.
+FILES += [{**file, "is_stream": True} for file in FILES if "http" not in file["path"]]
 HOSTILE = [
     "",
     " \t\n",
@@ -113,11 +114,59 @@ def test_every_event_answers_or_says_why_not(http, events):
                 json.loads(said)
                 continue
             assert kind == "error" or 400 <= kind < 500, where
-            assert said not in ("", "null"), where
+            assert said not in ("", "null") and json.loads(said).get("error", True), where
             for leak in ("Traceback", "site-packages", ".py", str(Path(__file__).parents[2])):
                 assert leak not in said, where
 
     one()
+
+
+def ask_as_the_page(http, number, arguments):
+    """The last message of the page's event of this number."""
+    session = uuid.uuid4().hex
+    content = {"data": arguments, "fn_index": number, "session_hash": session}
+    begun = http.post("/gradio_api/queue/join", json=content)
+    if begun.status_code != 200:
+        return {"success": False, "output": {"error": begun.json()["detail"]}}
+    with http.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line.removeprefix("data: ") or "{}")
+            if message.get("msg") == "process_completed":
+                return message
+
+
+def test_no_event_of_the_page_takes_a_file_that_was_not_uploaded(http):
+    config = http.get("/config").json()
+    kinds = {part["id"]: part["type"] for part in config["components"]}
+    tried = 0
+    for event in config["dependencies"]:
+        takes = [kinds[number] != "state" for number in event["inputs"]]
+        if not any(takes) or not event["backend_fn"]:
+            continue
+        # States cannot be sent; in any other place a file must be refused, and nothing be run.
+        for file in FILES if COUNT > 5 else [FILES[tried % len(FILES)]]:
+            message = ask_as_the_page(http, event["id"], [file if each else None for each in takes])
+            where = f"{event['api_name']} {file}: {message}"[:600]
+            assert not message["success"] and message["output"]["error"], where
+            for leak in ("passwd", "/gradio", "site-packages"):
+                assert leak not in json.dumps(message["output"]), where
+        tried += 1
+    assert tried > 50
+
+
+def test_a_file_that_was_uploaded_is_taken(http):
+    """By an event that refuses all others."""
+    events = {each["api_name"]: each["id"] for each in http.get("/config").json()["dependencies"]}
+    (path,) = http.post("/gradio_api/upload", files={"files": ("a.csv", b"text\nfine\n")}).json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    message = ask_as_the_page(http, events["score"], [file, "lstm"])
+    assert message["success"] and "fine" in json.dumps(message["output"])
+
+
+def test_an_unknown_event_is_said_to_be_none(http):
+    assert ask(http, "/nothing", []) == (404, '{"detail":"There is nothing here."}')
+    message = ask_as_the_page(http, 10**6, [])
+    assert message["output"]["error"] == "There is nothing here."
 
 
 @pytest.mark.parametrize(
@@ -131,6 +180,7 @@ def test_every_event_answers_or_says_why_not(http, events):
         f"/gradio_api/proxy={OUTSIDE}",
         "/static/../../app.py",
         "/gradio_api/stream/x/y/0/playlist.m3u8",
+        "/gradio_api/file=https://example.org/a.png",
     ],
 )
 def test_no_file_of_the_machine_is_handed_out(http, path):
