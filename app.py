@@ -125,12 +125,10 @@ def keep_no_configurations():
         with self.lock:
             if session in self.session_data:
                 self.session_data.move_to_end(session)
-            if (
-                len(self.session_data) > self.capacity
-            ):  # calls of the API hold nothing: they go first
-                kept = iter(self.session_data)
-                oldest = next((key for key in kept if not self.session_data[key].state_data), None)
-                oldest = oldest or next(iter(self.session_data))
+            if len(self.session_data) > self.capacity:
+                # Calls of the API hold nothing: they go first.
+                empty = (key for key, each in self.session_data.items() if not each.state_data)
+                oldest = next(empty, None) or next(iter(self.session_data))
                 del self.session_data[oldest]
                 self.time_last_used.pop(oldest, None)
 
@@ -150,7 +148,7 @@ def fetch_nothing():
 
 
 def say_that_it_failed():
-    """Lets Gradio answer with a sentence where it would with nothing: what fails before our code."""
+    """Lets Gradio answer with a sentence what fails before our code: it would with nothing."""
     from gradio import queueing
 
     payload = queueing.error_payload
@@ -222,9 +220,8 @@ class Server(uvicorn.Server):
 
     def waiting(self):
         """The ASGI scopes of the requests whose answers are due."""
-        return [
-            event.request.scope for event in list(self.site._queue.event_ids_to_events.values())
-        ]
+        events = list(self.site._queue.event_ids_to_events.values())
+        return [event.request.scope for event in events]
 
     def handle_exit(self, sig, frame):
         from shared import page

@@ -96,7 +96,7 @@ CELLS = ("lstm", "gru", "rnn")
 MODELS = {
     "/sentiment": CELLS,
     "/translate": ("attention", "small", "gru", "plain", "reversed"),
-    "/caption": ("lstm", "gru"),
+    "/caption": CELLS,
     "/ask": CELLS,
     "/forecast": CELLS,
     "/cells_unrolled": CELLS,

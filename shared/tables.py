@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 WORKBOOK = b"PK\x03\x04"
-# Where a spreadsheet may take what follows for a formula. It parts cells at semicolons, whether they
-# are quoted or not, where numbers are written with a decimal comma.
+# Where a spreadsheet may take what follows for a formula. Where numbers are written with a decimal
+# comma it parts cells at semicolons.
 FORMULA = re.compile(r"""(^(?= *[=+\-@\t\r\n])|[;\t\r\n][\s"]*(?=[=+\-@]))""")
 
 
