@@ -126,9 +126,10 @@ def keep_no_configurations():
             if session in self.session_data:
                 self.session_data.move_to_end(session)
             if len(self.session_data) > self.capacity:
+                *others, _ = list(self.session_data)
                 # Calls of the API hold nothing: they go first.
-                empty = (key for key, each in self.session_data.items() if not each.state_data)
-                oldest = next(empty, None) or next(iter(self.session_data))
+                empty = (key for key in others if not self.session_data[key].state_data)
+                oldest = next(empty, others[0])
                 del self.session_data[oldest]
                 self.time_last_used.pop(oldest, None)
 

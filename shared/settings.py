@@ -19,6 +19,10 @@ def _default_host() -> str:
     return "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
 
 
+def _default_proxies() -> int:
+    return int(bool(os.environ.get("SPACE_ID")))
+
+
 class Settings(BaseSettings):
     """The settings of the site and of the training commands.
 
@@ -54,7 +58,7 @@ class Settings(BaseSettings):
         "about ten.",
     )
     proxies: int = Field(
-        0,
+        default_factory=_default_proxies,
         ge=0,
         description="How many reverse proxies stand in front of the site; their X-Forwarded-For is "
         "trusted.",

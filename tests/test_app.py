@@ -12,6 +12,7 @@ from pathlib import Path
 import gradio as gr
 import httpx
 import pytest
+from gradio.state_holder import StateHolder
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -238,6 +239,36 @@ def test_a_call_leaves_neither_its_words_nor_a_copy_of_the_page_behind(serve, sl
     box = next(iter(own.blocks))
     own.blocks[box] = "changed for this visitor"
     assert slow[0].default_config.blocks[box] != own.blocks[box]
+
+
+def test_calls_of_the_api_do_not_push_out_an_open_page(slow, monkeypatch):
+    app.mounted(slow[0], settings.Settings())
+    holder = StateHolder()
+    holder.set_blocks(slow[0])
+    monkeypatch.setattr(holder, "capacity", 3)
+    for name in ("first page", "second page"):
+        holder[name].state_data[0] = "typed"
+    for number in range(10):
+        holder[f"call {number}"]
+    assert list(holder.session_data) == ["first page", "second page", "call 9"]
+    for name in ("third page", "fourth page"):
+        holder[name].state_data[0] = "typed"
+    assert list(holder.session_data) == ["second page", "third page", "fourth page"]
+    assert holder["third page"].STATE_TTL_WHEN_CLOSED == app.LEFT
+
+
+def test_one_visitor_cannot_take_the_whole_queue(serve, slow, monkeypatch):
+    monkeypatch.setattr(guard, "OF_ONE", 3)
+    server, thread, client = serve()
+    asked = [ask(client, "word") for _ in range(5)]
+    assert [answer.status_code for answer in asked] == [200, 200, 200, 429, 429]
+    slow[1].set()
+    for answer in asked[:3]:
+        assert "WORD" in client.get(f"/gradio_api/call/wait/{answer.json()['event_id']}").text
+    assert ask(client, "word").status_code == 200
+    assert client.post("/gradio_api/run/wait", json={"data": ["word"]}).status_code == 404
+    server.handle_exit(signal.SIGTERM, None)
+    thread.join(20)
 
 
 def test_the_server_does_not_say_what_it_is(serve):

@@ -55,7 +55,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
 
 def test_on_a_space_the_site_is_reachable_from_outside(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "someone/unrolled")
-    assert settings.read().host == "0.0.0.0"
+    assert (settings.read().host, settings.read().proxies) == ("0.0.0.0", 1)
     monkeypatch.setenv("UNROLLED_HOST", "127.0.0.1")
     assert settings.read().host == "127.0.0.1"
 
