@@ -41,7 +41,7 @@ from training.command import (
 from training.datasets import flickr8k
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, starting_encoder
+from training.features import cached, on_grid, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -311,6 +311,8 @@ def _fit(network, predictor, data, batch, folder, recipe, seed, epochs):
         return {"score": found["cider"], **found}
 
     noted = {**predictor.network.options, "epochs": epochs, "photos": PHOTOS, **recipe}
+    # A stage goes on from the one before, which may have been another.
+    noted["start"] = zlib.crc32(weights_of(predictor.network, predictor.encoder))
     return fit(network, epoch_batches, validate, folder, noted, epochs, patience=epochs)
 
 
@@ -347,9 +349,8 @@ def train(
     if "lstm" not in names and not (output / ENCODER).exists():
         raise typer.BadParameter(f"{output} has no {ENCODER}: train the variant lstm first.")
     encoder = starting_encoder(data_dir, FOLDER / ENCODER)
-    weights = b"".join(pair.tobytes() for pair in encoder.get_weights())
     content = "\n".join(text for photo in training for text in (photo.name, *photo.captions))
-    fingerprint = f"{zlib.crc32(weights + content.encode()):08x}"
+    fingerprint = f"{zlib.crc32(weights_of(encoder) + content.encode()):08x}"
     work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/captioning") / fingerprint
 
     def values(part, photos, flip=False):

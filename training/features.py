@@ -34,6 +34,11 @@ def starting_encoder(data_dir, output):
     return encoder
 
 
+def weights_of(*networks):
+    """The weights of built networks as bytes, by which a run is known."""
+    return b"".join(array.tobytes() for each in networks for array in each.get_weights())
+
+
 def cached(encoder, pictures, names, file, flip=False):
     """What `encoder.bottom` makes of photographs; what is on disk is not computed again.
 

@@ -45,7 +45,7 @@ from training.command import (
 )
 from training.datasets import vqa
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, starting_encoder
+from training.features import cached, on_grid, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -476,10 +476,9 @@ def train(
     if not training or not validation:
         raise typer.BadParameter("Training needs questions about at least two photographs.")
     encoder = starting_encoder(None if SHARED_ENCODER.exists() else data_dir, SHARED_ENCODER)
-    weights = b"".join(pair.tobytes() for pair in encoder.get_weights())
     tokenizer, table, asked = build_vocabulary(training, vectors.load())
     content = "\n".join(f"{each}" for each in training)
-    fingerprint = f"{zlib.crc32(weights + table.tobytes() + content.encode()):08x}"
+    fingerprint = f"{zlib.crc32(weights_of(encoder) + table.tobytes() + content.encode()):08x}"
     work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/vqa") / fingerprint
 
     parts = {"training": training, "validation": validation}

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -40,11 +41,8 @@ def tiny_encoder(*_):
     return encoder
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("captioning")
-    (folder / "photos").mkdir()
-    draw(folder / "photos", 60)
+def train(photos, output, work, *more):
+    """A tiny run of the command; what it says last."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captioning, "starting_encoder", tiny_encoder)
         patch.setattr(captioning, "WARM_UP", 2)
@@ -55,14 +53,22 @@ def trained(tmp_path_factory):
         patch.setattr(captioning, "FINE_RATE", 2e-3)
         patch.setattr(captioning, "SCORED_RATE", 1e-3)
         small = {"dimensions": 16, "units": 32, "dropout": 0.0, "coverage": 0.0}
-        patch.setitem(captioning.VARIANTS, "lstm", small)
-        arguments = ["train", "--input", str(folder / "photos"), "--output", str(folder / "bundle")]
-        arguments += ["--work-dir", str(folder / "work"), "--epochs", "6", "--fine-epochs", "1"]
-        arguments += ["--scored-epochs", "1"]
-        arguments += ["--variant", "lstm", "--json"]
+        for name in ("lstm", "gru"):
+            patch.setitem(captioning.VARIANTS, name, {**small, "cell": name})
+        arguments = ["train", "--input", str(photos), "--output", str(output), "--json"]
+        arguments += ["--work-dir", str(work), "--fine-epochs", "1", "--scored-epochs", "1", *more]
         result = CliRunner().invoke(captioning.app, arguments)
         assert result.exit_code == 0, result.output
-    return folder, json.loads(result.output.strip().splitlines()[-1])
+    return json.loads(result.output.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("captioning")
+    (folder / "photos").mkdir()
+    draw(folder / "photos", 60)
+    more = "--variant", "lstm", "--epochs", "6"
+    return folder, train(folder / "photos", folder / "bundle", folder / "work", *more)
 
 
 def test_training_writes_a_bundle_that_tells_colours_apart(trained):
@@ -78,6 +84,18 @@ def test_training_writes_a_bundle_that_tells_colours_apart(trained):
         assert colour in predictor.describe([photo])[0].captions[0].words
     assert card["baselines"]["nearest"]["bleu1"] > card["baselines"]["common"]["bleu1"]
     assert [each["width"] for each in card["variants"]["lstm"]["by_width"]] == [1, 3]
+
+
+def test_a_run_resumes_until_a_stage_before_was_another(trained, tmp_path, caplog):
+    folder, metrics = trained
+    shutil.copytree(folder / "work", tmp_path / "work")
+    caplog.set_level("INFO")
+    again = folder / "photos", tmp_path / "bundle", tmp_path / "work", "--variant", "lstm"
+    assert train(*again, "--epochs", "6")["lstm"] == metrics["lstm"]
+    assert caplog.text.count("resumed after") == 3
+    caplog.clear()
+    train(*again, "--epochs", "1")
+    assert caplog.text.count("another recipe") == 3
 
 
 def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
