@@ -8,6 +8,7 @@ Flickr8k's test photographs, or on your own.
 
 import json
 import logging
+import shutil
 import time
 import zlib
 from collections import Counter
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 # One recipe; the encoder is fine-tuned with the first and stays so for the others.
 VARIANTS = {"lstm": {}, "gru": {"cell": "gru"}, "rnn": {"cell": "rnn"}}
 Variant = StrEnum("Variant", list(VARIANTS))
+TOKENIZER = "tokenizer.json"
 LEAST = 5  # times that a word must be seen
 CAPTIONS, LENGTH = 5, 16  # read of each photograph, and words of each, the end among them
 PHOTOS = 16  # of a batch
@@ -357,8 +359,6 @@ def train(
         return cached(encoder, pictures, [p.name for p in photos], work_dir / f"{part}.npy", flip)
 
     tokenizer = build_tokenizer(training)
-    output.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(output / "tokenizer.json")
     target, following = encode(tokenizer, training)
     data = {
         "values": [values("train", training), values("train_mirrored", training, flip=True)],
@@ -387,17 +387,41 @@ def train(
             options, encoder, data, folder / "fine", seed, fine_epochs, True, captioner
         )
         if name == "lstm":
-            encoder.save(output / ENCODER)
-            _take_over(encoder, output)  # all that follows sees through the weights as stored
-            card["encoder"] = _of_encoder(encoder, output)
+            encoder.save(folder / ENCODER)
+            _take_over(encoder, folder)  # all that follows sees through the weights as stored
+            card["encoder"] = _of_encoder(encoder, folder)
             card["baselines"] = baselines(training, encoder, data["values"][0], *scored)
         third = fit_scored(captioner, encoder, data, folder / "scored", seed, scored_epochs)
         predictor = Predictor(captioner, tokenizer, encoder, {})
         records = {"frozen": first, "tuned": second, "scored": third}
-        card["variants"][name] = _write_variant(output, name, predictor, records, data, scored)
-        bundle.write_card(output, card)
+        tokenizer.save(folder / TOKENIZER)
+        details = _write_variant(folder, name, predictor, records, data, scored)
+        _publish(output, card, name, details, folder)
     metrics = {name: details["bleu4"] for name, details in card["variants"].items()}
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
+
+
+def _publish(output, card, name, details, folder):
+    """Put a variant from its folder into the bundle, without those that do not fit any more.
+
+    Only now, so that a run that stops earlier leaves the bundle as it was.
+    """
+    before = _fingerprint(output)
+    output.mkdir(parents=True, exist_ok=True)
+    for file in (folder / TOKENIZER, *folder.glob("*.safetensors")):  # the encoder's if tuned
+        shutil.copy(file, output)
+    if _fingerprint(output) != before:
+        card["variants"] = {}
+    card["variants"][name] = details
+    bundle.write_card(output, card)
+
+
+def _fingerprint(folder):
+    """Of the encoder and the words that all variants of a bundle share; None without them."""
+    encoder, words = folder / ENCODER, folder / TOKENIZER
+    if not (encoder.exists() and words.exists()):
+        return None
+    return zlib.crc32(encoder.read_bytes() + words.read_text(encoding="utf-8").encode())
 
 
 def _take_over(encoder, folder):

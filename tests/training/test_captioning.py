@@ -98,6 +98,47 @@ def test_a_run_resumes_until_a_stage_before_was_another(trained, tmp_path, caplo
     assert caplog.text.count("another recipe") == 3
 
 
+def publish(folder, output, name, encoder, words):
+    """A variant made of letters, and which ones the bundle has with it."""
+    folder.mkdir()
+    stored = {f"{name}.safetensors": name, captioning.TOKENIZER: words}
+    if encoder:
+        stored[captioning.ENCODER] = encoder
+    for file, text in stored.items():
+        (folder / file).write_text(text)
+    card = dict.fromkeys(bundle.CARD, "…") | {
+        "variants": captioning.old_card(output).get("variants", {})
+    }
+    captioning._publish(output, card, name, {"network": {}}, folder)
+    assert {file: (output / file).read_text() for file in stored} == stored
+    return list(bundle.read_card(output)["variants"])
+
+
+def test_variants_that_do_not_fit_the_encoder_or_the_words_any_more_are_left_out(tmp_path):
+    output = tmp_path / "bundle"
+    assert publish(tmp_path / "1", output, "lstm", "encoder", "words") == ["lstm"]
+    assert publish(tmp_path / "2", output, "gru", None, "words") == ["lstm", "gru"]
+    assert publish(tmp_path / "3", output, "lstm", "encoder", "words") == ["lstm", "gru"]
+    assert publish(tmp_path / "4", output, "gru", None, "other words") == ["gru"]
+    assert publish(tmp_path / "5", output, "rnn", None, "other words") == ["gru", "rnn"]
+    assert publish(tmp_path / "6", output, "lstm", "other encoder", "other words") == ["lstm"]
+
+
+def test_a_bundle_stays_as_it_is_until_a_variant_is_fitted(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained[0] / "bundle", tmp_path / "bundle")
+    (tmp_path / "bundle" / captioning.TOKENIZER).write_text("those of another run")
+    before = {file: file.read_bytes() for file in (tmp_path / "bundle").iterdir()}
+
+    def stop(*_):
+        raise SystemExit("stopped before the last stage")
+
+    monkeypatch.setattr(captioning, "fit_scored", stop)
+    again = trained[0] / "photos", tmp_path / "bundle", trained[0] / "work", "--variant", "lstm"
+    with pytest.raises(AssertionError, match="stopped before the last stage"):
+        train(*again, "--epochs", "6")
+    assert {file: file.read_bytes() for file in (tmp_path / "bundle").iterdir()} == before
+
+
 def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
     """Two sentences, one of which people write: drawn captions alone must bring it forward."""
     captioner = Captioner(6, dimensions=8, units=8, features=4, dropout=0.3, coverage=0, seed=0)
