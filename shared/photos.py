@@ -102,13 +102,22 @@ class Photo:
 def opened(source):
     """A visitor's photograph; what its file said besides goes at once, the file within the hour.
 
+    A file that cannot be read goes at once: it may still say where it was taken.
+
     Args:
         source: The path of an upload, which is written anew, or the bytes of a file.
 
     Raises:
         ImageError: if it cannot be read.
     """
-    picture = images.read(source)
+    try:
+        picture = images.read(source)
+    except FileNotFoundError as error:
+        raise images.ImageError("This photo is no longer here. Upload it again.") from error
+    except images.ImageError:
+        if isinstance(source, str):
+            Path(source).unlink(missing_ok=True)
+        raise
     if isinstance(source, str):
         bare = Path(source).with_suffix(f".{time.time_ns()}")
         # Gradio gives equal uploads one path: the next to send this photo must get the same pixels.

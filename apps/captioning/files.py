@@ -33,6 +33,8 @@ def listed(paths, most):
         try:
             with zipfile.ZipFile(path) as archive:
                 entries = archive.infolist()
+        except FileNotFoundError as error:
+            raise FilesError(f"{path.name} is no longer here. Upload it again.") from error
         # Of a newer version of the format Python says so with a RuntimeError.
         except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
             raise FilesError(

@@ -370,23 +370,26 @@ def _captioning(settings):
     largest = settings.max_upload_mb * 2**20
 
     def run(paths, cell, width, alpha):
+        unread, results, some = set(paths or []), [], []  # archives stay unread
         try:
             items = files.listed(paths or [], settings.max_rows)
             predictor = _models().Predictor.load(cell)
+            yield page.progress(0, len(items), "photos captioned"), gr.DownloadButton(visible=False)
+            for number, item in enumerate(page.while_open(files.read(items, largest)), 1):
+                some.append(item)
+                if len(some) == CHUNK or number == len(items):
+                    results += _rows(predictor, some, width, alpha)
+                    unread.difference_update(content for _, content, _ in some)
+                    some = []
+                    yield page.progress(number, len(items), "photos captioned"), gr.skip()
+            shown, done = views.summary(results), len(results)
+            content = tables.text(["file", "caption", "probability", "note"], results)
+            yield page.batch_ended(shown, done, len(items), "captions.csv", content)
         except (files.FilesError, bundle.BundleError) as why:
             yield page.error(why), gr.DownloadButton(visible=False)
-            return
-        results, some = [], []
-        yield page.progress(0, len(items), "photos captioned"), gr.DownloadButton(visible=False)
-        for number, item in enumerate(page.while_open(files.read(items, largest)), 1):
-            some.append(item)
-            if len(some) == CHUNK or number == len(items):
-                results += _rows(predictor, some, width, alpha)
-                some = []
-                yield page.progress(number, len(items), "photos captioned"), gr.skip()
-        shown, done = views.summary(results), len(results)
-        content = tables.text(["file", "caption", "probability", "note"], results)
-        yield page.batch_ended(shown, done, len(items), "captions.csv", content)
+        finally:  # of what was read only the pixels are left
+            for path in unread:
+                Path(path).unlink(missing_ok=True)
 
     return run
 
@@ -432,8 +435,8 @@ def _api(settings, variants):
         """
         models = _models()
         with page.refusals(images.ImageError, models.InputError, bundle.BundleError):
-            models.check_search(width, penalty)
             picture = photos.opened(page.sent_file(photo))
+            models.check_search(width, penalty)
             found = models.Predictor.load(cell).describe([picture], width, penalty)[0]
         best = found.captions[0]
         return {

@@ -2,9 +2,11 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from shared import photos
+from shared.images import ImageError
 
 
 def decoded(address):
@@ -48,6 +50,18 @@ def test_a_file_loses_all_but_its_pixels_once_it_is_read(tmp_path):
     left = path.read_bytes()
     assert b"A camera" not in left and b"my garden" not in left and b"Exif" not in left
     assert photos.opened(saved()).size == (40, 30)
+
+
+def test_a_file_that_is_refused_is_deleted_and_sending_it_again_gets_a_sentence(tmp_path):
+    path = tmp_path / "mine.jpg"
+    path.write_bytes(saved("JPEG", comment=b"my garden")[:-40])
+    with pytest.raises(ImageError, match="damaged"):
+        photos.opened(str(path))
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ImageError, match="no longer here"):
+        photos.opened(str(path))
+    with pytest.raises(ImageError, match="not a photo"):
+        photos.opened(b"no photo")
 
 
 def test_a_file_that_was_read_before_still_holds_the_same_pixels(tmp_path):

@@ -1,4 +1,6 @@
 import io
+import zipfile
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -42,6 +44,42 @@ def test_rows_keep_their_order_and_say_what_could_not_be_read():
     assert b[:3] == ["b", "", ""] and "not a photo" in b[3]
     assert c == ["c", "", "", "It is locked."]
     assert tab._rows(Predictor(), items[1:3], 3, 1.0) == [b, c]
+
+
+@pytest.fixture
+def batch(monkeypatch, tmp_path):
+    """The batch of the page, with what it wrote in `captions.csv`."""
+    monkeypatch.setattr(tab._models().Predictor, "load", lambda cell: Predictor())
+    monkeypatch.setattr(tab.page, "download_path", lambda name: tmp_path / name)
+    return tab._captioning(settings.read())
+
+
+def test_of_what_a_batch_was_sent_only_the_pixels_stay(batch, tmp_path):
+    sent = {"a.jpg": photo(10, kind="JPEG", comment=b"my garden"), "b.jpg": b"my garden"}
+    for name, data in sent.items():
+        (tmp_path / name).write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr("c.jpg", sent["a.jpg"])
+    paths = [str(tmp_path / name) for name in (*sent, "c.zip")]
+    list(batch(paths, "lstm", 3, 1.0))
+    rows = (tmp_path / "captions.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["file", "a.jpg", "b.jpg", "c.jpg"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jpg", "captions.csv"]
+    assert b"my garden" not in (tmp_path / "a.jpg").read_bytes()
+
+
+def test_a_batch_that_is_left_or_refused_leaves_no_file(batch, tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.jpg", "b.zip")]
+    for path in paths:
+        Path(path).write_bytes(photo(10))
+    assert "b.zip is not a zip" in list(batch(paths, "lstm", 3, 1.0))[-1][0]
+    assert not list(tmp_path.iterdir())
+    assert "b.zip is no longer here" in list(batch(paths, "lstm", 3, 1.0))[-1][0]
+    Path(paths[0]).write_bytes(photo(10))
+    run = batch(paths[:1], "lstm", 3, 1.0)
+    next(run)
+    run.close()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("variants", [("lstm",), ("lstm", "rnn")])
