@@ -59,8 +59,8 @@ def _wanted(entry):
 def read(items, largest):
     """Every photograph that `listed` named, one after the other.
 
-    Nothing is written to disk, so that a name that leads elsewhere leads nowhere; what an archive
-    says of its sizes is not believed.
+    Nothing is written to disk, so that a name that leads elsewhere leads nowhere; no more is
+    unpacked of an entry than it says that it holds.
 
     Args:
         items: As from `listed`.
@@ -80,20 +80,22 @@ def read(items, largest):
                 if not left:
                     yield name, None, f"{path.name} unpacks to more than is read here. Split it."
                     continue
-                data, problem = _unpacked(archive, entry, largest)
-                left = max(left - len(data), 0)
-                yield name, None if problem else data, problem
+                if entry.file_size <= largest:  # damaged ones too: that is found by unpacking
+                    left = max(left - entry.file_size, 0)
+                yield name, *_unpacked(archive, entry, largest)
 
 
 def _unpacked(archive, entry, largest):
-    """What could be unpacked of an entry, and "" or what is wrong with it."""
+    """An entry's content, or None, and "" or what is wrong with it."""
     if entry.flag_bits & 1:
-        return b"", "This photo is locked with a password. Pack it without one."
+        return None, "This photo is locked with a password. Pack it without one."
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Python unpacks what it has read of these at once, however much that becomes.
+        return None, "This photo is packed in a way that is not read here. Pack a plain zip."
+    if entry.file_size > largest:
+        return None, f"This file unpacks to more than {largest / 2**20:g} MB. Make it smaller."
     try:
         with archive.open(entry) as file:
-            data = file.read(largest + 1)
+            return file.read(entry.file_size + 1), ""  # its checksum is compared at the end
     except Exception:  # each way to pack raises errors of its own
-        return b"", "This photo is damaged in the zip. Pack it again."
-    if len(data) > largest:
-        return data, f"This file unpacks to more than {largest / 2**20:g} MB. Make it smaller."
-    return data, ""
+        return None, "This photo is damaged in the zip. Pack it again."

@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -48,6 +49,40 @@ def test_what_unpacks_to_too_much_is_left_unread(tmp_path):
     found = contents([many])
     assert sum(data is not None for _, data, _ in found) == 12  # at most 10,000 bytes and the last
     assert "many.zip unpacks to more" in found[-1][2]
+
+
+def test_damaged_entries_count_as_unpacked(tmp_path):
+    box = packed(
+        tmp_path / "box.zip", [(str(n), bytes([n]) * 900) for n in range(20)], zipfile.ZIP_STORED
+    )
+    data = bytearray(box.read_bytes())
+    for n in range(20):
+        data[data.index(bytes([n]) * 800)] ^= 255
+    box.write_bytes(data)
+    problems = [problem for *_, problem in contents([box])]
+    assert all("damaged" in problem for problem in problems[:12])
+    assert all("box.zip unpacks to more" in problem for problem in problems[12:])
+
+
+def test_no_more_is_unpacked_than_an_entry_says(tmp_path):
+    box = packed(tmp_path / "box.zip", [("a", bytes(10**7))])
+    data = bytearray(box.read_bytes())
+    place = data.index(b"PK\x01\x02") + 24  # its size, in the directory
+    data[place : place + 4] = (10).to_bytes(4, "little")
+    box.write_bytes(data)
+    tracemalloc.start()
+    ((_, content, problem),) = contents([box], largest=10**8)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert content is None and "damaged" in problem
+    assert most < 10**6
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_limit_is_not_unpacked(tmp_path, method):
+    box = packed(tmp_path / "box.zip", [("a", b"x")], method)
+    ((_, content, problem),) = contents([box])
+    assert content is None and "Pack a plain zip" in problem
 
 
 def test_an_entry_that_lies_about_its_size_or_is_damaged_gets_a_sentence(tmp_path):
