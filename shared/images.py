@@ -54,7 +54,6 @@ def read(source):
             "it again."
         ) from error
     image = _upright(_rgb(image))
-    image.thumbnail((LARGEST, LARGEST), Image.Resampling.BICUBIC)
     bare = Image.new("RGB", image.size)  # what a copy would keep, a place among it, stays behind
     bare.paste(image)
     return bare
@@ -104,14 +103,23 @@ def _open(source):
 
 
 def _rgb(image):
-    """In RGB, with 8 bits a channel, on white."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, "float64")
-        white = 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255
-        if image.mode == "F" and values.max() <= 1:
+    """In RGB, with 8 bits a channel, on white, at most `LARGEST` pixels on a side."""
+    deep = image.mode.startswith(("I", "F"))
+    clear = "A" in image.mode or "a" in image.mode or "transparency" in image.info
+    if deep:
+        # Asked before pixels are mixed: the mixtures overshoot.
+        white = 65535 if image.mode.startswith("I;16") or image.getextrema()[1] > 255 else 255
+        if image.mode == "F" and image.getextrema()[1] <= 1:
             white = 1
-        return Image.fromarray(np.clip(values * 255 / white, 0, 255).astype("uint8")).convert("RGB")
-    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        if image.mode.startswith("I;16"):
+            image = image.convert("I")  # Pillow mixes 16 bits wrongly
+    elif image.mode in ("1", "P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA" if clear else "RGB")  # numbers of colours cannot be mixed
+    image.thumbnail((LARGEST, LARGEST), Image.Resampling.BICUBIC)  # else the rest fills memory
+    if deep:
+        values = np.asarray(image, "float32") * 255 / white
+        return Image.fromarray(np.clip(values, 0, 255).astype("uint8")).convert("RGB")
+    if clear:
         over = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
     return image.convert("RGB")

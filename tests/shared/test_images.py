@@ -1,5 +1,6 @@
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -108,6 +109,39 @@ def test_sixteen_bits_become_eight(kind):
     ramp = np.tile(np.linspace(0, 65535, 256).astype("uint16"), (16, 1))
     grey = np.asarray(images.read(saved(Image.fromarray(ramp), kind)))[0, :, 0]
     np.testing.assert_allclose(grey, np.arange(256), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "dtype", "white"),
+    [("I;16", "<u2", 65535), ("I;16B", ">u2", 65535), ("I", "<i4", 255), ("F", "<f4", 1)],
+)
+def test_many_bits_are_made_small_before_anything_else(mode, dtype, white):
+    board = np.kron(np.indices((4, 4)).sum(axis=0) % 2 * white, np.ones((750, 750)))
+    data = saved(Image.frombytes(mode, board.shape, board.astype(dtype).tobytes()), "TIFF")
+    tracemalloc.start()
+    picture = images.read(data)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(data) + 20 * 2**20
+    assert picture.size == (1024, 1024)
+    cells = np.asarray(picture)[128::256, 128::256, 0]
+    np.testing.assert_array_equal(cells, np.indices((4, 4)).sum(axis=0) % 2 * 255)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_large_transparent_picture_is_as_its_small_one(mode):
+    picture = Image.new("RGB", (2048, 2048), (90, 90, 90)).convert(mode)
+    picture.paste(0, (1024, 0, 2048, 2048))  # clear black, which must not show at the edge
+    small = np.asarray(images.read(saved(picture, "PNG")))[..., 0]
+    assert (small[:, :508] == 90).all() and (small[:, 516:] == 255).all()
+    assert small.min() >= 70
+
+
+def test_a_colour_that_stands_for_clear_is_found_before_pixels_are_mixed():
+    stripes = np.zeros((2048, 2048), "uint8")
+    stripes[:, ::2] = 200
+    data = saved(Image.fromarray(stripes), "PNG", transparency=200)
+    assert near(images.read(data), (500, 500), (127, 127, 127), within=2)
 
 
 def test_floats_from_0_to_1_become_eight_bits():
