@@ -19,7 +19,7 @@ from apps.captioning import (
     views,
 )
 from apps.captioning.views import CELLS
-from shared import bundle, images, page, photos, tables
+from shared import bundle, guard, images, page, photos, tables
 from shared.photos import EXAMPLES
 
 TITLE = "Captions"
@@ -136,9 +136,10 @@ def build(tab, settings):
     walked = page.html()
     page.section(
         "Many photos at once",
-        f"Several photos, or a zip of them, up to {settings.max_rows:,} photos and "
-        f"{settings.max_upload_mb} MB per file. You get a CSV with a caption for each; what you "
-        "sent is deleted after about an hour.",
+        f"Several photos, or a zip of them: up to {settings.max_rows:,} photos, "
+        f"{settings.max_upload_mb} MB per file and "
+        f"{settings.max_upload_mb * guard.FILES_AT_ONCE:,} MB together. You get a CSV with a "
+        "caption for each; what you sent is deleted after about an hour.",
     )
     upload = gr.File(
         label="Photos",
@@ -370,10 +371,12 @@ def _captioning(settings):
     largest = settings.max_upload_mb * 2**20
 
     def run(paths, cell, width, alpha):
+        models = _models()
         unread, results, some = set(paths or []), [], []  # archives stay unread
         try:
             items = files.listed(paths or [], settings.max_rows)
-            predictor = _models().Predictor.load(cell)
+            models.check_search(width, alpha)
+            predictor = models.Predictor.load(cell)
             yield page.progress(0, len(items), "photos captioned"), gr.DownloadButton(visible=False)
             for number, item in enumerate(page.while_open(files.read(items, largest)), 1):
                 some.append(item)
@@ -385,7 +388,7 @@ def _captioning(settings):
             shown, done = views.summary(results), len(results)
             content = tables.text(["file", "caption", "probability", "note"], results)
             yield page.batch_ended(shown, done, len(items), "captions.csv", content)
-        except (files.FilesError, bundle.BundleError) as why:
+        except (files.FilesError, models.InputError, bundle.BundleError) as why:
             yield page.error(why), gr.DownloadButton(visible=False)
         finally:  # of what was read only the pixels are left
             for path in unread:

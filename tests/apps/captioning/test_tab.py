@@ -82,6 +82,15 @@ def test_a_batch_that_is_left_or_refused_leaves_no_file(batch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("width", "alpha", "sentence"), [(2.5, 1.0, "The beam width"), (3, 9.0, "The length penalty")]
+)
+def test_a_batch_by_an_impossible_search_gets_a_sentence(batch, tmp_path, width, alpha, sentence):
+    (tmp_path / "a.png").write_bytes(photo(10))
+    ((said, _),) = batch([str(tmp_path / "a.png")], "lstm", width, alpha)
+    assert sentence in said
+
+
 @pytest.mark.parametrize("variants", [("lstm",), ("lstm", "rnn")])
 def test_the_page_offers_the_cells_that_are_there(monkeypatch, tmp_path, variants):
     scores = {"bleu1": 60.0, "bleu2": 40.0, "bleu3": 30.0, "bleu4": 20.0, "cider": 0.5}
@@ -99,6 +108,7 @@ def test_the_page_offers_the_cells_that_are_there(monkeypatch, tmp_path, variant
     assert shown["Cell"].visible == (len(variants) > 1)
     assert [key for _, key in shown["Cell"].choices] == list(variants)
     text = " ".join(str(each.value) for each in site.blocks.values() if isinstance(each, gr.HTML))
+    assert "20 MB per file and 200 MB together" in text
     assert ("Cell by cell" in text) == (len(variants) > 1)
     (event,) = [each.fn for each in site.fns.values() if each.api_name == "caption"]
     with pytest.raises(gr.Error, match=f"cell must be {' or '.join(variants)}"):
