@@ -25,7 +25,7 @@ from apps.captioning import ALPHA, WIDTH
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN
 from apps.captioning.predictor import ENCODER, FOLDER, Predictor
 from apps.captioning.scores import Cider, scores, words_of
-from shared import bundle, images
+from shared import bundle
 from shared.text import WordTokenizer
 from training.command import (
     AsJson,
@@ -42,7 +42,7 @@ from training.command import (
 from training.datasets import flickr8k
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, starting_encoder, weights_of
+from training.features import cached, on_grid, pixels, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ def read_rows(folder, captions=None):
         try:
             row = json.loads(line)
             name, texts = row["image"], row["captions"]
+            known = name in pictures
             usable = isinstance(texts, list) and texts and all(words_of(text) for text in texts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise typer.BadParameter(
@@ -112,7 +113,7 @@ def read_rows(folder, captions=None):
             ) from error
         if not usable:
             raise typer.BadParameter(f"{captions}, line {number}: a caption has no words.")
-        if name not in pictures:
+        if not known:
             raise typer.BadParameter(f"{captions}, line {number}: {folder} has no {name}.")
         photos.append(Photo(name, tuple(texts)))
     if not photos:
@@ -389,7 +390,7 @@ def train(
         if name == "lstm":
             encoder.save(folder / ENCODER)
             _take_over(encoder, folder)  # all that follows sees through the weights as stored
-            card["encoder"] = _of_encoder(encoder, folder)
+            card["encoder"] = _of_encoder(encoder, folder, test is not None)
             card["baselines"] = baselines(training, encoder, data["values"][0], *scored)
         third = fit_scored(captioner, encoder, data, folder / "scored", seed, scored_epochs)
         predictor = Predictor(captioner, tokenizer, encoder, {})
@@ -429,13 +430,14 @@ def _take_over(encoder, folder):
     bundle.set_weights(encoder, bundle.load_arrays(folder / ENCODER))
 
 
-def _of_encoder(encoder, folder):
+def _of_encoder(encoder, folder, official):
     return {
         "network": encoder.options,
         "parameters": encoder.count_params(),
         "bytes": (folder / ENCODER).stat().st_size,
         "origin": "MobileNetV2 1.0 224 (Sandler et al. 2018) trained on ImageNet by Google, "
-        "Apache-2.0; its top fine-tuned here on Flickr8k",
+        "Apache-2.0; its top fine-tuned "
+        + ("here on Flickr8k" if official else "on Flickr8k, then on own photographs"),
     }
 
 
@@ -505,6 +507,23 @@ def _new_card(output, seed, training, validation, test):
     """A card with what all variants share, and what stands in `output` already."""
     old = old_card(output)
     official = test is not None
+    if official:
+        licence = (
+            "Weights: for non-commercial research, as Flickr8k's photographs are. The image "
+            "encoder comes from MobileNetV2, Apache-2.0."
+        )
+        seen = (
+            "It has seen 6,000 photographs of people and dogs out of doors; of much else it says "
+            "that it is a person or a dog."
+        )
+        words = "It knows only words that people used five times in those captions."
+    else:
+        licence = (
+            "Weights: for non-commercial research at most, for the image encoder, which comes from "
+            "MobileNetV2, Apache-2.0, was fine-tuned on Flickr8k; and as your photographs allow."
+        )
+        seen = f"It has seen {len(training):,} photographs; of others it says what fits those."
+        words = "It knows only the words of their captions."
     return {
         "task": "captioning",
         "title": "Captions for photos",
@@ -518,13 +537,11 @@ def _new_card(output, seed, training, validation, test):
         "validation_examples": len(validation),
         "scoring": "lower case, no punctuation; BLEU by sacrebleu, CIDEr-D and ROUGE-L as in the "
         "COCO captions challenge",
-        "licence": "Weights: for non-commercial research, as Flickr8k's photographs are. The image "
-        "encoder comes from MobileNetV2, Apache-2.0.",
+        "licence": licence,
         "limits": [
-            "It has seen 6,000 photographs of people and dogs out of doors; of much else it says "
-            "that it is a person or a dog.",
+            seen,
             "It counts badly, and guesses colours and sexes that it cannot see.",
-            "It knows only words that people used five times in those captions.",
+            words,
         ],
         "encoder": old.get("encoder"),
         "baselines": old.get("baselines"),
@@ -591,9 +608,7 @@ def evaluate(
     start = time.perf_counter()
     written = []
     for first in range(0, len(photos), 50):
-        some = [
-            images.squash(images.read(pictures[photo.name])) for photo in photos[first : first + 50]
-        ]
+        some = [pixels(pictures, photo.name) for photo in photos[first : first + 50]]
         written += _written(predictor, predictor.features(some), width, alpha)
     seconds = time.perf_counter() - start
     metrics = {

@@ -11,6 +11,7 @@ import typer
 
 from shared import settings
 from shared.bundle import BundleError, read_card
+from shared.images import ImageError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
@@ -59,5 +60,5 @@ def run(app):
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         app()
-    except (settings.SettingsError, BundleError, FileNotFoundError) as problem:
+    except (settings.SettingsError, BundleError, ImageError, FileNotFoundError) as problem:
         raise SystemExit(f"{problem}") from None

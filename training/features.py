@@ -34,6 +34,18 @@ def starting_encoder(data_dir, output):
     return encoder
 
 
+def pixels(pictures, name):
+    """What networks see of one of `Pictures`.
+
+    Raises:
+        ImageError: if it cannot be read; the message names it.
+    """
+    try:
+        return images.squash(images.read(pictures[name]))
+    except (images.ImageError, KeyError) as problem:
+        raise images.ImageError(f"{name}: {problem}") from problem
+
+
 def weights_of(*networks):
     """The weights of built networks as bytes, by which a run is known."""
     return b"".join(array.tobytes() for each in networks for array in each.get_weights())
@@ -68,8 +80,8 @@ def cached(encoder, pictures, names, file, flip=False):
     bar = keras.utils.Progbar(len(names), unit_name="photo")
     for first in range(start, len(names), BATCH):
         some = names[first : first + BATCH]
-        pixels = np.stack([_pixels(pictures, name) for name in some])
-        values = np.asarray(bottom(pixels[:, :, ::-1] if flip else pixels))
+        seen = np.stack([pixels(pictures, name) for name in some])
+        values = np.asarray(bottom(seen[:, :, ::-1] if flip else seen))
         if found is None:
             shape = (len(names), *values.shape[1:])
             found = np.lib.format.open_memmap(partial, "w+", "float16", shape)
@@ -93,10 +105,3 @@ def on_grid(encoder, values):
     batches = range(0, len(values), 50)
     found = [_top(encoder)(values[n : n + 50].astype("float32")) for n in batches]
     return np.concatenate([np.asarray(each) for each in found])
-
-
-def _pixels(pictures, name):
-    try:
-        return images.squash(images.read(pictures[name]))
-    except (images.ImageError, KeyError) as problem:
-        raise images.ImageError(f"{name}: {problem}") from problem

@@ -29,7 +29,7 @@ from apps.vqa.predictor import (
     read_words,
 )
 from apps.vqa.senses import Senses
-from shared import bundle, images
+from shared import bundle
 from shared.text import WordTokenizer, pad
 from training.command import (
     AsJson,
@@ -45,7 +45,7 @@ from training.command import (
 )
 from training.datasets import vqa
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, starting_encoder, weights_of
+from training.features import cached, on_grid, pixels, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def read_rows(path, folder):
             continue
         try:
             each = vqa.question({"type": "other", **json.loads(line)})
-            texts = (each.text, each.answer, each.kind, *each.answers)
+            texts = (each.image, each.text, each.answer, each.kind, *each.answers)
             usable = all(isinstance(text, str) and text.strip() for text in texts)
         except (ValueError, TypeError, KeyError) as error:
             raise typer.BadParameter(
@@ -698,7 +698,7 @@ def _seen(predictor, questions, pictures):
     photos = sorted({each.image for each in questions})
     grids = []
     for n in range(0, len(photos), 50):
-        some = [images.squash(images.read(pictures[name])) for name in photos[n : n + 50]]
+        some = [pixels(pictures, name) for name in photos[n : n + 50]]
         grids.append(predictor.features(some))
     return _part(questions, predictor.tokenizer, np.concatenate(grids), photos)
 

@@ -13,6 +13,7 @@ from shared import bundle
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
 from training import captioning
+from training.command import run
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
 from training.features import cached
@@ -209,6 +210,7 @@ WIDE = {"COLUMNS": "300", "TERMINAL_WIDTH": "300"}  # no sentence broken
         ('{"image": "0.png", "captions": ["..."]}', "line 2: a caption has no words"),
         ('{"image": "0.png", "captions": "A wall"}', "line 2: a caption has no words"),
         ('{"image": "9.png", "captions": ["A wall"]}', "has no 9.png"),
+        ('{"image": ["0.png"], "captions": ["A wall"]}', "line 2: expected"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, line, sentence):
@@ -218,6 +220,34 @@ def test_a_bad_row_is_named(tmp_path, line, sentence):
     result = CliRunner().invoke(captioning.app, ["evaluate", "--input", str(tmp_path)], env=WIDE)
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, command):
+    draw(tmp_path, 3)
+    for n in range(3):
+        (tmp_path / f"{n}.png").write_bytes(b"no photo")
+    arguments = ["captioning", command, "--input", str(tmp_path)]
+    if command == "train":
+        monkeypatch.setattr(captioning, "starting_encoder", tiny_encoder)
+        arguments += ["--output", str(tmp_path / "bundle"), "--work-dir", str(tmp_path / "work")]
+    else:
+        arguments += ["--model", str(trained[0] / "bundle")]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit, match=r"\d.png: This file is not a photo"):
+        run(captioning.app)
+
+
+def test_the_card_speaks_of_the_photographs_that_were_seen(trained):
+    card = bundle.read_card(trained[0] / "bundle")
+    assert "then on own photographs" in card["encoder"]["origin"]
+    assert "54 photographs" in card["limits"][0]
+    assert "your photographs" in card["licence"]
+    shipped, some = bundle.read_card(captioning.FOLDER), [Photo("a", ("a dog",))]
+    official = captioning._new_card(captioning.FOLDER, 0, some, some, some)
+    assert [official[key] for key in ("limits", "licence", "encoder")] == [
+        shipped[key] for key in ("limits", "licence", "encoder")
+    ]
 
 
 def test_captions_are_cut_padded_and_unknown_words_need_not_be_said(monkeypatch):

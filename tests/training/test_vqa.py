@@ -10,6 +10,7 @@ from apps.vqa.predictor import Predictor
 from shared import bundle
 from shared.layers.image_encoder import ImageEncoder
 from training import vqa
+from training.command import run
 from training.datasets.vqa import Question
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
@@ -153,6 +154,7 @@ def test_an_encoder_that_changed_is_noticed(trained, tmp_path):
         ('{"image": "0.png", "question": "what", "answer": " "}', "line 3: all must be texts"),
         ('{"image": "0.png", "question": 3, "answer": "a"}', "line 3: all must be texts"),
         ('{"image": "9.png", "question": "what", "answer": "a"}', "has no 9.png"),
+        ('{"image": ["0.png"], "question": "what", "answer": "a"}', "line 3: all must be texts"),
         ("[1]", "line 3: expected"),
     ],
 )
@@ -164,6 +166,16 @@ def test_a_bad_row_is_named(tmp_path, line, sentence):
     result = CliRunner().invoke(vqa.app, command, env=WIDE)
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_damaged_photograph_is_named(trained, tmp_path, monkeypatch):
+    draw(tmp_path, 1)
+    (tmp_path / "0.png").write_bytes(b"no photo")
+    arguments = ["vqa", "evaluate", "--input", str(tmp_path / "questions.jsonl")]
+    arguments += ["--images", str(tmp_path), "--model", str(trained[0] / "bundle")]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit, match="0.png: This file is not a photo"):
+        run(vqa.app)
 
 
 def test_photographs_must_be_named(tmp_path):
