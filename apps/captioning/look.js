@@ -4,7 +4,9 @@ element.addEventListener("click", (event) => {
   if (!cell) return;
   cell.setAttribute("aria-pressed", cell.getAttribute("aria-pressed") !== "true");
   const hidden = [...element.querySelectorAll("[data-cell][aria-pressed=true]")];
-  trigger("select", { cells: hidden.map((one) => Number(one.dataset.cell)) });
+  // The photo may be another by the time it is asked about: a text, for the number is too long.
+  const { asked } = cell.closest("[data-asked]").dataset;
+  trigger("select", { asked, cells: hidden.map((one) => Number(one.dataset.cell)) });
 });
 
 // The script of the site steps through the words: its slider is told which.

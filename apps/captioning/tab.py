@@ -302,6 +302,8 @@ def _change(asked, seen, place, word):
 
 
 def _hide(asked, seen, event: gr.EventData):
+    if asked and event.asked != str(asked[0]):
+        return gr.skip()  # clicked on the photo before
     if not asked or not event.cells:
         return ""
     models, (_, cell, width, alpha) = _models(), asked

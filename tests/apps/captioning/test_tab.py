@@ -82,6 +82,14 @@ def test_a_batch_that_is_left_or_refused_leaves_no_file(batch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_squares_of_the_photo_before_are_not_hidden_in_this_one():
+    asked = 1234567890123456789, "lstm", 3, 1.0
+    before = gr.EventData(None, {"asked": "1234567890123456700", "cells": []})
+    now = gr.EventData(None, {"asked": str(asked[0]), "cells": []})
+    assert tab._hide(asked, None, before) == gr.skip()
+    assert tab._hide(asked, None, now) == ""
+
+
 @pytest.mark.parametrize(
     ("width", "alpha", "sentence"), [(2.5, 1.0, "The beam width"), (3, 9.0, "The length penalty")]
 )
