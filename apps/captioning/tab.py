@@ -231,7 +231,9 @@ def build(tab, settings):
         [refusal, changed],
         **quiet,
     )
-    cover.select(_hide, [asked, seen], hidden, trigger_mode="always_last", **quiet)
+    # One after the other: "always_last" would ask last with the squares of the event before.
+    in_turn = {"concurrency_id": "hide", "concurrency_limit": 1, "trigger_mode": "multiple"}
+    cover.select(_hide, [asked, seen], hidden, **{**quiet, **in_turn})
     asked.change(_draw, [asked, seen, temperature, seed], drawn, **quiet)
     temperature.input(
         _draw, [asked, seen, temperature, seed], drawn, trigger_mode="always_last", **quiet
