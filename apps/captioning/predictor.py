@@ -1,6 +1,7 @@
 """From a photograph to captions: how likely each is, where each word looked, and how much."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -161,7 +162,8 @@ class Predictor:
                 unknown, or there is no such cell.
         """
         check_search(width, alpha)
-        squashed = [images.squash(images.read(photo)) for photo in photos]
+        with ThreadPoolExecutor() as pool:  # decoding a photo takes as long as the encoder
+            squashed = list(pool.map(lambda photo: images.squash(images.read(photo)), photos))
         features = self.features(squashed, hidden)
         return self.describe_features(features, width, alpha, prefix, hidden)
 
