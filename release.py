@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+import venv
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from packaging.requirements import Requirement
@@ -94,24 +96,44 @@ def space(folder: Path):
 
 
 @command.command("try")
-def try_out(folder: Path, port: int = 7860, patience: int = 120):
+def try_out(
+    folder: Path,
+    port: int = 7860,
+    patience: int = 120,
+    python: Annotated[
+        Path | None, typer.Option(help="One that has the packages; without it they are installed.")
+    ] = None,
+):
     """Start the site of such a folder as a Space would, and wait for its first answer.
 
+    Its packages are those of its requirements.txt alone, in an environment that is deleted again.
     No variable of this environment is passed on, and there is no home to write to.
     """
     environment = {"PATH": os.defpath, "HOME": os.devnull, "SPACE_ID": "someone/unrolled"}
     environment["UNROLLED_PORT"] = str(port)
-    start = time.monotonic()
-    site = subprocess.Popen([sys.executable, "app.py"], cwd=folder, env=environment)
-    try:
-        while (answer := _answer(f"http://127.0.0.1:{port}")) is None:
-            if site.poll() is not None or time.monotonic() - start > patience:
-                raise SystemExit("The site did not answer.")
-            time.sleep(0.2)
-    finally:
-        site.terminate()
-        site.wait(10)
+    with tempfile.TemporaryDirectory() as fresh:
+        python = python or _installed(folder, Path(fresh))
+        start = time.monotonic()
+        site = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
+        try:
+            while (answer := _answer(f"http://127.0.0.1:{port}")) is None:
+                if site.poll() is not None or time.monotonic() - start > patience:
+                    raise SystemExit("The site did not answer.")
+                time.sleep(0.2)
+        finally:
+            site.terminate()
+            site.wait(10)
     print(f"“{SENTENCE}” is {answer}, {time.monotonic() - start:.0f} s after the start.")
+
+
+def _installed(folder, home):
+    """A Python whose new environment in `home` has what the requirements.txt of `folder` names."""
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    print("Installing the packages of requirements.txt alone (about two minutes)", flush=True)
+    subprocess.run([*pip, "install", "-r", folder / "requirements.txt"], check=True)
+    return python
 
 
 def _answer(address):

@@ -1,9 +1,11 @@
 """What leaves the repository: the folder of a Space, and the list of licences."""
 
 import ast
+import socket
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -12,6 +14,14 @@ from packaging.utils import canonicalize_name
 import release
 
 MOST = 10 * 2**20  # bytes
+# Says whether it has what the development environment has, and then waits to be stopped.
+STUB = """
+import importlib.util, pathlib, time
+import named
+found = importlib.util.find_spec("gradio")
+pathlib.Path("said").write_text("not alone" if found else "alone")
+time.sleep(60)
+"""
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -67,6 +77,32 @@ def test_a_space_has_every_module_that_it_imports(space):
                 continue
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - here:
                 assert pinned & set(map(canonicalize_name, homes[name])), f"{path.name}: {name}"
+
+
+def test_a_space_answers_without_a_home(space, capsys):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    release.try_out(space, port, python=Path(sys.executable))
+    assert "is positive" in capsys.readouterr().out
+
+
+def test_a_space_is_tried_with_the_packages_of_its_requirements_alone(
+    tmp_path, monkeypatch, capsys
+):
+    wheel = tmp_path / "named-1-py3-none-any.whl"
+    with ZipFile(wheel, "w") as package:
+        package.writestr("named.py", "")
+        about = "Metadata-Version: 2.1\nName: named\nVersion: 1"
+        package.writestr("named-1.dist-info/METADATA", about)
+        package.writestr("named-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true")
+        package.writestr("named-1.dist-info/RECORD", "")
+    (tmp_path / "requirements.txt").write_text(f"named @ {wheel.as_uri()}\n")
+    (tmp_path / "app.py").write_text(STUB)
+    said = tmp_path / "said"
+    monkeypatch.setattr(release, "_answer", lambda _: said.exists() and said.read_text() or None)
+    release.try_out(tmp_path)
+    assert "is alone" in capsys.readouterr().out
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
