@@ -1,6 +1,6 @@
-"""Every page as axe-core sees it: WCAG 2.1 A and AA, without motion.
+"""Every page and every lesson as axe-core sees it: WCAG 2.1 A and AA, without motion.
 
-Pages take turns in light and dark, which share their styles; `UNROLLED_AXE=1` checks each in both.
+They take turns in light and dark, which share their styles; `UNROLLED_AXE=1` checks each in both.
 """
 
 import os
@@ -9,6 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 from apps import APPLICATIONS
+from apps.cells.tab import LESSONS
 
 PATIENCE = 120_000  # milliseconds: a page that draws its first figures hears no clicks
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -29,6 +30,15 @@ COMPLAINTS = """(rules) => axe.run(document, { runOnly: rules, resultTypes: ["vi
   (found) => found.violations.map((rule) => [rule.id, ...rule.nodes.map((node) => node.html)]))"""
 
 
+def complaints(page, number):
+    """What axe says of the page as it stands; the turn decides between light and dark."""
+    found = {}
+    for dark in (False, True) if os.environ.get("UNROLLED_AXE") else (number % 2 == 1,):
+        page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", dark)
+        found["dark" if dark else "light"] = page.evaluate(COMPLAINTS, RULES)
+    return {mode: what for mode, what in found.items() if what}
+
+
 def test_no_page_leaves_anybody_out(open_page):
     page = open_page(wait_for="h1 >> visible=true", reduced_motion="reduce")
     page.set_default_timeout(PATIENCE)
@@ -38,6 +48,16 @@ def test_no_page_leaves_anybody_out(open_page):
         page.locator(f"#tab-{name}-button").click()
         expect(page.locator(f"#tab-{name} h1")).to_be_visible()
         page.locator(f"#tab-{name}").evaluate(SETTLED)
-        for dark in (False, True) if os.environ.get("UNROLLED_AXE") else (number % 2 == 1,):
-            page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", dark)
-            assert page.evaluate(COMPLAINTS, RULES) == [], f"{name}, dark: {dark}"
+        assert complaints(page, number) == {}, name
+
+
+def test_no_lesson_leaves_anybody_out(open_page):
+    page = open_page("?tab=cells", "#tab-cells h1 >> visible=true", reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE)
+    page.evaluate(AXE_SCRIPT)
+    for number, name in enumerate(LESSONS[1:]):  # the first is seen above
+        page.locator(f"#tab-cells input[value={name}]").check()
+        lesson = page.locator(f"#lesson-{name}")
+        expect(lesson.locator("h2").first).to_be_visible()
+        lesson.evaluate(SETTLED)
+        assert complaints(page, number) == {}, name
