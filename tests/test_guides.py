@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import typer
@@ -102,3 +103,18 @@ def test_the_application_of_the_guide_builds_and_answers(tmp_path, monkeypatch):
     assert event.fn(1.0)[-1] == 1
     (drawn,) = [each for each in site.fns.values() if any(t[1] == "input" for t in each.targets)]
     assert "<figure" in drawn.fn(0.5) and drawn.fn(0.5) != drawn.fn(0.9)
+
+
+def test_the_site_serves_the_vectors_that_its_command_names(tmp_path, monkeypatch):
+    path = tmp_path / "mine.txt"
+    path.write_text("plim 1 0 1\nplum 1 0 0\nglim 0 1 1\nglum 0 1 0.1\n")
+    server = Mock()
+    monkeypatch.setattr(app, "Server", server)
+    monkeypatch.setattr(app, "_listener", Mock())
+    monkeypatch.setattr(app, "APPLICATIONS", ("analogies",))
+    theirs = dict.fromkeys(("UNROLLED_VECTORS", "KERAS_BACKEND"))  # taken back after the command
+    result = CliRunner().invoke(app.command, ["--vectors", str(path)], env=theirs)
+    assert result.exit_code == 0, result.output
+    site = server.call_args.args[0]
+    (event,) = [each for each in site.fns.values() if each.api_name == "analogy"]
+    assert event.fn("plim", "plum", "glim")["best"][0]["word"] == "glum"

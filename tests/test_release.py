@@ -3,13 +3,14 @@
 import ast
 import socket
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 import yaml
 from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
 
 import release
 
@@ -119,6 +120,16 @@ def test_every_requirement_stands_in_the_notice_with_its_licence():
         name = f"{canonicalize_name(each.name)} {str(each.specifier).removeprefix('==')}"
         assert rows.get(name, "?") != "?", name
     assert len(rows) > 2 * len(release.requirements())
+
+
+def test_the_list_of_licences_is_written_anew_below_what_stands_there(tmp_path, monkeypatch):
+    (tmp_path / "requirements.txt").write_text("safetensors\n")
+    (tmp_path / "NOTICE").write_text(f"Ours.\n\n{release.ALL}\n\ngone 1.0: MIT\n")
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    assert CliRunner().invoke(release.command, ["notice"]).exit_code == 0
+    head, rows = (tmp_path / "NOTICE").read_text(encoding="utf-8").split(f"{release.ALL}\n\n")
+    assert head == "Ours.\n\n"
+    assert rows == f"safetensors {version('safetensors')}: Apache Software License\n"
 
 
 def test_a_licence_is_read_where_a_package_says_it():

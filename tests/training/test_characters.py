@@ -6,6 +6,7 @@ import lzma
 import numpy as np
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from shared import bundle
 from training import characters
@@ -124,24 +125,28 @@ def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence)
         characters.read_text(path, characters.LEAST)
 
 
-def test_own_text_from_file_to_scores(tmp_path, monkeypatch, capsys):
+def test_own_text_from_file_to_scores(tmp_path, monkeypatch):
     """A tiny run of the command: it learns, resumes, and what it wrote is scored by evaluate."""
     for name, value in {"UNITS": 8, "DIMENSIONS": 4, "BATCH": 8, "TIME": 32, "RATE": 0.02}.items():
         monkeypatch.setattr(characters, name, value)
-    path = tmp_path / "mine.txt"
+
+    def run(*arguments):
+        result = CliRunner().invoke(characters.app, [*map(str, arguments), "--json"])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout.splitlines()[-1])
+
+    path, model = tmp_path / "mine.txt", tmp_path / "model"
     path.write_text(PLAY * 120, encoding="utf-8")
-    options = {"input": path, "output": tmp_path / "model", "work_dir": tmp_path / "work"}
-    characters.train(**options, epochs=2, as_json=True)
-    first = json.loads(capsys.readouterr().out.splitlines()[-1])
-    card = bundle.read_card(tmp_path / "model")
+    train = ["train", "--input", path, "--output", model, "--work-dir", tmp_path / "work"]
+    train += ["--epochs", 2]
+    first = run(*train)
+    card = bundle.read_card(model)
     assert card["variants"]["lstm"]["nats_per_character"] < np.log(len(card["alphabet"]) + 1)
     assert set(card["probes"]) == {*characters.FEATURES["plays"], *characters.FEATURES["articles"]}
-    characters.train(**options, epochs=2, as_json=True)
-    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    again = run(*train)
     assert again["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
     rest = tmp_path / "rest.txt"
     rest.write_text(corpus.split(PLAY * 120)[2], encoding="utf-8")
-    characters.evaluate(input=rest, model=tmp_path / "model", as_json=True)
-    scored = json.loads(capsys.readouterr().out.splitlines()[-1])
+    scored = run("evaluate", "--input", rest, "--model", model)
     assert scored["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
     assert scored["characters"] == card["examples"]
