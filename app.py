@@ -165,6 +165,7 @@ def mounted(site, options):
     """The site as an ASGI application."""
     import gradio as gr
     from gradio.route_utils import FnIndexInferError
+    from starlette.requests import ClientDisconnect
 
     from shared import page
 
@@ -176,7 +177,12 @@ def mounted(site, options):
     site.state_session_capacity = SESSIONS
     # Else Gradio takes the site for one that is being built, which may read any file.
     site.has_launched = True
-    handlers = {OSError: guard.full_disk, KeyError: guard.unknown, FnIndexInferError: guard.unknown}
+    handlers = {
+        OSError: guard.full_disk,
+        ClientDisconnect: guard.broken_off,
+        **dict.fromkeys((KeyError, FnIndexInferError), guard.unknown),
+        **dict.fromkeys((TypeError, UnicodeDecodeError), guard.no_form),
+    }
     return gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         site,

@@ -60,6 +60,7 @@ UPLOAD = "An address cannot stand for a file: upload the file itself."
 FAULT = "What was sent does not fit, or the site has a fault. Reload the page and try again."
 BUSY = "This site is busy: too many questions wait for an answer. Try again in a minute."
 FULL = "The disk of this site is full. Try again later."
+BROKEN = "What was sent broke off before its end. Send it again."
 
 
 class Guard:
@@ -177,6 +178,18 @@ def refuse(path, status, sentence, retry_after=None):
 async def unknown(request, error):
     """The answer to a question to what is not there, for `exception_handlers`."""
     return refuse(request.url.path, 404, NOTHING)
+
+
+async def broken_off(request, error):
+    """The answer to who left while sending, or sent too much, for `exception_handlers`."""
+    return refuse(request.url.path, 400, BROKEN)
+
+
+async def no_form(request, error):
+    """The answer to an upload that holds no file, for `exception_handlers`; others go on."""
+    if not request.url.path.endswith("/upload"):
+        raise error
+    return refuse(request.url.path, 400, FAULT)
 
 
 async def full_disk(request, error):

@@ -297,3 +297,29 @@ def test_an_upload_to_a_full_disk_gets_a_sentence(slow, monkeypatch):
     client = TestClient(app.mounted(slow[0], settings.Settings()))
     answer = client.post("/gradio_api/upload", files={"files": ("rows.csv", b"a,b")})
     assert (answer.status_code, answer.text) == (507, guard.FULL)
+
+
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+TEXT = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n%s\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize("content", [TEXT % b"no file", TEXT % b"\xff\xfe"])
+def test_an_upload_of_no_file_gets_a_sentence(slow, content):
+    client = TestClient(app.mounted(slow[0], settings.Settings()))
+    answer = client.post("/gradio_api/upload", content=content, headers=FORM)
+    assert (answer.status_code, answer.text) == (400, guard.FAULT)
+
+
+def test_who_leaves_while_sending_leaves_no_trace_in_the_log(serve, capfd, monkeypatch):
+    begun = threading.Event()
+    look = guard.Guard._refusal
+    monkeypatch.setattr(guard.Guard, "_refusal", lambda *given: begun.set() or look(*given))
+    server, thread, client = serve()
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as visitor:
+        headers = {"host": "site", "content-length": "1000", **FORM}
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        visitor.sendall(f"POST /gradio_api/upload HTTP/1.1\r\n{''.join(lines)}\r\n".encode())
+        assert begun.wait(10)
+    server.handle_exit(signal.SIGTERM, None)
+    thread.join(20)
+    assert "Traceback" not in capfd.readouterr().err
