@@ -812,7 +812,7 @@ def about(card):
                 percent(scored["accuracy_30k"], 1),
                 percent(scored["accuracy"], 1),
                 f"{scored['spearman']:.2f}",
-                f"{minutes:g}",
+                f"{minutes:.1f}",
             )
             for name, scored, minutes in rows
         ],

@@ -393,7 +393,7 @@ def table(card):
                 f"{100 * details['rouge_l']:.1f}",
                 f"{details['cider']:.2f}",
                 f"{details['parameters']:,}" if "parameters" in details else "",
-                f"{details['minutes']:g}" if "minutes" in details else "",
+                f"{details['minutes']:.1f}" if "minutes" in details else "",
             )
             for name, details in rows
         ],

@@ -541,7 +541,7 @@ def shorter(forecast, horizon):
 def scores(card):
     """The tables of the networks beside the baselines, and by file, for the About page."""
     rows = [
-        (name.upper(), details, f"{details['parameters']:,}", f"{details['minutes']:g}")
+        (name.upper(), details, f"{details['parameters']:,}", f"{details['minutes']:.1f}")
         for name, details in card["variants"].items()
     ]
     rows += [(name, card["baselines"][key], "–", "–") for key, name in SHORT.items()]

@@ -346,7 +346,7 @@ def scores(card):
     rows.append((baseline["name"], baseline["accuracy"], baseline["ngrams"], baseline["minutes"]))
     table = page.table(
         ("Model", "Accuracy", "Parameters", "Training, minutes"),
-        [(name, percent(score, 1), f"{size:,}", f"{time:g}") for name, score, size, time in rows],
+        [(name, percent(score, 1), f"{size:,}", f"{time:.1f}") for name, score, size, time in rows],
         numbers=(1, 2, 3),
         winner=max(range(len(rows)), key=lambda n: rows[n][1]),
     )

@@ -443,7 +443,7 @@ def scores(card):
                 name,
                 *(f"{details[key]:.1f}" if key in details else "" for _, key in measures),
                 f"{details.get('parameters', details.get('words', 0)):,}",
-                f"{details['minutes']:g}" if "minutes" in details else "",
+                f"{details['minutes']:.1f}" if "minutes" in details else "",
             )
             for name, details in rows
         ],

@@ -247,16 +247,9 @@ def probes(card):
     for name in FEATURES:
         probe = card["probes"][name]
         best = probe["units"][0]
-        rows.append(
-            [
-                name,
-                f"A character {FEATURES[name]}",
-                best["unit"],
-                f"{best['score']:.2f}",
-                f"{probe['untrained']:.2f}",
-                f"{probe['chance']:.2f}",
-            ]
-        )
+        scores = best["score"], probe["untrained"], probe["chance"]
+        found = [f"{score:z.2f}".replace("-", "−") for score in scores]
+        rows.append([name, f"A character {FEATURES[name]}", best["unit"], *found])
     columns = ["Probe", "Asks whether", "Best unit", "Score", "Untrained", "By luck"]
     return page.table(columns, rows, numbers=(2, 3, 4, 5)) + (
         '<p class="small">Units are chosen on the validation text and scored on the test text. The '
