@@ -78,15 +78,15 @@ def no_stubs():
 
 
 @contextmanager
-def hidden(name):
-    """A module that this thread cannot import in here."""
+def hidden(*names):
+    """Modules that this thread cannot import in here."""
     thread = threading.get_ident()
 
     class Finder:
         @staticmethod
         def find_spec(wanted, *_):
-            if wanted == name and threading.get_ident() == thread:
-                raise ModuleNotFoundError(name=name)
+            if wanted in names and threading.get_ident() == thread:
+                raise ModuleNotFoundError(name=wanted)
 
     sys.meta_path.insert(0, Finder)
     try:
@@ -261,7 +261,8 @@ class Server(uvicorn.Server):
 
 def warm_up():
     """Load and compile what the first visitors will need, while the page is already up."""
-    with hidden("sklearn"):  # Keras wraps it, for two seconds and 60 MB
+    # Where they are installed, Keras and TensorFlow load them: two seconds, 60 and 100 MB.
+    with hidden("sklearn", "jax"):
         import keras  # noqa: F401
 
     from shared.compiled import ahead
