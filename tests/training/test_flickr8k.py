@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from shared.images import ImageError
 from training.datasets import flickr8k
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
@@ -77,3 +78,42 @@ def test_wrong_parts_and_places_are_named(tmp_path):
     (tmp_path / "notes.txt").write_text("no archive")
     with pytest.raises(FileNotFoundError, match="notes.txt is no folder, tar or zip"):
         Pictures(tmp_path / "notes.txt")
+
+
+def packed(folder, kind):
+    """Two files in an archive, stored as they are but for a tar that is compressed."""
+    path = folder / f"photos.{kind}"
+    contents = {"a.jpg": bytes(range(250)) * 20, "b.jpg": b"b" * 5_000}
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in contents.items():
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(path, "w:gz" if kind == "tgz" else "w") as archive:
+            for name, content in contents.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tar", "tgz"])
+def test_an_archive_that_was_cut_off_is_named(tmp_path, kind):
+    path = packed(tmp_path, kind)
+    data = path.read_bytes()
+    path.write_bytes(data[: {"tar": 8_000, "tgz": len(data) - 60}[kind]])
+    with pytest.raises(FileNotFoundError, match=f"photos.{kind} is damaged or cut off"):
+        Pictures(path)
+
+
+def test_a_damaged_file_of_an_archive_gets_a_sentence_and_a_folder_is_no_file(tmp_path):
+    path = packed(tmp_path, "zip")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"b" * 5_000)] ^= 255
+    path.write_bytes(data)
+    pictures = Pictures(path)
+    assert len(pictures["a.jpg"]) == 5_000
+    with pytest.raises(ImageError, match="cannot be read: Bad CRC"):
+        pictures["b.jpg"]
+    (tmp_path / "c.jpg").mkdir()
+    assert list(Pictures(tmp_path)) == []

@@ -4,6 +4,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from shared.images import ImageError
+
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -14,29 +16,37 @@ class Pictures:
         path: Of a folder (what lies in folders inside it counts), a tar or a zip.
 
     Raises:
-        FileNotFoundError: if nothing is there, or it is neither of these.
+        FileNotFoundError: if nothing is there, or it is neither of these, or damaged.
     """
 
     def __init__(self, path):
         path = Path(path)
-        if path.is_dir():
-            files = {str(file): file for file in sorted(path.rglob("*"))}
-            self._read = Path.read_bytes
-        elif path.is_file() and tarfile.is_tarfile(path):
-            archive = tarfile.open(path)  # noqa: SIM115 (open as long as this is)
-            files = {member.name: member for member in archive.getmembers() if member.isfile()}
-            self._read = lambda member: archive.extractfile(member).read()
-        elif path.is_file() and zipfile.is_zipfile(path):
-            archive = zipfile.ZipFile(path)
-            files = {member.filename: member for member in archive.infolist()}
-            self._read = archive.read
-        else:
+        try:
+            files = self._open(path)
+        except Exception as error:  # each archive raises errors of its own
+            raise FileNotFoundError(f"{path} is damaged or cut off: {error}.") from error
+        if files is None:
             raise FileNotFoundError(f"{path} is no folder, tar or zip of photographs.")
         self._files = {
             Path(name).name: file
             for name, file in files.items()
             if name.lower().endswith(ENDINGS) and not Path(name).name.startswith(".")
         }
+
+    def _open(self, path):
+        """Files by their names; None if the path leads to neither a folder nor an archive."""
+        if path.is_dir():
+            self._read = Path.read_bytes
+            return {str(file): file for file in sorted(path.rglob("*")) if file.is_file()}
+        if path.is_file() and tarfile.is_tarfile(path):
+            archive = tarfile.open(path)  # noqa: SIM115 (open as long as this is)
+            self._read = lambda member: archive.extractfile(member).read()
+            return {member.name: member for member in archive.getmembers() if member.isfile()}
+        if path.is_file() and zipfile.is_zipfile(path):
+            archive = zipfile.ZipFile(path)
+            self._read = archive.read
+            return {member.filename: member for member in archive.infolist()}
+        return None
 
     def __len__(self):
         return len(self._files)
@@ -48,5 +58,14 @@ class Pictures:
         return name in self._files
 
     def __getitem__(self, name):
-        """The bytes of a file."""
-        return self._read(self._files[name])
+        """The bytes of a file.
+
+        Raises:
+            KeyError: if there is none of this name.
+            ImageError: if it cannot be read or unpacked.
+        """
+        file = self._files[name]
+        try:
+            return self._read(file)
+        except Exception as error:  # errors of as many kinds
+            raise ImageError(f"This file cannot be read: {error}.") from error
