@@ -11,6 +11,7 @@ import re
 import time
 import zlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +31,7 @@ from apps.vqa.predictor import (
 )
 from apps.vqa.senses import Senses
 from shared import bundle
-from shared.text import WordTokenizer, pad
+from shared.text import WordTokenizer, clean, pad
 from training.command import (
     AsJson,
     DataDir,
@@ -104,7 +105,8 @@ def read_rows(path, folder):
 
     Args:
         path: Of the file, rows `{"image": str, "question": str, "answer": str, "type": str,
-            "answers": [str, …]}`; the last two may be missing.
+            "answers": [str, …]}`; the last two may be missing. Questions are cleaned, as those of
+            visitors are.
         folder: Path of a folder, tar or zip.
 
     Returns:
@@ -120,7 +122,7 @@ def read_rows(path, folder):
     except FileNotFoundError as problem:
         raise typer.BadParameter(str(problem)) from problem
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path} cannot be read as UTF-8 text: {error}") from error
     questions = []
@@ -128,19 +130,24 @@ def read_rows(path, folder):
         if not line.strip():
             continue
         try:
-            each = vqa.question({"type": "other", **json.loads(line)})
+            row = {"type": "other", **json.loads(line)}
+            each = vqa.question(row)
             texts = (each.image, each.text, each.answer, each.kind, *each.answers)
-            usable = all(isinstance(text, str) and text.strip() for text in texts)
+            usable = all(isinstance(text, str) and clean(text) for text in texts)
+            usable &= isinstance(row.get("answers") or [], list)
         except (ValueError, TypeError, KeyError) as error:
             raise typer.BadParameter(
                 f'{path}, line {number}: expected {{"image": …, "question": …, "answer": …, '
                 '"type": …}.'
             ) from error
         if not usable:
-            raise typer.BadParameter(f"{path}, line {number}: all must be texts, none empty.")
+            raise typer.BadParameter(
+                f'{path}, line {number}: all must be texts, none empty, and "answers" a list of '
+                "them."
+            )
         if each.image not in pictures:
             raise typer.BadParameter(f"{path}, line {number}: {folder} has no {each.image}.")
-        questions.append(each)
+        questions.append(replace(each, text=clean(each.text)))
     if not questions:
         raise typer.BadParameter(f"{path} has no rows.")
     return questions, pictures
@@ -475,6 +482,12 @@ def train(
         output = output or FOLDER
     if not training or not validation:
         raise typer.BadParameter("Training needs questions about at least two photographs.")
+    answers = closed_list(training)
+    if not targets(training, answers).any():
+        raise typer.BadParameter(
+            "There is nothing to choose among: no answer has words and is given often enough, "
+            f"{LEAST} times where there are more than 1,000 questions."
+        )
     encoder = starting_encoder(None if SHARED_ENCODER.exists() else data_dir, SHARED_ENCODER)
     tokenizer, table, asked = build_vocabulary(training, vectors.load())
     content = "\n".join(f"{each}" for each in training)
@@ -486,7 +499,6 @@ def train(
         parts["test"] = test
     output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(output / "tokenizer.json")
-    answers = closed_list(training)
     text = json.dumps(answers, ensure_ascii=False, indent=0)
     (output / "answers.json").write_text(text + "\n", encoding="utf-8")
     values = {}

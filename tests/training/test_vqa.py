@@ -156,6 +156,10 @@ def test_an_encoder_that_changed_is_noticed(trained, tmp_path):
         ('{"image": "9.png", "question": "what", "answer": "a"}', "has no 9.png"),
         ('{"image": ["0.png"], "question": "what", "answer": "a"}', "line 3: all must be texts"),
         ("[1]", "line 3: expected"),
+        (
+            '{"image": "0.png", "question": "what", "answer": "a", "answers": "yes"}',
+            'line 3: all must be texts, none empty, and "answers" a list',
+        ),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, line, sentence):
@@ -166,6 +170,26 @@ def test_a_bad_row_is_named(tmp_path, line, sentence):
     result = CliRunner().invoke(vqa.app, command, env=WIDE)
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.replace("│", " ").split())
+
+
+def test_rows_are_read_as_visitors_questions_are(tmp_path):
+    draw(tmp_path, 1)
+    row = {"image": "0.png", "question": "What’s  <b>this</b>?", "answer": "wall"}
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8-sig")  # as Windows writes
+    (found,), _ = vqa.read_rows(path, tmp_path)
+    assert (found.text, found.kind, found.answers) == ("What's this ?", "other", ())
+
+
+def test_answers_among_which_there_is_no_choice_are_refused(tmp_path):
+    draw(tmp_path, 4)
+    path = tmp_path / "questions.jsonl"
+    path.write_text(path.read_text().replace('"answer": "', '"answer": "?!", "was": "'))
+    command = ["train", "--input", str(path), "--images", str(tmp_path)]
+    result = CliRunner().invoke(vqa.app, [*command, "--output", str(tmp_path / "b")], env=WIDE)
+    assert result.exit_code == 2
+    assert "nothing to choose among" in result.output
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_damaged_photograph_is_named(trained, tmp_path, monkeypatch):
