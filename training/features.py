@@ -35,13 +35,22 @@ def starting_encoder(data_dir, output):
 
 
 def pixels(pictures, name):
-    """What networks see of one of `Pictures`.
+    """What networks see of one of `Pictures`; errors as for `bytes_of`."""
+    data = bytes_of(pictures, name)
+    try:
+        return images.squash(images.read(data))
+    except images.ImageError as problem:
+        raise images.ImageError(f"{name}: {problem}") from problem
+
+
+def bytes_of(pictures, name):
+    """The bytes of one of `Pictures`.
 
     Raises:
         ImageError: if it cannot be read; the message names it.
     """
     try:
-        return images.squash(images.read(pictures[name]))
+        return pictures[name]
     except (images.ImageError, KeyError) as problem:
         raise images.ImageError(f"{name}: {problem}") from problem
 

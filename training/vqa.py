@@ -8,6 +8,7 @@ shipped bundle and its baselines on the test questions, or on your own.
 import json
 import logging
 import re
+import shutil
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -29,6 +30,7 @@ from apps.vqa.predictor import (
     Predictor,
     read_words,
 )
+from apps.vqa.senses import FILE as SENSES
 from apps.vqa.senses import Senses
 from shared import bundle
 from shared.text import WordTokenizer, clean, pad
@@ -46,7 +48,7 @@ from training.command import (
 )
 from training.datasets import vqa
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, pixels, starting_encoder, weights_of
+from training.features import bytes_of, cached, on_grid, pixels, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ VARIANTS = {
     "bow": {"reader": "bow"},
 }
 Variant = StrEnum("Variant", list(VARIANTS))
+TOKENIZER, ANSWERS = "tokenizer.json", "answers.json"
+SHARED_FILES = (TOKENIZER, ANSWERS, SENSES)
 LEAST = 3  # times that an answer must be given, and a word without a vector be asked
 FURTHER = 8_000  # frequent words of the language that no training question contains
 COMPONENTS = 256  # kept of each cell of the grid
@@ -299,6 +303,7 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
     recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": RATE}
     recipe |= {"weight_decay": DECAY, "smoothing": SMOOTHING}
     recipe |= {"questions": len(usable), "words": len(senses.vectors)}
+    recipe["senses"] = zlib.crc32(senses.directions.tobytes())
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, epochs, verbose)
     return network, record
 
@@ -490,48 +495,91 @@ def train(
         )
     encoder = starting_encoder(None if SHARED_ENCODER.exists() else data_dir, SHARED_ENCODER)
     tokenizer, table, asked = build_vocabulary(training, vectors.load())
-    content = "\n".join(f"{each}" for each in training)
-    fingerprint = f"{zlib.crc32(weights_of(encoder) + table.tobytes() + content.encode()):08x}"
-    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/vqa") / fingerprint
-
     parts = {"training": training, "validation": validation}
     if test:
         parts["test"] = test
-    output.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(output / "tokenizer.json")
+    content = "\n".join(f"{each}" for each in training)
+    fingerprint = f"{zlib.crc32(weights_of(encoder) + table.tobytes() + content.encode()):08x}"
+    work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/vqa"
+    work_dir /= _run_name(fingerprint, parts, pictures, seed)
+    folder = work_dir / "bundle"
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder / TOKENIZER)
     text = json.dumps(answers, ensure_ascii=False, indent=0)
-    (output / "answers.json").write_text(text + "\n", encoding="utf-8")
+    (folder / ANSWERS).write_text(text + "\n", encoding="utf-8")
     values = {}
     for name, questions in parts.items():
         names = sorted({each.image for each in questions})
         values[name] = names, cached(encoder, pictures, names, work_dir / f"{name}.npy")
-    senses = Senses.fit(table, _some_cells(encoder, values["training"][1], seed), COMPONENTS)
-    senses.save(output)
-    senses = Senses.load(output)  # all networks are fitted on the senses as stored
+    old, stored = old_card(output), output / SENSES
+    if (old.get("fingerprint"), old.get("seed")) == (fingerprint, seed) and stored.exists():
+        shutil.copy(stored, folder)  # fitted anew on another machine they would not be the same
+    else:
+        some = _some_cells(encoder, values["training"][1], seed)
+        Senses.fit(table, some, COMPONENTS).save(folder)
+    senses = Senses.load(folder)  # all networks are fitted on the senses as stored
     data = {"senses": senses, "tokenizer": tokenizer, "answers": answers}
     for name, questions in parts.items():
         data[name] = _part(questions, tokenizer, _see(senses, encoder, values[name][1]),
                            values[name][0])  # fmt: skip
     scored = data["test" if test else "validation"]
-    card = _new_card(output, fingerprint, seed, training, validation, test)
+    card = _new_card(fingerprint, seed, training, validation, test)
+    card["variants"] = old.get("variants", {})
     card |= {"question_words": asked, "words": tokenizer.size, "answers": len(answers)}
     card["coverage"] = {name: _coverage(questions, answers) for name, questions in parts.items()}
-    card["encoder"] = _of_encoder(encoder, output)
+    card["encoder"] = _of_encoder(encoder, folder)
     written, weight = nearest(data, scored)
     card["habits"] = habits(training)
     card["baselines"] = {
         "majority": scores(by_habit(card["habits"], scored["questions"]), scored["questions"]),
         "nearest": {"weight": round(weight, 2), **scores(written, scored["questions"])},
     }
-    bundle.write_card(output, card)
     for name in [name for name in VARIANTS if not variant or name in variant]:
         options = {**VARIANTS[name], "answers": len(answers)}
         options |= {"dimensions": table.shape[1], "components": senses.directions.shape[1]}
         network, record = fit_network(options, data, work_dir / name, seed, epochs)
-        card["variants"][name] = _write_variant(output, name, network, record, data, scored)
-        bundle.write_card(output, card)
+        details = _write_variant(folder, name, network, record, data, scored)
+        _publish(output, card, name, details, folder)
     metrics = {name: details["accuracy"] for name, details in card["variants"].items()}
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
+
+
+def _run_name(fingerprint, parts, pictures, seed):
+    """What tells a run from others: all that its features and networks are made from.
+
+    Args:
+        fingerprint: Of the encoder, the word vectors and the training questions.
+        parts: Dict of lists of `Question`.
+        pictures: `Pictures`; a photograph of the same name may be another.
+        seed: Integer.
+    """
+    found = zlib.crc32(f"{fingerprint} {seed} {parts}".encode())
+    for name in sorted({each.image for questions in parts.values() for each in questions}):
+        found = zlib.crc32(bytes_of(pictures, name), found)
+    return f"{found:08x}"
+
+
+def _publish(output, card, name, details, folder):
+    """Put a variant from its folder into the bundle, without those that do not fit any more.
+
+    Only now, so that a run that stops earlier leaves the bundle as it was.
+    """
+    before = _shared_files(output)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / ENCODER).unlink(missing_ok=True)
+    for file in (*SHARED_FILES, ENCODER, f"{name}.safetensors"):
+        if (folder / file).exists():  # the encoder may be that of the captions
+            shutil.copy(folder / file, output)
+    if _shared_files(output) != before:
+        card["variants"] = {}
+    card["variants"][name] = details
+    bundle.write_card(output, card)
+
+
+def _shared_files(folder):
+    """What all variants of a bundle read through, None where it is not there."""
+    files = [folder / file for file in SHARED_FILES]
+    return [file.read_bytes() if file.exists() else None for file in files]
 
 
 def _split(questions, seed):
@@ -581,9 +629,9 @@ def _coverage(questions, answers):
     return round(float(np.mean([canonical(each.answer) in known for each in questions])), 4)
 
 
-def _of_encoder(encoder, output):
+def _of_encoder(encoder, folder):
     """What the card says of the encoder; it is stored where the captions' bundle has none."""
-    file, own = SHARED_ENCODER, output / ENCODER
+    file, own = SHARED_ENCODER, folder / ENCODER
     if file.exists():
         own.unlink(missing_ok=True)
     else:
@@ -597,13 +645,9 @@ def _of_encoder(encoder, output):
     }
 
 
-def _new_card(output, fingerprint, seed, training, validation, test):
-    """A card with what all variants share, and the variants that stand in `output` already.
-
-    Those that were fitted on other questions, words or encoder are left out: they do not fit any
-    more.
-    """
-    old, official = old_card(output), test is not None
+def _new_card(fingerprint, seed, training, validation, test):
+    """A card with what all variants share."""
+    official = test is not None
     return {
         "task": "vqa",
         "title": "Questions about photos",
@@ -631,7 +675,6 @@ def _new_card(output, fingerprint, seed, training, validation, test):
             "It answers from a closed list of frequent answers, whatever it is asked.",
         ],
         "fingerprint": fingerprint,
-        "variants": old["variants"] if old.get("fingerprint") == fingerprint else {},
     }
 
 

@@ -110,12 +110,62 @@ def test_a_second_run_resumes_and_says_the_same(trained, caplog):
     assert {p: p.read_text() for p in folder.glob("work/*/*/state.json")} == states
 
 
-def test_networks_fitted_on_other_questions_are_left_out(trained):
-    folder, metrics, _ = trained
-    fingerprint = bundle.read_card(folder / "bundle")["fingerprint"]
-    for value, kept in ((fingerprint, set(metrics) - {"output"}), ("other", set())):
-        card = vqa._new_card(folder / "bundle", value, 0, [], [], None)
-        assert set(card["variants"]) == kept
+def test_a_retrained_network_reads_through_the_senses_of_its_bundle(trained, monkeypatch):
+    folder, metrics, train = trained
+    before = (folder / "bundle/senses.safetensors").read_bytes()
+    monkeypatch.setattr(vqa.Senses, "fit", None)
+    assert train() == metrics
+    assert (folder / "bundle/senses.safetensors").read_bytes() == before
+
+
+def publish(folder, output, name, senses, encoder=None):
+    """A variant made of letters, and which ones the bundle has with it."""
+    folder.mkdir()
+    files = dict.fromkeys(vqa.SHARED_FILES, "…") | {vqa.SENSES: senses, f"{name}.safetensors": name}
+    files |= {vqa.ENCODER: encoder} if encoder else {}
+    for file, text in files.items():
+        (folder / file).write_text(text)
+    card = dict.fromkeys(bundle.CARD, "…")
+    card["variants"] = vqa.old_card(output).get("variants", {})
+    vqa._publish(output, card, name, {"network": {}}, folder)
+    assert {file: (output / file).read_text() for file in files} == files
+    assert (output / vqa.ENCODER).exists() == bool(encoder)
+    return list(bundle.read_card(output)["variants"])
+
+
+def test_networks_that_do_not_fit_the_senses_any_more_are_left_out(tmp_path):
+    output = tmp_path / "bundle"
+    assert publish(tmp_path / "1", output, "lstm", "senses", "encoder") == ["lstm"]
+    assert publish(tmp_path / "2", output, "gru", "senses") == ["lstm", "gru"]
+    assert publish(tmp_path / "3", output, "bow", "other senses") == ["bow"]
+
+
+def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch):
+    folder, _, train = trained
+    before = {file: file.read_bytes() for file in (folder / "bundle").iterdir()}
+
+    def stop(*_):
+        raise SystemExit("stopped in the first epoch")
+
+    monkeypatch.setattr(vqa, "fit_network", stop)
+    with pytest.raises(AssertionError, match="stopped in the first epoch"):
+        train("--seed", "1")
+    assert {file: file.read_bytes() for file in (folder / "bundle").iterdir()} == before
+
+
+def test_a_run_is_known_by_all_that_it_is_made_from():
+    parts = {"training": [question()], "validation": [question("who")]}
+    names = {
+        vqa._run_name(*each)
+        for each in (
+            ("fingerprint", parts, {"a.jpg": b"1"}, 0),
+            ("another", parts, {"a.jpg": b"1"}, 0),
+            ("fingerprint", {**parts, "validation": [question("what")]}, {"a.jpg": b"1"}, 0),
+            ("fingerprint", parts, {"a.jpg": b"2"}, 0),
+            ("fingerprint", parts, {"a.jpg": b"1"}, 1),
+        )
+    }
+    assert len(names) == 5
 
 
 def test_evaluate_prints_the_keys_of_the_contract(trained):
