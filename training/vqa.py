@@ -648,14 +648,29 @@ def _of_encoder(encoder, folder):
 def _new_card(fingerprint, seed, training, validation, test):
     """A card with what all variants share."""
     official = test is not None
+    seen, every = (
+        len({each.image for each in questions})
+        for questions in (training, [*training, *validation, *(test or ())])
+    )
+    licence = (
+        "Weights: Apache-2.0. Questions: CC BY 4.0, not shipped; photographs vary."
+        if official
+        else "Weights: Apache-2.0, and as your questions and photographs allow."
+    )
+    origin = (
+        "is that of the captions: from MobileNetV2, Apache-2.0, fine-tuned on Flickr8k, for "
+        "non-commercial research."
+        if SHARED_ENCODER.exists()
+        else "is MobileNetV2, Apache-2.0."
+    )
     return {
         "task": "vqa",
         "title": "Questions about photos",
         "date": date.today().isoformat(),
         "seed": seed,
         "commit": commit(),
-        "data": "COCO-QA and VQA v2 questions about 3,935 photographs, split by photograph; not "
-        "comparable with published splits"
+        "data": f"COCO-QA and VQA v2 questions about {every:,} photographs, split by photograph; "
+        "not comparable with published splits"
         if official
         else "own",
         "test_set": "test questions of COCO-QA and VQA v2, split by photo"
@@ -665,12 +680,10 @@ def _new_card(fingerprint, seed, training, validation, test):
         "training_examples": len(training),
         "validation_examples": len(validation),
         "scoring": "the whole answer must be right; lower case, no articles, numbers in figures",
-        "licence": "Weights: Apache-2.0. Questions: CC BY 4.0, not shipped; photographs vary. The "
-        "image encoder is that of the captions: from MobileNetV2, Apache-2.0, fine-tuned on "
-        "Flickr8k, for non-commercial research.",
+        "licence": f"{licence} The image encoder {origin}",
         "limits": [
-            "It has seen about 3,400 photographs with 13,000 questions: much of what it says is "
-            "the habit of the language.",
+            f"It has seen {seen:,} photographs with {len(training):,} questions: much of what it "
+            "says is the habit of the language.",
             "It counts badly, and cannot read.",
             "It answers from a closed list of frequent answers, whatever it is asked.",
         ],

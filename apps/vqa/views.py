@@ -397,10 +397,10 @@ def _help(card):
         if f"accuracy_{kind}" in lstm
     }
     gain = lstm["accuracy"] - blind["accuracy"]
-    best = max(gains, key=gains.get)
+    best = max(gains, key=gains.get, default=None)  # questions of one's own may have other types
+    most = f", most for the type “{best.lower()}” ({_points(gains[best])})" if best else ""
     told = [
-        f"The photo makes {_points(gain)} of difference in all, most for the type “{best.lower()}” "
-        f"({_points(gains[best])})."
+        f"The photo makes {_points(gain)} of difference in all{most}."
         if gain > NEAR
         else "In all the photo does not help: the blind LSTM is right about as often."
     ]

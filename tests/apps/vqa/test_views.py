@@ -185,6 +185,12 @@ def test_a_baseline_that_wins_is_named(network, accuracy, sentence):
     assert sentence in views.verdict({**CARD, "variants": variants})
 
 
+def test_questions_of_other_types_are_told_of_as_a_whole():
+    scored = {name: {"accuracy": 0.1 * n, "accuracy_breed": 0.1 * n, "parameters": 1}
+              for n, name in enumerate(("blind", "lstm"), 2)}  # fmt: skip
+    assert "makes 10.0 points of difference in all." in views.verdict({**CARD, "variants": scored})
+
+
 def test_a_bundle_with_few_networks_is_shown_too():
     card = {**CARD, "variants": {"lstm": LSTM}, "coverage": {"validation": 0.94}}
     assert "94.0\u202f% have theirs" in views.scores(card)
