@@ -39,6 +39,7 @@ class Senses:
         cells = _unit(cells)
         centre = cells.mean(axis=0)
         variances, directions = np.linalg.eigh((cells - centre).T @ (cells - centre) / len(cells))
+        components = min(components, len(cells) - 1)  # along more they do not differ
         kept = slice(None, -components - 1, -1)  # eigenvalues rise
         variances, directions = np.maximum(variances[kept], 1e-9), directions[:, kept]
         scale = variances**-0.25 / np.sqrt(np.mean(variances**0.5))

@@ -43,6 +43,12 @@ def test_the_length_of_a_cell_does_not_matter_and_more_components_add():
     assert np.isfinite(senses.see(np.zeros((1, 2, 2, 5), "float32"))).all()
 
 
+def test_few_cells_differ_along_fewer_directions():
+    few = Senses.fit(np.zeros((2, 4), "float32"), cells(4), 5)
+    assert few.directions.shape == (5, 3)
+    assert np.abs(few.see(cells(50)[:, None, None])).max() < 10
+
+
 def test_senses_survive_their_file(tmp_path):
     senses = fitted()
     senses.save(tmp_path)
