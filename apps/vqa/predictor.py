@@ -324,9 +324,9 @@ class Predictor:
         heard = np.count_nonzero((numbers != UNKNOWN) & (numbers < asked))
         if heard < len(numbers) / 2:
             raise InputError(
-                f"Of these {len(numbers)} words, {heard} occurred in the questions that the "
-                "network learned from. It has only learned English: try plain words for what can "
-                "be seen."
+                f"Of the words of this question ({len(numbers)}), {heard} occurred in the "
+                "questions that the network learned from. It has only learned English: try plain "
+                "words for what can be seen."
             )
         return text, numbers, places
 
@@ -359,7 +359,15 @@ def _load(variant, folder):
     network = Answerer(**details["network"])
     network.build()
     bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
-    predictor = Predictor(network, *_shared(folder), card, details["temperature"])
+    senses, tokenizer, answers, encoder = _shared(folder)
+    sizes = len(answers), senses.vectors.shape, senses.directions.shape[-1]
+    options = network.options
+    needed = options["answers"], (tokenizer.size, options["dimensions"]), options["components"]
+    if sizes != needed:
+        raise bundle.BundleError(f"The files of the bundle {folder.name} do not fit together.")
+    predictor = Predictor(
+        network, senses, tokenizer, answers, encoder, card, details["temperature"]
+    )
     predictor.threshold = details["threshold"]["probability"]
     return predictor
 
@@ -368,8 +376,8 @@ def _load(variant, folder):
 def _shared(folder):
     """What all networks of a bundle use: senses, tokenizer, answers and encoder."""
     try:
-        answers = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        answers = list(json.loads((folder / "answers.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise bundle.BundleError(f"{folder.name}/answers.json cannot be read.") from error
     tokenizer = WordTokenizer.load(folder / "tokenizer.json")
     return Senses.load(folder), tokenizer, answers, _encoder(folder)

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -184,6 +185,14 @@ def test_evaluate_prints_the_keys_of_the_contract(trained):
     assert metrics["questions"] == 80
     assert metrics["accuracy"] == 1.0
     assert metrics["baseline_majority_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("answers", ['["yes", "no"]', "{}", "null"])
+def test_files_of_another_bundle_are_noticed(trained, tmp_path, answers):
+    shutil.copytree(trained[0] / "bundle", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "answers.json").write_text(answers)
+    with pytest.raises(bundle.BundleError, match="do not fit together|answers.json cannot"):
+        Predictor.load("lstm", tmp_path)
 
 
 def test_an_encoder_that_changed_is_noticed(trained, tmp_path):

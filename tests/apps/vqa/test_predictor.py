@@ -207,6 +207,7 @@ def test_a_statement_gets_a_hint(predictor):
         ("Что это такое?", "another alphabet. The network has only learned English"),
         ("这是什么?", "another alphabet"),
         ("Quelle est la couleur du bus ?", "1 occurred in the questions"),
+        ("xylophone?", r"the words of this question \(1\), 0 occurred"),
         ("is " * 61, "has 61 words; at most 60"),
         ("is this a bus " * 40, "559 characters; at most 500"),
     ],
