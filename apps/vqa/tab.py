@@ -9,6 +9,7 @@ from apps.vqa.examples import FIRST, PAIRS
 from apps.vqa.views import CELLS
 from shared import bundle, images, page, photos, tables
 from shared.photos import EXAMPLES
+from shared.text import clean
 
 TITLE = "Ask a photo"
 FOLDER = bundle.MODELS / "vqa"
@@ -139,7 +140,7 @@ def build(tab, settings):
         if not seen:
             return skipped
         before = asked.before if asked else ()
-        if asked and asked.reply.question != text.strip():
+        if asked and asked.reply.question != clean(text):
             before = *before, (asked.reply.question, views.said(asked.reply))
         return respond(seen, text, cell, before)
 
