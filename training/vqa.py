@@ -739,24 +739,28 @@ def evaluate(
     else:
         data_dir = data_folder(data_dir)
         questions, pictures = vqa.read(data_dir, "test"), vqa.pictures(data_dir)
+    if not questions:
+        raise typer.BadParameter(f"{data_dir} has no test questions.")
     predictor = Predictor.load(str(variant), model)
     card = predictor.card
     start = time.perf_counter()
     part = _seen(predictor, questions, pictures)
     written = _answers(predictor, part)
     seconds = time.perf_counter() - start
+    majority = scores(by_habit(card["habits"], questions), questions)
     metrics = {
         **scores(written, questions),
         "questions": len(questions),
         "seconds": round(seconds, 1),
-        **scores(by_habit(card["habits"], questions), questions, "baseline_majority_"),
+        **{f"baseline_majority_{key}": value for key, value in majority.items()},
     }
     for name in ("blind", "bow"):
         if name in card["variants"] and name != variant:
             other = _answers(Predictor.load(name, model), part)
             metrics |= scores(other, questions, f"baseline_{name}_")
-    if not input:
-        found = card["baselines"]["nearest"]  # it needs the training questions
+    # It needs the training questions: the card has it, but of no other test than its own.
+    if not input and majority == card["baselines"]["majority"]:
+        found = card["baselines"]["nearest"]
         metrics |= {f"baseline_nearest_{key}": found[key] for key in found if key != "weight"}
     print_metrics(metrics, as_json)
 

@@ -187,6 +187,20 @@ def test_evaluate_prints_the_keys_of_the_contract(trained):
     assert metrics["baseline_majority_accuracy"] == 0.5
 
 
+def test_the_nearest_question_is_told_of_no_other_test_than_its_own(trained, monkeypatch):
+    folder, *_ = trained
+    asked, pictures = vqa.read_rows(folder / "photos/questions.jsonl", folder / "photos")
+    _, own = vqa._split(asked, 0)
+    monkeypatch.setattr(vqa.vqa, "pictures", lambda _: pictures)
+    for test, told in ((own, True), (own[:-1], False)):
+        monkeypatch.setattr(vqa.vqa, "read", lambda *_, test=test: test)
+        command = ["evaluate", "--data-dir", str(folder), "--model", str(folder / "bundle")]
+        result = CliRunner().invoke(vqa.app, [*command, "--json"])
+        assert ("baseline_nearest_accuracy" in result.output) == told, result.output
+    monkeypatch.setattr(vqa.vqa, "read", lambda *_: [])
+    assert "no test questions" in CliRunner().invoke(vqa.app, command, env=WIDE).output
+
+
 @pytest.mark.parametrize("answers", ['["yes", "no"]', "{}", "null"])
 def test_files_of_another_bundle_are_noticed(trained, tmp_path, answers):
     shutil.copytree(trained[0] / "bundle", tmp_path, dirs_exist_ok=True)

@@ -113,3 +113,14 @@ def test_the_repacked_corpus_is_read(tmp_path):
 def test_wrong_parts_are_named(tmp_path):
     with pytest.raises(ValueError, match="`part`.*'dev'"):
         vqa.read(tmp_path, "dev")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [lzma.compress(b"{}" * 500)[:40], b"nonsense", lzma.compress(b"[1]\n"), lzma.compress(b"{}\n")],
+)
+def test_a_damaged_file_of_questions_gets_a_sentence(tmp_path, content):
+    (tmp_path / "vqa").mkdir()
+    (tmp_path / "vqa/coco_qa.jsonl.xz").write_bytes(content)
+    with pytest.raises(FileNotFoundError, match="damaged or cut off"):
+        vqa.read(tmp_path, "test")

@@ -62,7 +62,17 @@ def read(data_dir, part):
     """
     if part not in PARTS:
         raise ValueError(f"`part` must be one of {PARTS}. Received: part={part!r}")
-    data_dir = Path(data_dir)
+    try:
+        return _read(Path(data_dir), part)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each kind of file raises errors of its own
+        raise FileNotFoundError(
+            f"A file of questions in {data_dir} is damaged or cut off ({error}): download it again."
+        ) from error
+
+
+def _read(data_dir, part):
     repacked = data_dir / "vqa" / "coco_qa.jsonl.xz"
     if repacked.exists():
         with lzma.open(repacked, "rt", encoding="utf-8") as lines:
