@@ -112,7 +112,7 @@ def opened(source):
     """
     try:
         picture = images.read(source)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise images.ImageError("This photo is no longer here. Upload it again.") from error
     except images.ImageError:
         if isinstance(source, str):

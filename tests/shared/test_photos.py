@@ -52,6 +52,12 @@ def test_a_file_loses_all_but_its_pixels_once_it_is_read(tmp_path):
     assert photos.opened(saved()).size == (40, 30)
 
 
+def test_the_folder_of_an_upload_is_no_photo(tmp_path):
+    with pytest.raises(ImageError, match="no longer here"):
+        photos.opened(str(tmp_path))
+    assert tmp_path.exists()
+
+
 def test_a_file_that_is_refused_is_deleted_and_sending_it_again_gets_a_sentence(tmp_path):
     path = tmp_path / "mine.jpg"
     path.write_bytes(saved("JPEG", comment=b"my garden")[:-40])
