@@ -139,7 +139,7 @@ def read_rows(path, folder):
             texts = (each.image, each.text, each.answer, each.kind, *each.answers)
             usable = all(isinstance(text, str) and clean(text) for text in texts)
             usable &= isinstance(row.get("answers") or [], list)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise typer.BadParameter(
                 f'{path}, line {number}: expected {{"image": …, "question": …, "answer": …, '
                 '"type": …}.'
@@ -480,6 +480,8 @@ def train(
         training, validation = _split(questions, seed)
         test, data_dir = None, None
         output = output or Path("vqa-model")
+    elif photos:
+        raise typer.BadParameter("Name the questions about these photographs with --input.")
     else:
         data_dir = data_folder(data_dir)
         training, validation, test = (vqa.read(data_dir, part) for part in vqa.PARTS)
@@ -736,6 +738,8 @@ def evaluate(
     """Score the shipped bundle and what it has to beat on the test questions, or on your own."""
     if input:
         questions, pictures = read_rows(input, photos)
+    elif photos:
+        raise typer.BadParameter("Name the questions about these photographs with --input.")
     else:
         data_dir = data_folder(data_dir)
         questions, pictures = vqa.read(data_dir, "test"), vqa.pictures(data_dir)

@@ -232,6 +232,7 @@ def test_an_encoder_that_changed_is_noticed(trained, tmp_path):
         ('{"image": "9.png", "question": "what", "answer": "a"}', "has no 9.png"),
         ('{"image": ["0.png"], "question": "what", "answer": "a"}', "line 3: all must be texts"),
         ("[1]", "line 3: expected"),
+        pytest.param("[" * 100_000, "line 3: expected", id="deep"),
         (
             '{"image": "0.png", "question": "what", "answer": "a", "answers": "yes"}',
             'line 3: all must be texts, none empty, and "answers" a list',
@@ -284,6 +285,13 @@ def test_photographs_must_be_named(tmp_path):
     result = CliRunner().invoke(vqa.app, command, env=WIDE)
     assert result.exit_code == 2
     assert "--images" in result.output
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_photographs_without_questions_are_not_passed_over(tmp_path, command):
+    result = CliRunner().invoke(vqa.app, [command, "--images", str(tmp_path)], env=WIDE)
+    assert result.exit_code == 2
+    assert "with --input" in result.output
 
 
 def question(text="what", answer="a", kind="object", answers=()):
