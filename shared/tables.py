@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 WORKBOOK = b"PK\x03\x04"
 # Where a spreadsheet may take what follows for a formula. Where numbers are written with a decimal
@@ -84,8 +85,10 @@ def lines(path, max_rows):
 
 
 def _text(path):
-    with open(path, "rb") as file:
-        raw = file.read()
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:  # what stands for it may be a folder
+        raise TableError("This file is no longer here. Upload it again.") from error
     if raw.startswith(WORKBOOK):
         raise TableError("This is a workbook or an archive, not a CSV. Save the sheet as CSV.")
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -42,7 +42,7 @@ from training.command import (
 from training.datasets import flickr8k
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, pixels, starting_encoder, weights_of
+from training.features import cached, on_grid, pixels, run_name, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -352,9 +352,10 @@ def train(
     if "lstm" not in names and not (output / ENCODER).exists():
         raise typer.BadParameter(f"{output} has no {ENCODER}: train the variant lstm first.")
     encoder = starting_encoder(data_dir, FOLDER / ENCODER)
-    content = "\n".join(text for photo in training for text in (photo.name, *photo.captions))
-    fingerprint = f"{zlib.crc32(weights_of(encoder) + content.encode()):08x}"
-    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/captioning") / fingerprint
+    every = [*training, *validation, *(test or ())]
+    made_from = weights_of(encoder) + f"{training} {validation} {test}".encode()
+    work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/captioning"
+    work_dir /= run_name(made_from, pictures, [photo.name for photo in every])
 
     def values(part, photos, flip=False):
         return cached(encoder, pictures, [p.name for p in photos], work_dir / f"{part}.npy", flip)

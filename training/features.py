@@ -1,6 +1,7 @@
 """The image encoder to start from, and what its frozen part makes of photographs, kept on disk."""
 
 import logging
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -35,20 +36,36 @@ def starting_encoder(data_dir, output):
 
 
 def pixels(pictures, name):
-    """What networks see of one of `Pictures`; errors as for `bytes_of`."""
-    data = bytes_of(pictures, name)
+    """What networks see of one of `Pictures`.
+
+    Raises:
+        ImageError: if it cannot be read; the message names it.
+    """
+    data = _bytes_of(pictures, name)
     try:
         return images.squash(images.read(data))
     except images.ImageError as problem:
         raise images.ImageError(f"{name}: {problem}") from problem
 
 
-def bytes_of(pictures, name):
-    """The bytes of one of `Pictures`.
+def run_name(made_from, pictures, names):
+    """What tells a run from others: a checksum, in hexadecimal.
+
+    Args:
+        made_from: Bytes of all that features and networks are made from besides photographs.
+        pictures: `Pictures`; one of the same name may be another.
+        names: Those that are used.
 
     Raises:
-        ImageError: if it cannot be read; the message names it.
+        ImageError: if one cannot be read; the message names it.
     """
+    found = zlib.crc32(made_from)
+    for name in sorted(set(names)):
+        found = zlib.crc32(_bytes_of(pictures, name), found)
+    return f"{found:08x}"
+
+
+def _bytes_of(pictures, name):
     try:
         return pictures[name]
     except (images.ImageError, KeyError) as problem:

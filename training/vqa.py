@@ -48,7 +48,7 @@ from training.command import (
 )
 from training.datasets import vqa
 from training.datasets.pictures import Pictures
-from training.features import bytes_of, cached, on_grid, pixels, starting_encoder, weights_of
+from training.features import cached, on_grid, pixels, run_name, starting_encoder, weights_of
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -503,7 +503,8 @@ def train(
     content = "\n".join(f"{each}" for each in training)
     fingerprint = f"{zlib.crc32(weights_of(encoder) + table.tobytes() + content.encode()):08x}"
     work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/vqa"
-    work_dir /= _run_name(fingerprint, parts, pictures, seed)
+    names = [each.image for questions in parts.values() for each in questions]
+    work_dir /= run_name(f"{fingerprint} {seed} {parts}".encode(), pictures, names)
     folder = work_dir / "bundle"
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder / TOKENIZER)
@@ -544,21 +545,6 @@ def train(
         _publish(output, card, name, details, folder)
     metrics = {name: details["accuracy"] for name, details in card["variants"].items()}
     print(json.dumps({"output": str(output), **metrics}) if as_json else f"Written to {output}.")
-
-
-def _run_name(fingerprint, parts, pictures, seed):
-    """What tells a run from others: all that its features and networks are made from.
-
-    Args:
-        fingerprint: Of the encoder, the word vectors and the training questions.
-        parts: Dict of lists of `Question`.
-        pictures: `Pictures`; a photograph of the same name may be another.
-        seed: Integer.
-    """
-    found = zlib.crc32(f"{fingerprint} {seed} {parts}".encode())
-    for name in sorted({each.image for questions in parts.values() for each in questions}):
-        found = zlib.crc32(bytes_of(pictures, name), found)
-    return f"{found:08x}"
 
 
 def _publish(output, card, name, details, folder):

@@ -1,6 +1,7 @@
 """The page: a photograph in, a sentence out, and where the network looked for each word."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -396,7 +397,8 @@ def _captioning(settings):
             yield page.error(why), gr.DownloadButton(visible=False)
         finally:  # of what was read only the pixels are left
             for path in unread:
-                Path(path).unlink(missing_ok=True)
+                with suppress(OSError):  # gone already, or a folder
+                    Path(path).unlink()
 
     return run
 

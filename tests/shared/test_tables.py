@@ -133,3 +133,9 @@ def test_a_text_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sent
     path.write_bytes(content)
     with pytest.raises(tables.TableError, match=sentence):
         tables.lines(path, 10)
+
+
+@pytest.mark.parametrize("name", [".", "gone.csv"])
+def test_a_folder_or_nothing_in_place_of_a_file_gets_a_sentence(tmp_path, name):
+    with pytest.raises(tables.TableError, match="Upload it again"):
+        tables.lines(tmp_path / name, 10)

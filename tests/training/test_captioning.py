@@ -16,7 +16,7 @@ from training import captioning
 from training.command import run
 from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
-from training.features import cached
+from training.features import cached, run_name
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
 TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
@@ -289,6 +289,29 @@ def test_the_most_common_caption_is_written_for_every_photo():
     training = [Photo("a", ("A dog .", "a cat")), Photo("b", ("a dog", "a bird"))]
     found = captioning.common(training, [Photo("c", ("a dog",)), Photo("d", ("a man",))])
     assert found["bleu1"] == 75
+
+
+def test_a_run_is_known_by_its_photographs_too():
+    made = ((b"a", {"1": b"x", "2": b"y"}), (b"b", {"1": b"x", "2": b"y"}), (b"a", {"1": b"z"}))
+    assert len({run_name(made_from, photos, photos) for made_from, photos in made}) == 3
+    assert run_name(*made[0], ["2", "1", "1"]) == run_name(*made[0], ["1", "2"])
+    with pytest.raises(ImageError, match="3.png"):
+        run_name(*made[0], ["3.png"])
+
+
+def test_other_photographs_of_the_same_names_are_another_run(trained, tmp_path, monkeypatch):
+    def stop(*given):
+        raise ValueError(f"features in {given[3].parent}.")
+
+    monkeypatch.setattr(captioning, "cached", stop)
+    photos = shutil.copytree(trained[0] / "photos", tmp_path / "photos")
+    (known,) = (trained[0] / "work").iterdir()
+    with pytest.raises(AssertionError, match=f"features in {known}."):
+        train(photos, tmp_path / "bundle", known.parent, "--variant", "lstm")
+    Image.new("RGB", (40, 30)).save(photos / "0.png")
+    with pytest.raises(AssertionError, match=f"features in {known.parent}") as found:
+        train(photos, tmp_path / "bundle", known.parent, "--variant", "lstm")
+    assert known.name not in str(found.value)
 
 
 def test_features_go_on_where_they_stopped(tmp_path, monkeypatch):

@@ -157,21 +157,6 @@ def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch)
     assert {file: file.read_bytes() for file in (folder / "bundle").iterdir()} == before
 
 
-def test_a_run_is_known_by_all_that_it_is_made_from():
-    parts = {"training": [question()], "validation": [question("who")]}
-    names = {
-        vqa._run_name(*each)
-        for each in (
-            ("fingerprint", parts, {"a.jpg": b"1"}, 0),
-            ("another", parts, {"a.jpg": b"1"}, 0),
-            ("fingerprint", {**parts, "validation": [question("what")]}, {"a.jpg": b"1"}, 0),
-            ("fingerprint", parts, {"a.jpg": b"2"}, 0),
-            ("fingerprint", parts, {"a.jpg": b"1"}, 1),
-        )
-    }
-    assert len(names) == 5
-
-
 def test_evaluate_prints_the_keys_of_the_contract(trained):
     folder, *_ = trained
     command = ["evaluate", "--input", str(folder / "photos/questions.jsonl"), "--json"]

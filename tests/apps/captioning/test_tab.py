@@ -80,6 +80,9 @@ def test_a_batch_that_is_left_or_refused_leaves_no_file(batch, tmp_path):
     next(run)
     run.close()
     assert not list(tmp_path.iterdir())
+    folder = tmp_path / "d.jpg"
+    folder.mkdir()
+    assert "no longer here" in list(batch([str(folder)], "lstm", 3, 1.0))[-1][0]
 
 
 def test_squares_of_the_photo_before_are_not_hidden_in_this_one():
