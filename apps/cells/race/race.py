@@ -16,11 +16,16 @@ from keras import ops
 
 from apps.cells import code as written
 from apps.cells.gradients.flow import gradients_by_lag
+from apps.cells.knobs import KnobError
 from apps.cells.race.tasks import CELLS, RIGHT, TASKS
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 
 BLOCKS = {"rnn": 1, "irnn": 1, "gru": 3, "lstm": 4}
 CHUNK = 10  # steps of one call of the graph
+# What the site compiles in its life, whose memory TensorFlow never gives back: networks of other
+# than the usual units, 4 MB each, and lengths and batches of one with XLA, 5 MB each.
+MOST_NETWORKS, MOST_FAST = 200, 40
+_networks, _fast = set(), set()
 TESTED, PROBED = 256, 8  # sequences to test on, and to measure gradients on
 
 
@@ -132,9 +137,13 @@ class Race:
 
     Args:
         setting: The `Setting`.
+
+    Raises:
+        KnobError: if the site has no memory for another size of network.
     """
 
     def __init__(self, setting):
+        _note_networks(setting)
         self.setting = setting
         self.task = TASKS[setting.task]
         self.done = 0  # training steps
@@ -199,7 +208,9 @@ class Race:
     def train(self, batches, runner):
         """Train one cell on up to `CHUNK` batches; returns its losses up to a divergence."""
         start = time.perf_counter()
-        run, _ = compiled(runner.cell, runner.units, self.setting.task)
+        kind = runner.cell, runner.units, self.setting.task
+        plain, fast, _ = compiled(*kind)
+        run = fast if _may_be_fast(*kind, self.setting.batch, self.setting.length) else plain
         amount = len(batches[0])
         spare = [(0, CHUNK - amount)]
         padded = [np.pad(part, spare + [(0, 0)] * (part.ndim - 1)) for part in batches]
@@ -219,10 +230,12 @@ class Race:
         return losses.tolist()
 
     def _report(self, runner, mean):
-        _, look = compiled(runner.cell, runner.units, self.setting.task)
+        *_, look = compiled(runner.cell, runner.units, self.setting.task)
         inputs, targets, scored = self.test
-        outputs, slopes, jacobians = map(np.asarray, look(runner.weights, inputs, targets))
         asked = self.task.asked(self.setting.length)
+        last = np.int32(asked.stop)  # steps up to the last one asked
+        found = look(runner.weights, inputs, targets, last)
+        outputs, slopes, jacobians = map(np.asarray, found)
         runner.steps.append(self.done)
         runner.losses.append(float(mean))
         runner.tests.append(float(loss_of(outputs, targets, scored)))
@@ -329,15 +342,15 @@ def compiled(cell, units, task):
 
     Returns:
         `run(weights, moments, amount, done, rate, clip, inputs, targets, scored)`: up to `CHUNK`
-        training steps, giving the new weights, the new moments and the losses; and
-        `look(weights, inputs)`, giving outputs, and slopes and Jacobians as `by_lag` takes them.
+        training steps, giving the new weights, the new moments and the losses; the same by XLA,
+        which compiles each length and batch anew; and `look(weights, inputs, targets, last)`,
+        giving outputs, and slopes and Jacobians of the first `last` steps as `by_lag` takes them.
     """
     import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
 
     network = make_network(cell, units, task)
     recurrent, dense = network.layers
     variables = network.trainable_variables
-    asked = TASKS[task].asked
 
     def loss_of(outputs, targets):
         if outputs.shape[-1] == 1:
@@ -351,8 +364,7 @@ def compiled(cell, units, task):
 
         return descend(variables, loss, weights, moments, amount, done, rate, clip)
 
-    def look(weights, inputs, targets):
-        last = asked(inputs.shape[1]).stop  # steps up to the last one asked
+    def look(weights, inputs, targets, last):
         with scope(variables, weights):
             outputs = network(inputs)
             few = inputs[:PROBED, :last]
@@ -362,8 +374,27 @@ def compiled(cell, units, task):
                 losses = loss_of(dense(hidden), targets[:PROBED, last - 1])
             return outputs, tape.gradient(losses, hidden), recurrent.jacobians(few)
 
-    options = {"autograph": False, "reduce_retracing": False}
-    return tf.function(run, jit_compile=True, **options), tf.function(look, **options)
+    graph = partial(tf.function, autograph=False)
+    fast = graph(run, jit_compile=True, reduce_retracing=False)
+    return graph(run, reduce_retracing=True), fast, graph(look, reduce_retracing=True)
+
+
+def _note_networks(setting):
+    """Refuse a network of an unusual size where as many have been made as there is memory for."""
+    sizes = {(cell, units, setting.task) for cell, units in units_of(setting).items()}
+    unusual = {size for size in sizes if size[1] != Setting.units} - _networks
+    if unusual and len(_networks) + len(unusual) > MOST_NETWORKS:
+        raise KnobError(
+            f"This site has made {len(_networks)} sizes of networks, all that it has memory for. "
+            f"Choose {Setting.units} units for every cell, or start a site of your own."
+        )
+    _networks.update(unusual)
+
+
+def _may_be_fast(*kind):
+    if kind not in _fast and len(_fast) < MOST_FAST:
+        _fast.add(kind)
+    return kind in _fast
 
 
 def code(setting, steps):

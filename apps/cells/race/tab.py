@@ -109,10 +109,10 @@ def build(shell, settings):
         _halt(before)
         try:
             setting, speed = _setting(*values)
+            made = _races().Race(setting)
         except KnobError as refusal:
             yield [gr.skip(), page.error(refusal), *[gr.skip()] * 6]
             return
-        made = _races().Race(setting)
         for name in made.prepare():
             yield [made, "", page.note(f"Compiling the {name} for this task …"), *[gr.skip()] * 5]
         yield from _run(made, speed)

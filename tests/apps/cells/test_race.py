@@ -223,3 +223,28 @@ def test_the_code_shown_runs_and_gives_the_same_losses(short_race, capsys):
     for cell, runner in short_race.runners.items():
         assert np.mean(names["losses"][cell][:7]) == pytest.approx(runner.losses[1], rel=1e-3)
     assert "lstm" in capsys.readouterr().out
+
+
+def test_without_memory_for_more_fast_graphs_one_slower_one_serves_all_lengths(
+    short_race, monkeypatch
+):
+    monkeypatch.setattr(races, "_fast", set())
+    monkeypatch.setattr(races, "MOST_FAST", 0)
+    for length in (12, 15, 10, 17):
+        race = Race(Setting(cells=("lstm",), seed=3, **{**SMALL, "length": length}))
+        race.advance(7)
+        if length == 12:
+            fast = short_race.runners["lstm"].losses[1]
+            assert race.runners["lstm"].losses[0] == pytest.approx(fast, rel=1e-4)
+    plain, _, _ = races.compiled("lstm", 4, "adding")
+    assert plain.experimental_get_tracing_count() == 2
+
+
+def test_more_sizes_of_networks_than_there_is_memory_for_are_refused(monkeypatch):
+    monkeypatch.setattr(races, "_networks", set())
+    monkeypatch.setattr(races, "MOST_NETWORKS", 2)
+    Race(Setting(cells=("rnn", "lstm"), **SMALL))
+    with pytest.raises(tab.KnobError, match="Choose 32 units"):
+        Race(Setting(cells=("rnn", "gru"), **SMALL))
+    Race(Setting(cells=("lstm",), **SMALL))
+    Race(Setting(cells=("gru",)))
