@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.compiled import OFTEN, Compiled, ahead
+from shared.compiled import FEW, OFTEN, Compiled, ahead
 
 
 def finished():
@@ -55,6 +55,11 @@ def test_only_what_is_asked_often_or_ahead_of_time_is_compiled(monkeypatch):
     compiled(values[:2])
     finished()
     assert len(made) == 2
+    for rows in (FEW, FEW + 1):
+        with ahead():
+            compiled(np.zeros(rows, "float32"))
+        finished()
+        assert len(made) == 3
 
 
 def test_arrays_of_another_kind_get_a_graph_of_their_own():
