@@ -2,40 +2,17 @@
 // saved, no question is lost on a slow line; nothing else.
 (() => {
   // Gradio's server ends the stream of answers when none is due. A question asked while that news
-  // is on its way would wait for ever on the stream that has ended, so its receipt waits until the
-  // stream speaks of it or has ended.
+  // is on its way would wait for ever on the stream that has ended, so its receipt waits for the news.
+  const LATE = 1000; // ms
   const send = window.fetch;
-  const spoken = new Set(), waiting = new Map();
   let ended = Promise.resolve();
-  function listen() {
-    let text = "";
-    return new TransformStream({
-      transform(chunk, stream) {
-        text += chunk;
-        for (const [, id] of text.matchAll(/"event_id":"(\w+)"/g)) {
-          spoken.add(id);
-          waiting.get(id)?.();
-        }
-        text = text.slice(-80); // an id may be cut in two
-        stream.enqueue(chunk);
-      },
-    });
-  }
   window.fetch = async (request, options) => {
     const url = String(request.url ?? request);
     const reply = await send(request, options);
-    if (url.includes("/queue/data?") && reply.ok) {
+    if (url.includes("/queue/data?"))
       ended = new Promise((done) => request.signal.addEventListener("abort", done));
-      const body = reply.body.pipeThrough(new TextDecoderStream()).pipeThrough(listen());
-      return new Response(body.pipeThrough(new TextEncoderStream()), reply);
-    }
-    if (url.includes("/queue/join") && reply.ok) {
-      const { event_id: id } = await reply.clone().json();
-      if (!spoken.has(id))
-        await Promise.race([ended, new Promise((done) => waiting.set(id, done))]);
-      spoken.delete(id);
-      waiting.delete(id);
-    }
+    else if (url.includes("/queue/join"))
+      await Promise.race([ended, new Promise((done) => setTimeout(done, LATE))]);
     return reply;
   };
 

@@ -12,7 +12,7 @@ window.fetch = async (request, options) => {
   if (!String(request.url ?? request).includes("/queue/data?")) return reply;
   const late = new TransformStream({
     async transform(chunk, stream) {
-      await new Promise((done) => setTimeout(done, 700));
+      await new Promise((done) => setTimeout(done, 300));
       stream.enqueue(chunk);
     },
   });
