@@ -2,18 +2,73 @@
 // saved, no question is lost on a slow line; nothing else.
 (() => {
   // Gradio's server ends the stream of answers when none is due. A question asked while that news
-  // is on its way would wait for ever on the stream that has ended, so its receipt waits for the news.
-  const LATE = 1000; // ms
+  // is on its way would wait for ever on the stream that has ended: so Gradio's page hears of the
+  // end only once no answer is due, and until then a new stream takes the place of the old one.
   const send = window.fetch;
-  let ended = Promise.resolve();
+  const receipts = new Set(); // of the questions on their way
+  const asked = new Set(), answered = new Set(); // questions without an answer, and the reverse
+  let closed = Promise.resolve();
+
+  async function ask(request, options) {
+    const reply = send(request, options);
+    const receipt = reply.then((found) => found.clone().json()).then(({ event_id: id }) => {
+      if (id && !answered.delete(id)) asked.add(id);
+    }).catch(() => {}); // what went wrong is said by the reply itself
+    receipts.add(receipt);
+    await receipt;
+    receipts.delete(receipt);
+    await closed;
+    return reply;
+  }
+
+  async function* answers(request, reply) {
+    for (;;) {
+      let text = "", last;
+      for await (const chunk of chunks(reply.body.pipeThrough(new TextDecoderStream()))) {
+        const lines = (text + chunk).split("\n\n");
+        text = lines.pop();
+        for (const line of lines) {
+          const { msg, event_id: id } = JSON.parse(line.replace("data:", ""));
+          if (msg === "process_completed" && !asked.delete(id)) answered.add(id);
+          if (msg === "close_stream") last = line;
+          else yield `${line}\n\n`;
+        }
+      }
+      if (!last) return; // it broke off
+      while (receipts.size) await Promise.all(receipts);
+      if (!asked.size) {
+        closed = new Promise((done) => {
+          request.signal.addEventListener("abort", done);
+          setTimeout(done, 3000);
+        });
+        yield `${last}\n\n`;
+        return;
+      }
+      reply = await send(request.clone());
+      if (!reply.ok) throw new Error(reply.statusText);
+    }
+  }
+
+  async function* chunks(stream) {
+    const reader = stream.getReader();
+    for (let part; !(part = await reader.read()).done;) yield part.value;
+  }
+
   window.fetch = async (request, options) => {
     const url = String(request.url ?? request);
-    const reply = await send(request, options);
-    if (url.includes("/queue/data?"))
-      ended = new Promise((done) => request.signal.addEventListener("abort", done));
-    else if (url.includes("/queue/join"))
-      await Promise.race([ended, new Promise((done) => setTimeout(done, LATE))]);
-    return reply;
+    if (url.includes("/queue/join")) return ask(request, options);
+    if (!url.includes("/queue/data?")) return send(request, options);
+    const reply = await send(request.clone());
+    if (!reply.ok) return reply;
+    const lines = answers(request, reply);
+    const stream = new ReadableStream({
+      async pull(line) {
+        const { done, value } = await lines.next();
+        if (done) line.close();
+        else line.enqueue(value);
+      },
+    });
+    return new Response(stream.pipeThrough(new TextEncoderStream()), reply);
   };
 
   const PAGES = "#pages [role=tab]";

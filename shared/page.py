@@ -30,8 +30,12 @@ OLD = 55 * 60  # seconds: with the minutes between two looks, within the hour
 ROOM = 64 * 2**20  # bytes that the largest file for a visitor may need
 
 # Events that compute with TensorFlow share two cores; batches wait for each other alone.
-COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, "api_visibility": "private"}
-BATCH = {"concurrency_id": "batch", "concurrency_limit": 1, "api_visibility": "private"}
+# What is asked before the answer to the same question has come is asked then: Gradio would drop it.
+ASKED = {"trigger_mode": "always_last", "api_visibility": "private"}
+COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, **ASKED}
+BATCH = {"concurrency_id": "batch", "concurrency_limit": 1, **ASKED}
+# A click on a place counts by itself: what is asked later would know of the first place only.
+IN_TURN = {"concurrency_id": "in turn", "concurrency_limit": 1, "trigger_mode": "multiple"}
 closing = threading.Event()  # set once the site is told to stop
 
 EQUATIONS = {
@@ -468,6 +472,53 @@ def _address(tab):
     if isinstance(outer, gr.Tab):
         return {**_address(outer), tab.parent.elem_id: tab.id}
     return {"tab": tab.id}
+
+
+class Seat:
+    """What a visitor trains: one run at a time, the one begun last. The value of a `gr.State`.
+
+    A run looks at every step whether it still has the turn, and ends if not. Gradio's own way
+    would end it some time after the button says so, and drop what is begun until then.
+
+    Attributes:
+        held: What is trained, or None.
+        turn: Stands for the run under way; anything else ends it.
+        stopped: Whether nothing was asked for since the visitor stopped.
+    """
+
+    def __init__(self):
+        self.held, self.turn, self.stopped = None, None, True
+
+    def begin(self, held=None):
+        """Take the turn from any other run; returns it."""
+        self.held, self.turn = held, object()
+        return self.turn
+
+    def stop(self):
+        """End the run under way, and those that wait in the queue before they begin."""
+        self.held, self.turn, self.stopped = None, None, True
+
+
+def begun(button, seat, fn, inputs, outputs, waiting=None, **options):
+    """Let a button begin a run, `fn(seat, *inputs)`, whatever another one is about.
+
+    Args:
+        button: The `gr.Button`.
+        seat: The `gr.State` of a `Seat`.
+        fn: Generator function; it ends at once where the seat says `stopped`.
+        inputs, outputs: Lists of components.
+        waiting: What the first of the outputs shows until it begins, or None.
+        options: For the event.
+    """
+
+    def ask(seat):
+        seat.stopped = False
+        return gr.skip() if waiting is None else waiting
+
+    direct = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    asked = button.click(ask, seat, outputs[0], **direct, trigger_mode="multiple")
+    many = {**options, "trigger_mode": "multiple", "api_visibility": "private"}
+    return asked.then(fn, [seat, *inputs], outputs, **many)
 
 
 def link_button(tab, **state):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import gradio as gr
@@ -102,6 +103,14 @@ ctypes.CDLL(None).malloc_stats()
 def test_threads_share_two_heaps():
     done = subprocess.run([sys.executable, "-c", HEAPS], cwd=ROOT, capture_output=True, text=True)
     assert 1 <= done.stderr.count("Arena ") <= 2, done.stderr
+
+
+def test_what_is_asked_before_the_answer_before_has_come_is_not_dropped():
+    events = app.build(settings.read()).get_config_file()["dependencies"]
+    waiting = [event for event in events if event["queue"] is not False and event["targets"]]
+    modes = Counter(event["trigger_mode"] for event in waiting if event["backend_fn"])
+    assert set(modes) == {"always_last", "multiple"}, modes
+    assert modes["always_last"] > 50
 
 
 def test_a_missing_bundle_disables_its_page_alone(monkeypatch, tmp_path):

@@ -252,7 +252,6 @@ def build(tab, settings):
             compare,
             [asked, size],
             sized,
-            trigger_mode="always_last",
             **quiet,
         )
 
@@ -308,7 +307,7 @@ def build(tab, settings):
         view, _, *rest = picture
         return word, *draw(view, word, *rest)
 
-    drawn.click(clicked, picture, [search, drawn, mapped], **quiet)
+    drawn.click(clicked, picture, [search, drawn, mapped], **{**quiet, **page.IN_TURN})
     all_button.click(
         lambda *picture: ("", *draw(*picture[:2], "", *picture[3:])),
         picture,
@@ -340,7 +339,7 @@ def build(tab, settings):
             return html, gr.Slider(maximum=max(pages, 2), value=place, interactive=pages > 1)
 
         section.input(lambda name: browse(name, 1), section, [missed, leaf], **quiet)
-        leaf.input(browse, [section, leaf], [missed, leaf], trigger_mode="always_last", **quiet)
+        leaf.input(browse, [section, leaf], [missed, leaf], **quiet)
         opened.then(browse, [section, leaf], [missed, leaf], **quiet)
 
     def test(key, *words):
@@ -362,31 +361,24 @@ def build(tab, settings):
     bias_button.click(test, [bias, *groups], leaning, **quiet)
     opened.then(test, [bias, *groups], leaning, **quiet)
 
-    waiting = learn_button.click(
-        lambda: WAITING,
-        None,
-        learned,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    run = waiting.then(
+    seat = gr.State(page.Seat())
+    page.begun(
+        learn_button,
+        seat,
         _learning,
         [text, architecture, watch],
         [learned, vectors_file],
+        waiting=WAITING,
         concurrency_id="learning",
         concurrency_limit=1,
         show_progress="hidden",
-        api_visibility="private",
     )
-    stop_button.click(
-        lambda shown: page.note("Stopped.") if shown in (WAITING, COMPILING) else gr.skip(),
-        learned,
-        learned,
-        cancels=[run],
-        queue=False,
-        api_visibility="private",
-    )
+
+    def end(seat, shown):
+        seat.stop()
+        return page.note("Stopped.") if shown in (WAITING, COMPILING) else gr.skip()
+
+    stop_button.click(end, [seat, learned], learned, queue=False, api_visibility="private")
     sample_button.click(made_up_text, None, text, **quiet)
     upload.upload(_uploaded, upload, [text, learned], **quiet)
     _api(predictor)
@@ -425,12 +417,14 @@ def _uploaded(path):
         return gr.skip(), page.error(refusal)
 
 
-def _learning(text, architecture, watch):
-    """Learn while the visitor looks on; Gradio closes the generator when they leave or stop."""
+def _learning(seat, text, architecture, watch):
+    """Learn while the visitor looks on; Gradio closes the generator when they leave."""
     from apps.analogies import learning
     from apps.analogies.model import ARCHITECTURES
 
-    name = ARCHITECTURES[architecture]
+    if seat.stopped:
+        return
+    name, turn = ARCHITECTURES[architecture], seat.begin()
     yield COMPILING, gr.DownloadButton(visible=False)
     try:
         prepared = learning.prepare(text)
@@ -439,6 +433,8 @@ def _learning(text, architecture, watch):
         yield page.error(refusal), gr.skip()
         return
     for progress in learning.learn(prepared, architecture):
+        if seat.turn is not turn:
+            return
         download = gr.skip()
         if progress.done:
             path = page.download_path("vectors.txt")

@@ -215,13 +215,12 @@ def build(tab, settings):
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
     busy = {**page.COMPUTE, "show_progress": "minimal", "show_progress_on": answer}
     photo.upload(respond_to_photo, [photo, *options], [photo, *said], **busy)
-    gallery.click(chosen, options, said, **busy)
+    gallery.click(chosen, options, said, **{**busy, **page.IN_TURN})
     gr.on(
         [cell.input, width.input, alpha.input],
         again,
         [seen, *options],
         said,
-        trigger_mode="always_last",  # a slider on its way asks many times
         **busy,
     )
     page.when_opened(tab, restore, [*options, *said], show_progress="hidden")
@@ -232,14 +231,10 @@ def build(tab, settings):
         [refusal, changed],
         **quiet,
     )
-    # One after the other: "always_last" would ask last with the squares of the event before.
-    in_turn = {"concurrency_id": "hide", "concurrency_limit": 1, "trigger_mode": "multiple"}
-    cover.select(_hide, [asked, seen], hidden, **{**quiet, **in_turn})
+    cover.select(_hide, [asked, seen], hidden, **{**quiet, **page.IN_TURN})
     asked.change(_draw, [asked, seen, temperature, seed], drawn, **quiet)
-    temperature.input(
-        _draw, [asked, seen, temperature, seed], drawn, trigger_mode="always_last", **quiet
-    )
-    draw_button.click(lambda seed: seed + 1, seed, seed, api_visibility="private").then(
+    temperature.input(_draw, [asked, seen, temperature, seed], drawn, **quiet)
+    draw_button.click(lambda seed: seed + 1, seed, seed, **quiet).then(
         _draw, [asked, seen, temperature, seed], drawn, **quiet
     )
     if len(variants) > 1:

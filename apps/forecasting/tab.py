@@ -142,7 +142,6 @@ def build(tab, settings):
         reply,
         inputs,
         answered,
-        trigger_mode="always_last",
         show_progress="hidden",
         **page.COMPUTE,
     )
@@ -172,13 +171,13 @@ def build(tab, settings):
         "show_progress": "hidden",
         "concurrency_id": "prices",
         "concurrency_limit": 4,
-        "api_visibility": "private",
+        **page.ASKED,
     }
     gr.on([fetch_button.click, ticker.submit], _fetched, [ticker, own], **loading)
     upload.upload(_uploaded, [upload, own], **loading)
     loaded.change(reply, inputs, answered, show_progress="hidden", **page.COMPUTE)
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
+    quiet = {**page.COMPUTE, "show_progress": "hidden"}
     asked.change(_guarded(_as_table, 2), [asked, own], [table, download], **quiet)
     asked.change(_guarded(views.comparison), [asked, own], comparison, **quiet)
     subject.change(

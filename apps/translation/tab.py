@@ -143,7 +143,6 @@ def build(tab, settings):
         [text, width, alpha],
         said,
         show_progress_on=answer,
-        trigger_mode="always_last",  # a slider on its way asks many times
         **{**page.COMPUTE, "show_progress": "minimal"},
     )
     copy = "(text) => { navigator.clipboard.writeText(text); }"

@@ -159,8 +159,8 @@ def build(tab, settings):
     busy = {**page.COMPUTE, "show_progress": "minimal", "show_progress_on": answer}
     quiet = {**page.COMPUTE, "show_progress": "hidden"}
     photo.upload(respond_to_photo, [photo, question, cell], [photo, question, *said], **busy)
-    gallery.click(chosen, [question, cell], [question, *said], **busy)
-    suggested.click(take, [seen, asked, cell], [question, *said], **busy)
+    gallery.click(chosen, [question, cell], [question, *said], **{**busy, **page.IN_TURN})
+    suggested.click(take, [seen, asked, cell], [question, *said], **{**busy, **page.IN_TURN})
     gr.on(
         [ask_button.click, question.submit, cell.input],
         again,
@@ -171,10 +171,10 @@ def build(tab, settings):
     opened = page.when_opened(tab, restore, [cell, question, *said], show_progress="hidden")
     opened.then(_pair, [pair_key, cell], pair, **quiet)
     gr.on([asked.change, other.change], _swap, [asked, seen, other], habit, **quiet)
-    other_gallery.click(_choose_other, None, [other_problem, other], **quiet)
+    other_gallery.click(_choose_other, None, [other_problem, other], **{**quiet, **page.IN_TURN})
     other_photo.upload(_take_other, other_photo, [other_photo, other_problem, other], **quiet)
     asked.change(_comparing(card), [asked, seen], comparison, **quiet)
-    pairs.click(lambda picked: picked[0], pairs, pair_key, api_visibility="private")
+    pairs.click(lambda picked: picked[0], pairs, pair_key, **quiet)
     gr.on([pair_key.change, cell.input], _pair, [pair_key, cell], pair, **quiet)
     upload.upload(
         _answering(settings),

@@ -5,6 +5,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 MODELS = Path(__file__).parent.parent.parent / "models"
+# The news that the stream of answers ends arrives three seconds late.
 SLOW_LINE = """
 const send = window.fetch;
 window.fetch = async (request, options) => {
@@ -12,7 +13,8 @@ window.fetch = async (request, options) => {
   if (!String(request.url ?? request).includes("/queue/data?")) return reply;
   const late = new TransformStream({
     async transform(chunk, stream) {
-      await new Promise((done) => setTimeout(done, 300));
+      if (new TextDecoder().decode(chunk).includes("close_stream"))
+        await new Promise((done) => setTimeout(done, 3000));
       stream.enqueue(chunk);
     },
   });
@@ -46,7 +48,7 @@ def test_a_tab_has_its_address_and_its_title(open_page):
     expect(page.locator(".answer .number")).to_be_visible()
 
 
-def test_answers_whose_stream_is_late_are_not_lost(open_page):
+def test_what_is_asked_while_the_stream_ends_is_answered(open_page):
     page = open_page(script=SLOW_LINE)
     for review in ("A fine film.", "A dull film.", "A fine, dull film."):
         page.get_by_label("Your review").fill(review)

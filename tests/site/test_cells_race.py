@@ -50,6 +50,21 @@ def test_a_race_runs_pauses_goes_on_and_is_downloaded(open_page):
     expect(page.get_by_role("alert").first).to_contain_text("There is no race yet")
 
 
+def test_what_is_pressed_while_a_run_ends_counts(open_page):
+    page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=50")
+    press(page, "Start")
+    for ending, ended, beginning in (
+        ("Stop", "^Stopped", "Start"),
+        ("Pause", "^Paused", "Go on"),
+        ("Pause", "^Paused", "Start"),
+    ):
+        expect(said(page, "^Step [1-9]")).to_be_visible()
+        press(page, ending)
+        expect(said(page, ended)).to_be_visible()
+        press(page, beginning)
+    expect(said(page, "^Step [1-9]")).to_be_visible()
+
+
 def test_closing_the_page_stops_the_race(open_page, site):
     """Two races may run: if those of closed pages went on, a third would wait for a minute."""
     for _ in range(3):

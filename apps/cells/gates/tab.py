@@ -103,6 +103,7 @@ def build(shell, settings):
             min_width=260,
         )
         shown = gr.Number(best["line of a page"], label=f"Unit, 0 to {units - 1}", min_width=120)
+    refused = page.html()
     picture = page.html(wide=True)
     with gr.Accordion("What was looked for, and how surely it was found", open=False):
         page.html(views.probes(card))
@@ -138,17 +139,8 @@ def build(shell, settings):
         except (KnobError, bundle.BundleError) as refusal:
             return page.error(refusal), gr.skip()
 
-    def exchange(model, *rest):
-        _, what, value, unit, after, dice = rest
-        return [TEXTS[model], *hold(model, TEXTS[model], what, value, unit, after, dice)]
-
     def show(model, text, unit):
         return [unit, *look(model, text, unit)]
-
-    def take(chosen, shown, _, __, *rest):
-        text = EXAMPLES[chosen[0]]
-        seen = look("characters", text, shown)[1]
-        return ["characters", text, *hold("characters", text, *rest), seen]
 
     def restore(link):
         model = link.get("model") if link.get("model") in TEXTS else "characters"
@@ -160,15 +152,23 @@ def build(shell, settings):
         found = page.locked(link, **dict(zip(knobs, values, strict=True)))
         return [*found, *hold(*values, 0), look(model, text, best["line of a page"])[1]]
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
+    quiet = {**page.COMPUTE, "show_progress": "hidden"}
     moved = [text.submit, text.blur, what.input, value.release, which.submit, which.blur]
-    gr.on([*moved, after.input, dice.input], hold, asked, held, **quiet)
-    model.input(exchange, asked, [text, *held], **quiet)
-    tries.click(take, [tries, shown, *asked], [model, text, *held, picture], **quiet)
+    # An example moves the knobs and counts: only who reads the knobs draws, and does so last.
+    taken = gr.State(0)
+    model.input(lambda model, n: [TEXTS[model], n + 1], [model, taken], [text, taken], **quiet)
+    tries.click(
+        lambda sample, n: ["characters", EXAMPLES[sample[0]], n + 1],
+        [tries, taken],
+        [model, text, taken],
+        **quiet,
+    )
+    gr.on([*moved, after.input, dice.input, taken.change], hold, asked, held, **quiet)
     looked = [model, text, shown]
-    gr.on(page.edits([shown, text]), look, looked, [problem, picture], **quiet)
+    redrawn = [*page.edits([shown, text]), taken.change]
+    gr.on(redrawn, look, looked, [refused, picture], **quiet)
     chosen = [model, text, follows_what]
-    follows_what.input(show, chosen, [shown, problem, picture], **quiet)
+    follows_what.input(show, chosen, [shown, refused, picture], **quiet)
     page.when_opened(shell, restore, [*knobs.values(), *held, picture], **quiet)
     _api()
 

@@ -97,9 +97,8 @@ def build(shell, settings):
         except KnobError as refusal:
             return [page.error(refusal), *[gr.skip()] * 5]
 
-    def attempt(sample):
-        values = {**DEFAULTS, **TRIES[sample[0]][1]}
-        return [*values.values(), *measure(*values.values())]
+    def attempt(sample, taken):
+        return [*{**DEFAULTS, **TRIES[sample[0]][1]}.values(), taken + 1]
 
     def restore(link):
         values = _read(link)
@@ -112,11 +111,12 @@ def build(shell, settings):
         **page.COMPUTE,
         "show_progress": "minimal",
         "show_progress_on": answer,
-        "trigger_mode": "always_last",
     }
     inputs = [knobs[name] for name in DEFAULTS]
-    gr.on(page.edits(inputs), measure, inputs, shown, **quiet)
-    tries.click(attempt, tries, [*inputs, *shown], **quiet)
+    # An example moves the knobs and counts: only who reads the knobs draws, and does so last.
+    taken = gr.State(0)
+    tries.click(attempt, [tries, taken], [*inputs, taken], **quiet)
+    gr.on([*page.edits(inputs), taken.change], measure, inputs, shown, **quiet)
     page.when_opened(shell, restore, [*inputs, *shown], **quiet)
     _api()
 

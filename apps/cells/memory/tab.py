@@ -17,6 +17,7 @@ LEAD = (
 LENGTH, STEPS, SECONDS = 12, 300, 60
 SHORTEST, LONGEST = 4, 30
 CHUNK = 50
+STOPPED = page.note("Stopped.")
 
 
 def _recall():
@@ -55,18 +56,26 @@ def build(shell, settings):
         code = page.html()
     outputs = [problem, status, answer, loss, weights, gradients, code]
 
-    def train(*values):
+    seat = gr.State(page.Seat())
+
+    def train(seat, *values):
+        if seat.stopped:
+            return
         try:
             kind, length, steps, seed = _checked(*values)
         except KnobError as refusal:
             yield [page.error(refusal), *[gr.skip()] * 6]
             return
-        recall, begun = _recall(), time.monotonic()
+        recall, turn, begun = _recall(), seat.begin(), time.monotonic()
         trials = [recall.Trial(name, length, seed) for name in ("none", kind)]
         yield ["", page.note("Compiling both networks …"), *[gr.skip()] * 5]
         while trials[0].done < steps and time.monotonic() - begun < SECONDS:
             for trial in trials:
                 trial.advance(min(CHUNK, steps - trial.done))
+            if seat.turn is not turn:
+                if seat.stopped:  # the picture before may have come after Stop's own word
+                    yield ["", STOPPED, *[gr.skip()] * 5]
+                return
             yield [*_shown(trials), gr.skip()]
         listing = page.code(recall.code(kind, length, seed, trials[1].done))
         yield [*_shown(trials), listing]
@@ -84,7 +93,9 @@ def build(shell, settings):
                 found[name] = value
         return page.locked(link, **found)
 
-    running = start.click(
+    page.begun(
+        start,
+        seat,
         train,
         [*knobs.values()],
         outputs,
@@ -92,11 +103,13 @@ def build(shell, settings):
         concurrency_limit=2,
         show_progress="minimal",
         show_progress_on=status,
-        api_visibility="private",
     )
-    stop.click(
-        lambda: page.note("Stopped."), None, status, cancels=running, api_visibility="private"
-    )
+
+    def end(seat):
+        seat.stop()
+        return STOPPED
+
+    stop.click(end, seat, status, queue=False, api_visibility="private")
     page.when_opened(shell, restore, [*knobs.values()], show_progress="hidden")
     _api()
 

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
+from threading import Lock
 
 import keras
 import numpy as np
@@ -147,7 +148,7 @@ class Race:
         self.setting = setting
         self.task = TASKS[setting.task]
         self.done = 0  # training steps
-        self.turn = 0  # who runs it: a run ends when another number stands here
+        self._training = Lock()
         self.runners = {}
         for cell, units in units_of(setting).items():
             network = make_network(cell, units, setting.task, setting.seed)
@@ -168,7 +169,14 @@ class Race:
             self._report(runner, np.nan)
 
     def advance(self, steps):
-        """Train every cell that has not diverged for some steps, then test and measure."""
+        """Train every cell that has not diverged for some steps, then test and measure.
+
+        One call after the other: a run that is told to end may still be at it.
+        """
+        with self._training:
+            self._advance(steps)
+
+    def _advance(self, steps):
         losses = {cell: [] for cell in self.runners}
         for start in range(0, steps, CHUNK):
             chunk = min(CHUNK, steps - start)

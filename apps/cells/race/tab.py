@@ -17,7 +17,7 @@ LEAD = (
 )
 SECONDS = 60  # of one run, then it waits
 PICTURES = 4  # a second, at most
-RACE = {"concurrency_id": "race", "concurrency_limit": 2, "api_visibility": "private"}
+PAUSED = "paused"  # the turn of nobody, in a race that can go on
 KNOBS = {
     "task": "adding",
     "length": 50,
@@ -86,7 +86,7 @@ def build(shell, settings):
     with gr.Row(elem_classes="controls"):
         page.link_button(shell, **knobs)
     problem = page.html()
-    race = gr.State()
+    seat = gr.State(page.Seat())
     status, answer = page.html(), page.html()
     figures = page.html(wide=True)
     results = page.html()
@@ -103,42 +103,50 @@ def build(shell, settings):
         code = page.html()
 
     values = list(knobs.values())
-    outputs = [race, problem, status, answer, figures, results, download, code]
+    outputs = [problem, status, answer, figures, results, download, code]
 
-    def begin(before, *values):
-        _halt(before)
+    def begin(seat, *values):
+        if seat.stopped:
+            return
         try:
             setting, speed = _setting(*values)
-            made = _races().Race(setting)
+            race = _races().Race(setting)
         except KnobError as refusal:
-            yield [gr.skip(), page.error(refusal), *[gr.skip()] * 6]
+            seat.turn = PAUSED
+            yield [page.error(refusal), *[gr.skip()] * 6]
             return
-        for name in made.prepare():
-            yield [made, "", page.note(f"Compiling the {name} for this task …"), *[gr.skip()] * 5]
-        yield from _run(made, speed)
+        turn = seat.begin(race)
+        for name in race.prepare():
+            yield ["", page.note(f"Compiling the {name} for this task …"), *[gr.skip()] * 5]
+            if seat.stopped:
+                yield ["", page.note(_STOPPED), *[gr.skip()] * 5]
+                return
+        yield from _run(seat, race, turn, speed)
 
-    def go_on(race, speed):
-        if race is None:
-            yield [gr.skip(), page.error(_NONE), *[gr.skip()] * 6]
+    def go_on(seat, speed):
+        if seat.held is None:
+            yield [page.error(_NONE), *[gr.skip()] * 6]
             return
-        yield from _run(race, speed)
+        yield from _run(seat, seat.held, seat.begin(seat.held), speed)
 
-    def one_step(race):
+    def one_step(seat):
+        race = seat.held
         if race is None:
-            return [gr.skip(), page.error(_NONE), *[gr.skip()] * 6]
-        _halt(race)
+            return [page.error(_NONE), *[gr.skip()] * 6]
+        seat.turn = PAUSED
         race.advance(1)
         return _picture(race, f"Paused at step {race.done:,}.", ended=True)
 
-    def halt(race):
-        _halt(race)
-        return "" if race is None else page.note(f"Paused at step {race.done:,}.")
+    def halt(seat):
+        if seat.held is None:
+            return gr.skip()
+        seat.turn = PAUSED
+        return page.note(f"Paused at step {seat.held.done:,}.")
 
-    def end(race):
-        if race is None:
-            return None, ""
-        race.turn = STOPPED
-        return None, page.note(_STOPPED)
+    def end(seat):
+        had = seat.held is not None
+        seat.stop()
+        return page.note(_STOPPED) if had else gr.skip()
 
     def show(task, length, seed):
         try:
@@ -153,14 +161,21 @@ def build(shell, settings):
         return [*page.locked(link, **found), *show(found["task"], found["length"], found["seed"])]
 
     # The queue's place shows over the status line; what is drawn stays as it is.
-    racing = {**RACE, "show_progress": "minimal", "show_progress_on": status}
+    racing = {
+        "concurrency_id": "race",
+        "concurrency_limit": 2,
+        "show_progress": "minimal",
+        "show_progress_on": status,
+        "api_visibility": "private",
+    }
+    at_any_time = {**racing, "trigger_mode": "multiple"}
     quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    start.click(begin, [race, *values], outputs, **racing)
-    go.click(go_on, [race, speed], outputs, **racing)
-    step.click(one_step, race, outputs, **racing)
-    pause.click(halt, race, status, **quick)
-    stop.click(end, race, [race, status], **quick)
-    quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
+    page.begun(start, seat, begin, values, outputs, **racing)
+    go.click(go_on, [seat, speed], outputs, **at_any_time)
+    step.click(one_step, seat, outputs, **at_any_time)
+    pause.click(halt, seat, status, **quick)
+    stop.click(end, seat, status, **quick)
+    quiet = {**page.COMPUTE, "show_progress": "hidden"}
     gr.on(
         [task.input, length.input, seed.input],
         show,
@@ -172,15 +187,8 @@ def build(shell, settings):
     _api()
 
 
-STOPPED = -1  # the turn of a race that has been given up
 _NONE = "There is no race yet. Press Start."
 _STOPPED = "Stopped. “Start” begins a new race."
-
-
-def _halt(race):
-    """Make the run of a race that may be under way its last picture's."""
-    if race is not None:
-        race.turn += 1
 
 
 def _setting(task, length, cells, units, matched, batch, rate, clip, seed, speed=1):
@@ -205,33 +213,30 @@ def _setting(task, length, cells, units, matched, batch, rate, clip, seed, speed
     return setting, whole("The speed", speed, 1, 200)
 
 
-def _run(race, speed):
-    """Pictures of a race until it is over, paused or out of time."""
-    race.turn += 1
-    turn, start = race.turn, time.monotonic()
-    yield _picture(race, f"Step {race.done:,}.")
-    while race.turn == turn:
+def _run(seat, race, turn, speed):
+    """Pictures of a race until it is over, paused or out of time, or another run takes over."""
+    start = time.monotonic()
+    while seat.turn is turn:
+        drawn = time.monotonic()
+        yield _picture(race, f"Step {race.done:,}.")
         if race.over():
             said = "Over: every cell has solved the task or diverged."
-        elif time.monotonic() - start > SECONDS:
+        elif drawn - start > SECONDS:
             said = f"Paused at step {race.done:,} after {SECONDS} seconds. “Go on” adds as many."
         else:
-            drawn = time.monotonic()
             race.advance(speed)
-            yield _picture(race, f"Step {race.done:,}.")
             time.sleep(max(0, 1 / PICTURES - (time.monotonic() - drawn)))
             continue
         yield _picture(race, said, ended=True)
         return
-    if race.turn == STOPPED:  # what ran last is drawn, but cannot go on
-        yield [None, *_picture(race, _STOPPED, ended=True)[1:]]
-    else:
+    if seat.turn is PAUSED:
         yield _picture(race, f"Paused at step {race.done:,}.", ended=True)
+    elif seat.stopped:
+        yield _picture(race, _STOPPED, ended=True)
 
 
 def _picture(race, said, ended=False):
     shown = [
-        race,
         "",
         page.note(said),
         views.answer(race),

@@ -93,22 +93,21 @@ def build(shell, settings):
             shown += [said, *figures]
         return [*page.locked(link, **knobs), *shown]
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
+    quiet = {**page.COMPUTE, "show_progress": "hidden"}
     line, pair = [problem, growth, impulse, sine, codes[0]], [refused, plane, codes[1]]
-    gr.on(page.edits(one.values()), respond, [*one.values()], line, **quiet)
-    gr.on(page.edits(two.values()), cross, [*two.values()], pair, **quiet)
+    # An example moves the knobs and counts: only who reads the knobs draws, and does so last.
+    taken, chosen = gr.State(0), gr.State(0)
     near.click(
-        lambda sample, *rest: [float(sample[0]), 1.0, *respond(float(sample[0]), 1.0, *rest)],
-        [near, steps, period],
-        [w1, w2, *line],
-        **quiet,
+        lambda sample, n: [float(sample[0]), 1.0, n + 1], [near, taken], [w1, w2, taken], **quiet
     )
     preset.click(
-        lambda sample, *start: [*_flat(sample[0]), *cross(*_flat(sample[0]), *start)],
-        [preset, x, y],
-        [*entries.values(), *pair],
+        lambda sample, n: [*_flat(sample[0]), n + 1],
+        [preset, chosen],
+        [*entries.values(), chosen],
         **quiet,
     )
+    gr.on([*page.edits(one.values()), taken.change], respond, [*one.values()], line, **quiet)
+    gr.on([*page.edits(two.values()), chosen.change], cross, [*two.values()], pair, **quiet)
     page.when_opened(shell, restore, [*one.values(), *two.values(), *line, *pair], **quiet)
     _api()
 

@@ -60,7 +60,7 @@ def build(shell, settings):
             _, *figures = _shown(*DEFAULTS.values())
         return [*page.locked(link, **values), said, *figures]
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden", "trigger_mode": "always_last"}
+    quiet = {**page.COMPUTE, "show_progress": "hidden"}
     inputs = [text, cell, units, seed]
     gr.on(page.edits(inputs), _shown, inputs, shown, **quiet)
     page.when_opened(shell, restore, [*inputs, *shown], **quiet)
