@@ -51,7 +51,7 @@ def test_a_race_runs_pauses_goes_on_and_is_downloaded(open_page):
 
 
 def test_what_is_pressed_while_a_run_ends_counts(open_page):
-    page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=50")
+    page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=10")
     press(page, "Start")
     for ending, ended, beginning in (
         ("Stop", "^Stopped", "Start"),

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from yfinance import exceptions as yahoo
 
+from apps.forecasting import tab
 from apps.forecasting.examples import EXAMPLES, example
 from apps.forecasting.prices import LEAST, PriceError, fetch, read_csv
 
@@ -287,3 +288,8 @@ def test_every_example_can_be_forecast(key):
     assert (series.close > 0).all()
     assert (np.diff(series.dates) > np.timedelta64(0)).all()
     assert series.source
+
+
+def test_the_page_says_whom_it_asks_before_it_does():
+    asking, *_ = next(tab._fetched(" zzzz9 ", {}))
+    assert "Asking Yahoo Finance for ZZZZ9" in asking
