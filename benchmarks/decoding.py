@@ -18,7 +18,7 @@ import typer
 
 from apps.translation.model import BEGIN, END
 from benchmarks.forecasting import milliseconds
-from shared.compiled import Compiled, ahead
+from shared import compiled
 from shared.text import fitting, pad
 from training.command import DataDir, data_folder
 
@@ -59,10 +59,10 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
                 times[f"{key}, {kind} / ours"] = round(theirs / mine, 1)
                 times[f"{key}, {kind}, the same tokens, %"] = round(100 * float(same), 1)
     # The whole way, from text to text.
-    with ahead():
+    with compiled.ahead():
         predictor.sentences([TEXT])
         predictor.sentences(many)
-    Compiled._worker.submit(lambda: None).result()  # what was asked for before is compiled by now
+    compiled.wait()
     times["page, one sentence, beam 4"] = milliseconds(lambda: predictor.sentences([TEXT]), 15)
     start = time.perf_counter()
     predictor.sentences(many)

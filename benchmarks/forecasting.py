@@ -29,7 +29,7 @@ def measure(cell="lstm", model=None, origins=250, repeats=7):
     """All timings, as a dict."""
     from apps.forecasting.examples import example
     from apps.forecasting.predictor import Predictor, default_origins
-    from shared.compiled import Compiled, ahead
+    from shared import compiled
 
     start = time.perf_counter()
     predictor = Predictor.load(cell, model)
@@ -37,10 +37,10 @@ def measure(cell="lstm", model=None, origins=250, repeats=7):
     predictor.forecast(series)
     loading = round(1000 * (time.perf_counter() - start), 1)
     at = default_origins(len(series), origins)
-    with ahead():
+    with compiled.ahead():
         predictor.forecast(series)
         predictor.trace(series)
-    Compiled._worker.submit(lambda: None).result()  # what was asked for before is compiled by now
+    compiled.wait()
     return {
         "load_and_first_forecast": loading,
         "forecast": milliseconds(lambda: predictor.forecast(series), repeats),

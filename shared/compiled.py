@@ -25,6 +25,11 @@ def ahead():
         _thread.ahead = False
 
 
+def wait(seconds=None):
+    """Wait until all that was worth compiling so far is compiled; at most so long."""
+    Compiled._worker.submit(lambda: None).result(seconds)
+
+
 def give_back():
     """Return freed memory to the system, which glibc keeps: 50 MB after each compilation."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):

@@ -1,18 +1,9 @@
-import threading
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from shared.compiled import FEW, OFTEN, Compiled, ahead
-
-
-def finished():
-    """Wait until what was due is compiled, other tests’ graphs too."""
-    done = threading.Event()
-    Compiled._worker.submit(done.set)
-    assert done.wait(300)
+from shared.compiled import FEW, OFTEN, Compiled, ahead, wait
 
 
 def traced():
@@ -31,7 +22,7 @@ def test_the_plain_answer_comes_first_and_the_compiled_one_agrees():
     values = np.linspace(-1, 1, 6).astype("float32")
     for _ in range(OFTEN):
         np.testing.assert_allclose(compiled(values), 2 * np.tanh(values), rtol=1e-6)
-    finished()
+    wait(300)
     np.testing.assert_allclose(compiled(values), 2 * np.tanh(values), rtol=1e-6)
     if keras.backend.backend() == "tensorflow":
         assert shapes == [(6,)]  # once for both graphs
@@ -46,19 +37,19 @@ def test_only_what_is_asked_often_or_ahead_of_time_is_compiled(monkeypatch):
     values = np.zeros(6, "float32")
     for calls in range(1, OFTEN + 2):
         compiled(values)
-        finished()
+        wait(300)
         assert len(made) == (calls >= OFTEN)
     with ahead():
         compiled(values[:3])
-    finished()
+    wait(300)
     assert len(made) == 2
     compiled(values[:2])
-    finished()
+    wait(300)
     assert len(made) == 2
     for rows in (FEW, FEW + 1):
         with ahead():
             compiled(np.zeros(rows, "float32"))
-        finished()
+        wait(300)
         assert len(made) == 3
 
 

@@ -63,6 +63,11 @@ def test_what_is_pressed_while_a_run_ends_counts(open_page):
         expect(said(page, ended)).to_be_visible()
         press(page, beginning)
     expect(said(page, "^Step [1-9]")).to_be_visible()
+    # What is refused ends the run, whose last picture leaves the sentence where it is.
+    page.get_by_label("Length, 10 to 400 steps").fill("0")
+    press(page, "Start")
+    expect(said(page, "^Paused")).to_be_visible()
+    expect(page.get_by_role("alert").first).to_contain_text("must lie between 10 and 400")
 
 
 def test_closing_the_page_stops_the_race(open_page, site):

@@ -218,19 +218,20 @@ def _run(seat, race, turn, speed):
     start = time.monotonic()
     while seat.turn is turn:
         drawn = time.monotonic()
-        yield _picture(race, f"Step {race.done:,}.")
         if race.over():
             said = "Over: every cell has solved the task or diverged."
         elif drawn - start > SECONDS:
             said = f"Paused at step {race.done:,} after {SECONDS} seconds. “Go on” adds as many."
         else:
+            yield _picture(race, f"Step {race.done:,}.")
             race.advance(speed)
             time.sleep(max(0, 1 / PICTURES - (time.monotonic() - drawn)))
             continue
         yield _picture(race, said, ended=True)
         return
-    if seat.turn is PAUSED:
-        yield _picture(race, f"Paused at step {race.done:,}.", ended=True)
+    if seat.turn is PAUSED:  # maybe by a refusal, which stays
+        paused = _picture(race, f"Paused at step {race.done:,}.", ended=True)
+        yield [gr.skip(), *paused[1:]]
     elif seat.stopped:
         yield _picture(race, _STOPPED, ended=True)
 
