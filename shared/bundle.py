@@ -1,6 +1,7 @@
 """A trained model on disk: a folder with weights (safetensors), JSON and `card.json`.
 
-Weights are stored as float16, or as int8 with one scale per row where that costs no accuracy.
+Weights are stored as float16, or where that costs no accuracy as int8, or at four bits, with one
+scale per row.
 """
 
 import json
@@ -10,6 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 MODELS = Path(__file__).parent.parent / "models"
+LEVELS = 16  # of a number at four bits
 
 # What every card says; the scores are each application's own.
 CARD = ("title", "date", "seed", "commit", "data", "test_set", "limits", "licence", "variants")
@@ -26,8 +28,8 @@ class Card(dict):
         raise BundleError(f"A model card lacks {key}.")
 
 
-def save_arrays(path, arrays, quantised=()):
-    """Write named arrays as float16, those named in `quantised` as int8.
+def save_arrays(path, arrays, quantised=(), packed=()):
+    """Write named arrays as float16, those of `quantised` as int8, those of `packed` at four bits.
 
     Tables get a scale per row, kernels of convolutions one per output channel. Arrays of whole
     numbers are stored as they are.
@@ -38,6 +40,12 @@ def save_arrays(path, arrays, quantised=()):
             scale = np.maximum(np.abs(array).max(axis=_scaled(array), keepdims=True) / 127, 1e-8)
             stored[f"{name}.int8"] = np.round(array / scale).astype("int8")
             stored[f"{name}.scale"] = scale.astype("float32")
+        elif name in packed:
+            small = pack(array)
+            rows = unpack(small)
+            scale = (rows * array).sum(axis=1) / (rows * rows).sum(axis=1)  # least squares
+            stored |= {f"{name}.int4": small["codes"], f"{name}.codebook": small["levels"]}
+            stored[f"{name}.scale"] = scale[:, None].astype("float32")
         else:
             whole = np.asarray(array).dtype.kind in "iu"
             stored[name] = np.ascontiguousarray(array, None if whole else "float16")
@@ -50,6 +58,39 @@ def _scaled(array):
     if array.ndim < 4:
         return -1
     return (0, 1) if array.shape[-1] == 1 else (0, 1, 2)  # depthwise or not
+
+
+def pack(matrix):
+    """Rows at four bits a number: the index of the nearest of 16 levels (Lloyd 1957, Max 1960).
+
+    Each row is first brought to a standard deviation of 1. Its length is not kept: cosines do not
+    depend on it, and `save_arrays` stores it beside.
+
+    Args:
+        matrix: Array `(rows, dimensions)`, an even number of dimensions.
+
+    Returns:
+        Dict with `codes`, uint8 `(rows, dimensions / 2)`, two a byte, and `levels`, `(16,)`.
+    """
+    from sklearn.cluster import KMeans
+
+    if matrix.shape[1] % 2:
+        raise ValueError(f"`matrix` must have an even number of columns. Received: {matrix.shape}")
+    rows = matrix / np.maximum(matrix.std(axis=1, keepdims=True), 1e-12)
+    sample = rows.ravel()[:: max(1, rows.size // 100_000), None]
+    found = KMeans(min(LEVELS, len(np.unique(sample))), n_init=5, random_state=0).fit(sample)
+    levels = np.resize(np.sort(found.cluster_centers_[:, 0]), LEVELS)
+    levels = np.sort(levels).astype("float16")
+    codes = np.searchsorted((levels[1:] + levels[:-1]).astype("float32") / 2, rows).astype("uint8")
+    return {"codes": codes[:, ::2] << 4 | codes[:, 1::2], "levels": levels}
+
+
+def unpack(packed):
+    """The rows of `pack`, an array `(rows, dimensions)` of float32."""
+    codes, levels = packed["codes"], np.asarray(packed["levels"], "float32")
+    pairs = np.stack([np.repeat(levels, LEVELS), np.tile(levels, LEVELS)], axis=1)  # (256, 2)
+    # A pair of float32 is looked up as one complex64, four times as quickly.
+    return pairs.view("complex64")[:, 0][codes].view("float32")
 
 
 def load_arrays(path):
@@ -67,7 +108,11 @@ def load_arrays(path):
         if name.endswith(".int8"):
             name = name.removesuffix(".int8")
             arrays[name] = array.astype("float32") * stored[f"{name}.scale"]
-        elif not name.endswith(".scale"):
+        elif name.endswith(".int4"):
+            name = name.removesuffix(".int4")
+            rows = unpack({"codes": array, "levels": stored[f"{name}.codebook"]})
+            arrays[name] = rows * stored[f"{name}.scale"]
+        elif not name.endswith((".scale", ".codebook")):
             arrays[name] = array if array.dtype.kind in "iu" else array.astype("float32")
     return arrays
 

@@ -11,7 +11,6 @@ from shared import bundle
 from shared.text import plain_words
 
 FOLDER = bundle.MODELS / "analogies"
-LEVELS = 16  # of a number as stored: four bits
 
 
 class VectorsError(ValueError):
@@ -58,47 +57,10 @@ class Vectors:
         return Vectors(self.words[:count], self.matrix[:count], self.name)
 
 
-def pack(matrix, rounds=30):
-    """Rows at four bits a number: the index of the nearest of 16 levels (Lloyd 1957, Max 1960).
-
-    Each row is first brought to a standard deviation of 1; its length is not kept, for cosines
-    do not depend on it.
-
-    Args:
-        matrix: Array `(rows, dimensions)`, an even number of dimensions.
-        rounds: Of fitting the levels to the numbers.
-
-    Returns:
-        Dict with `codes`, uint8 `(rows, dimensions / 2)`, two a byte, and `levels`, `(16,)`.
-    """
-    if matrix.shape[1] % 2:
-        raise ValueError(f"`matrix` must have an even number of columns. Received: {matrix.shape}")
-    rows = matrix / np.maximum(matrix.std(axis=1, keepdims=True), 1e-12)
-    sample = np.sort(rows.ravel()[:: max(1, rows.size // 1_000_000)])
-    levels = np.quantile(sample, (np.arange(LEVELS) + 0.5) / LEVELS)
-    for _ in range(rounds):
-        cuts = np.searchsorted(sample, (levels[1:] + levels[:-1]) / 2)
-        parts = np.split(sample, cuts)
-        levels = np.array(
-            [part.mean() if len(part) else old for part, old in zip(parts, levels, strict=True)]
-        )
-    levels = levels.astype("float16")
-    codes = np.searchsorted((levels[1:] + levels[:-1]).astype("float32") / 2, rows).astype("uint8")
-    return {"codes": codes[:, ::2] << 4 | codes[:, 1::2], "levels": levels}
-
-
-def unpack(packed):
-    """The rows of `pack`, an array `(rows, dimensions)` of float32."""
-    codes, levels = packed["codes"], np.asarray(packed["levels"], "float32")
-    pairs = np.stack([np.repeat(levels, LEVELS), np.tile(levels, LEVELS)], axis=1)  # (256, 2)
-    # A pair of float32 is looked up as one complex64, four times as quickly.
-    return pairs.view("complex64")[:, 0][codes].view("float32")
-
-
 def save(folder, words, matrix):
     """Write a bundle's words and vectors."""
     folder.mkdir(parents=True, exist_ok=True)
-    bundle.save_arrays(folder / "vectors.safetensors", pack(matrix))
+    bundle.save_arrays(folder / "vectors.safetensors", bundle.pack(matrix))
     text = json.dumps(list(words), ensure_ascii=False, separators=(",", ":"))
     (folder / "words.json").write_text(text + "\n", encoding="utf-8")
 
@@ -109,7 +71,7 @@ def load(folder=FOLDER):
     Raises:
         BundleError: if it is missing or damaged.
     """
-    matrix = unpack(bundle.load_arrays(folder / "vectors.safetensors"))
+    matrix = bundle.unpack(bundle.load_arrays(folder / "vectors.safetensors"))
     try:
         words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

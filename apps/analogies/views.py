@@ -7,7 +7,6 @@ from html import escape
 import numpy as np
 
 from apps.analogies import scores
-from apps.analogies import vectors as store
 from apps.analogies.examples import AXES, BIASES
 from apps.analogies.predictor import Predictor
 from apps.analogies.vectors import FOLDER, Vectors, VectorsError
@@ -254,7 +253,7 @@ def sizes():
             size = row["words"]
             packed = {key: arrays[f"{size}.{key}"] for key in ("codes", "levels")}
             words = [full.vectors.words[n] for n in arrays[f"{size}.words"]]
-            found.append((size, Predictor(Vectors.of(words, store.unpack(packed)))))
+            found.append((size, Predictor(Vectors.of(words, bundle.unpack(packed)))))
     return (*found, (full.card["corpus_words"], full))
 
 

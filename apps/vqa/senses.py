@@ -61,7 +61,7 @@ class Senses:
             "centre": self.centre,
             "directions": self.directions,
         }
-        bundle.save_arrays(folder / FILE, arrays, quantised=("vectors", "directions"))
+        bundle.save_arrays(folder / FILE, arrays, quantised=["directions"], packed=["vectors"])
 
     @classmethod
     def load(cls, folder):

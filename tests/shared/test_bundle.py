@@ -20,6 +20,55 @@ def test_a_row_of_zeros_stays_zero(tmp_path):
     assert not bundle.load_arrays(tmp_path / "w.safetensors")["t"].any()
 
 
+def test_packing_takes_half_a_byte_a_number():
+    rows = np.random.default_rng(1).normal(size=(300, 40))
+    packed = bundle.pack(rows)
+    assert packed["codes"].shape == (300, 20)
+    assert packed["codes"].dtype == np.uint8
+    assert packed["levels"].shape == (16,)
+
+
+def test_packed_rows_point_where_they_did():
+    rows = np.random.default_rng(1).normal(size=(300, 40)) * np.linspace(0.1, 9, 300)[:, None]
+    back = bundle.unpack(bundle.pack(rows))
+    cosines = (back * rows).sum(1) / np.linalg.norm(back, axis=1) / np.linalg.norm(rows, axis=1)
+    # Sixteen levels fitted to a Gaussian leave 0.0095 of its variance (Max 1960).
+    assert 0.990 < cosines.mean() < 0.998
+    assert cosines.min() > 0.97
+
+
+def test_each_number_gets_the_nearest_level():
+    rows = np.random.default_rng(2).normal(size=(50, 6))
+    packed = bundle.pack(rows)
+    scaled = rows / rows.std(axis=1, keepdims=True)
+    levels = packed["levels"].astype("float32")
+    nearest = levels[np.abs(scaled[..., None] - levels).argmin(axis=-1)]
+    np.testing.assert_allclose(bundle.unpack(packed), nearest)
+
+
+def test_an_odd_number_of_columns_cannot_be_packed():
+    with pytest.raises(ValueError, match="even number"):
+        bundle.pack(np.ones((3, 5)))
+
+
+def test_four_bits_keep_lengths_and_rows_of_zeros(tmp_path):
+    table = np.random.default_rng(3).normal(size=(200, 60)) * np.linspace(0.01, 9, 200)[:, None]
+    table[7] = 0
+    bundle.save_arrays(tmp_path / "w.safetensors", {"t": table}, packed=["t"])
+    loaded = bundle.load_arrays(tmp_path / "w.safetensors")
+    assert set(loaded) == {"t"}
+    assert not loaded["t"][7].any()
+    lengths = np.linalg.norm(table, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(loaded["t"], axis=1), lengths, rtol=0.02)
+    assert (np.linalg.norm(loaded["t"] - table, axis=1) <= 0.2 * lengths).all()
+
+
+def test_what_was_packed_is_packed_again_with_little_loss():
+    once = bundle.unpack(bundle.pack(np.random.default_rng(4).normal(size=(2_000, 300))))
+    again = bundle.unpack(bundle.pack(once))
+    assert np.sqrt(np.mean((once - again) ** 2)) < 0.02  # a first packing loses five times that
+
+
 def test_missing_and_damaged_files_give_a_sentence(tmp_path):
     with pytest.raises(bundle.BundleError, match="nothing.safetensors cannot be read"):
         bundle.load_arrays(tmp_path / "nothing.safetensors")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from apps.analogies import vectors as store
-from apps.analogies.vectors import Vectors, pack, read_file, unpack
+from apps.analogies.vectors import Vectors, read_file
 from shared.bundle import BundleError
 
 WORDS = ["king", "queen", "man", "woman", "paris"]
@@ -20,37 +20,6 @@ def test_rows_get_length_one_and_keep_their_direction():
 
 def test_a_row_of_zeros_stays_finite():
     assert np.isfinite(Vectors.of(["a"], [[0, 0]]).matrix).all()
-
-
-def test_packing_takes_half_a_byte_a_number():
-    rows = np.random.default_rng(1).normal(size=(300, 40))
-    packed = pack(rows)
-    assert packed["codes"].shape == (300, 20)
-    assert packed["codes"].dtype == np.uint8
-    assert packed["levels"].shape == (16,)
-
-
-def test_packed_rows_point_where_they_did():
-    rows = np.random.default_rng(1).normal(size=(300, 40)) * np.linspace(0.1, 9, 300)[:, None]
-    back = unpack(pack(rows))
-    cosines = (back * rows).sum(1) / np.linalg.norm(back, axis=1) / np.linalg.norm(rows, axis=1)
-    # Sixteen levels fitted to a Gaussian leave 0.0095 of its variance (Max 1960).
-    assert 0.990 < cosines.mean() < 0.998
-    assert cosines.min() > 0.97
-
-
-def test_each_number_gets_the_nearest_level():
-    rows = np.random.default_rng(2).normal(size=(50, 6))
-    packed = pack(rows)
-    scaled = rows / rows.std(axis=1, keepdims=True)
-    levels = packed["levels"].astype("float32")
-    nearest = levels[np.abs(scaled[..., None] - levels).argmin(axis=-1)]
-    np.testing.assert_allclose(unpack(packed), nearest)
-
-
-def test_an_odd_number_of_columns_cannot_be_packed():
-    with pytest.raises(ValueError, match="even number"):
-        pack(np.ones((3, 5)))
 
 
 def test_a_bundle_comes_back(tmp_path, matrix):
