@@ -61,6 +61,13 @@ LARGE = 2**17  # numbers: arrays with more are stored as int8, as the word vecto
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
 PRETRAINED_EPOCHS, PRETRAINED_RATE = 3, 4e-3
 PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.2), "embedding": (0.2, 0.6)}
+# A student of it and of the bag of words learns the unlabelled reviews too, in cycles of a falling
+# rate (Loshchilov & Hutter 2017): epochs, rate and paces of each.
+STUDENT = (
+    (2, 4e-3, {"head": (1.0, 0), "recurrent": (0.4, 0.07), "embedding": (0.2, 0.2)}),
+    (1, 2e-3, {"head": (1.0, 0), "recurrent": (0.4, 0), "embedding": (0.2, 0)}),
+)
+TRIPLES = 3  # words of the longest n-gram of the bag that teaches
 # The study: what is taken over from the language model, and what of it is fitted further.
 STARTS = {
     "from scratch": ((), None),
@@ -196,15 +203,18 @@ def learn_vectors(texts, folder, seed):
     return tokenizer, vectors
 
 
-def fit_baseline(training, tokenizer):
-    """Naive-Bayes-weighted logistic regression on words and word pairs (Wang & Manning 2012).
+def fit_bag(training, tokenizer, longest=2, least=3):
+    """Naive-Bayes-weighted logistic regression on n-grams (Wang & Manning 2012).
 
     Args:
         training: List of reviews.
         tokenizer: Splits the texts.
+        longest: Words of the longest n-gram.
+        least: Reviews that an n-gram must stand in; fewer where there are few reviews.
 
     Returns:
-        Dict from n-gram to weight, the 30,000 that matter most, and the bias.
+        scikit-learn's counter of n-grams, how often each occurs in reviews (one is added for each
+        label), their weights and the bias in log-odds.
     """
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -212,8 +222,8 @@ def fit_baseline(training, tokenizer):
     from apps.sentiment.predictor import ngrams_of
 
     counter = CountVectorizer(
-        analyzer=lambda text: ngrams_of(tokenizer.split(text)),
-        min_df=min(3, len(training) // 100 + 1),
+        analyzer=lambda text: ngrams_of(tokenizer.split(text), longest),
+        min_df=min(least, len(training) // 100 + 1),
         binary=True,
     )
     counts = counter.fit_transform([review.text for review in training])
@@ -223,11 +233,68 @@ def fit_baseline(training, tokenizer):
     ratio = np.log((positive / positive.sum()) / (negative / negative.sum()))
     regression = LogisticRegression(C=0.1, solver="liblinear")
     regression.fit(counts.multiply(ratio).tocsr(), labels)
-    weights = regression.coef_[0] * ratio
-    matter = np.abs(weights) * np.sqrt(positive + negative)
+    return counter, positive + negative, regression.coef_[0] * ratio, regression.intercept_[0]
+
+
+def fit_baseline(training, tokenizer):
+    """The bag of words that the site shows: words and pairs, the 30,000 that matter most.
+
+    Args:
+        training: List of reviews.
+        tokenizer: Splits the texts.
+
+    Returns:
+        Dict from n-gram to weight, and the bias.
+    """
+    counter, counts, weights, bias = fit_bag(training, tokenizer)
     names = counter.get_feature_names_out()
-    kept = sorted(np.argsort(-matter)[:NGRAMS], key=lambda n: names[n])
-    return {names[n]: float(weights[n]) for n in kept}, float(regression.intercept_[0])
+    kept = np.argsort(-np.abs(weights) * np.sqrt(counts))[:NGRAMS]
+    return {names[n]: float(weights[n]) for n in sorted(kept, key=lambda n: names[n])}, float(bias)
+
+
+def teach(network, words, training, validation, texts, file):
+    """What a teacher says of texts without a label: a network and a bag of word triples together.
+
+    Their log-odds, each divided by its temperature, are added, and calibrated again.
+
+    Args:
+        network: A `SentimentNetwork`.
+        words: Its `WordTokenizer`.
+        training: List of reviews that the bag is fitted to.
+        validation: List of reviews that temperatures are fitted to.
+        texts: List of cleaned texts.
+        file: Path where the answers are kept, and read from when they are there.
+
+    Returns:
+        Probabilities `(texts,)` that they are positive, float32.
+    """
+    from scipy.special import expit
+
+    from apps.sentiment.predictor import Predictor
+
+    if file.exists():
+        return np.load(file)
+    log.info("a bag of word triples, and what it and the network say of %d texts", len(texts))
+    counter, _, weights, bias = fit_bag(training, words, TRIPLES, least=2)
+    predictor = Predictor(network, words, 1.0, {})
+
+    def by_bag(some):
+        return np.asarray(counter.transform(some) @ weights + bias)
+
+    def by_network(some):
+        return predictor.log_odds([numbers[:WORDS] for numbers in words.encode(some)])
+
+    truth, held, found = labels_of(validation), 0, 0
+    for log_odds in (by_bag, by_network):
+        own = log_odds([review.text for review in validation])
+        temperature = fit_temperature(own, truth)
+        parts = [log_odds(texts[n : n + 5_000]) for n in range(0, len(texts), 5_000)]
+        held = held + own / temperature
+        found = found + np.concatenate(parts) / temperature
+    log.info("the teacher gets %.4f of the validation reviews", np.mean((held > 0) == (truth > 0)))
+    probabilities = expit(found / fit_temperature(held, truth)).astype("float32")
+    np.save(file, probabilities)
+    return probabilities
 
 
 def fit_network(
@@ -308,6 +375,50 @@ def fit_network(
     return network, record
 
 
+def fit_pretrained(learned, encoded, training, validation, texts, folder, seed, epochs=None):
+    """Fit the network that starts from a language model: as teacher first, then as student.
+
+    The student learns from what the teacher says of texts without a label besides the labelled
+    reviews (Xie et al. 2020). Without such texts the teacher is the answer.
+
+    Args:
+        learned: What `pretrained` gives.
+        encoded: Dict from `"training"` and `"validation"` to word numbers and labels.
+        training: List of reviews, those of `encoded`.
+        validation: List of reviews, those of `encoded`.
+        texts: List of cleaned texts without a label.
+        folder: Path that holds a folder of checkpoints for each stage.
+        seed: Integer.
+        epochs: Most epochs of a stage; the recipe's if None.
+
+    Returns:
+        The network with its best weights and the record, as of `loop.fit`, of all stages.
+    """
+    options, words, start = learned
+    network, record = fit_network(
+        options, encoded, start, folder / "pretrained", seed,
+        epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
+    )  # fmt: skip
+    if not texts:
+        return network, record
+    told = teach(network, words, training, validation, texts, folder / "taught.npy")
+    sequences, labels = encoded["training"]
+    more = [numbers[:WORDS] for numbers in words.encode(texts)]
+    data = {**encoded, "training": ([*sequences, *more], np.concatenate([labels, told]))}
+    for number, (most, rate, paces) in enumerate(STUDENT):
+        network, stage = fit_network(
+            options, data, start, folder / f"student{number}", seed, epochs or most, rate, paces
+        )
+        start = {v.path.partition("/")[2]: np.asarray(v) for v in network.trainable_variables}
+        done = len(record["epochs"])
+        record = {
+            "epochs": record["epochs"] + stage["epochs"],
+            "best": done + stage["best"],
+            "minutes": record["minutes"] + stage["minutes"],
+        }
+    return network, record
+
+
 @app.command()
 def train(
     data_dir: DataDir = None,
@@ -326,15 +437,15 @@ def train(
     if input:
         reviews = read_rows(input)
         training, validation = imdb.split_by_movie(reviews, 0.1, seed)
-        test, texts = None, [review.text for review in training]
+        test, unlabelled, texts = None, [], [review.text for review in training]
         output = output or Path("sentiment-model")
     else:
         log.info("reading the reviews")
         data_dir = data_folder(data_dir)
         training, validation = imdb.split_by_movie(imdb.read(data_dir, "train"), 0.1, seed)
         test = imdb.read(data_dir, "test")
-        unlabelled = imdb.read(data_dir, "unsup")
-        texts = [review.text for review in (*training, *unlabelled)]
+        unlabelled = [review.text for review in imdb.read(data_dir, "unsup")]
+        texts = [*(review.text for review in training), *unlabelled]
         output = output or bundle.MODELS / "sentiment"
     # Data of its own, work of its own: another corpus never resumes this one's run.
     fingerprint = f"{zlib.crc32(chr(10).join(texts).encode()):08x}"
@@ -372,13 +483,12 @@ def train(
     card["baseline"]["minutes"] = round(baseline_minutes, 1)
     for name in cells:
         if name is Cell.pretrained:
-            options, words, start = pretrained(source)
-            own = encode(words)
+            learned = pretrained(source)
+            words, own = learned[1], encode(learned[1])
             words.save(output / f"{name}.tokenizer.json")
-            network, record = fit_network(
-                options, own, start, work_dir / name.value, seed,
-                epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
-            )  # fmt: skip
+            network, record = fit_pretrained(
+                learned, own, training, validation, unlabelled, work_dir, seed, epochs
+            )
             details = _write_variant(output, name.value, network, record, words, own, test)
             about = bundle.read_card(source)
             details["language_model"] = {
@@ -548,7 +658,9 @@ def _write_variant(output, name, network, record, tokenizer, encoded, test):
     weights = bundle.weights_of(network)
     large = [path for path, array in weights.items() if array.size > LARGE]
     table = network.embedding.embeddings.path
-    bundle.save_arrays(output / f"{name}.safetensors", weights, quantised={table, *large})
+    packed = {table} if name == Cell.pretrained else set()
+    quantised = {table, *large} - packed
+    bundle.save_arrays(output / f"{name}.safetensors", weights, quantised, packed)
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor = Predictor(network, tokenizer, 1.0, {})

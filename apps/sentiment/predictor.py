@@ -293,7 +293,7 @@ class Predictor:
         """Integrated gradients of words `(1, time)`: effects `(time,)`, and log-odds of none."""
         import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
 
-        nodes, weights = np.polynomial.legendre.leggauss(8)
+        nodes, weights = np.polynomial.legendre.leggauss(6)
         mask = tf.not_equal(words, 0)
         vectors = self.network.embedding(words)  # (1, time, dimensions)
         scales = np.append((nodes + 1) / 2, 0)  # the nodes of the path, and a text without content
@@ -378,9 +378,10 @@ class Baseline:
         return sorted(known, key=lambda gram: -abs(gram.weight))
 
 
-def ngrams_of(words):
-    """The distinct words and pairs of neighbouring words in a list, in order."""
-    return list(dict.fromkeys([*words, *map(" ".join, zip(words, words[1:], strict=False))]))
+def ngrams_of(words, longest=2):
+    """The distinct runs of up to `longest` words in a list, words first, then pairs and so on."""
+    runs = (zip(*(words[n:] for n in range(size)), strict=False) for size in range(1, longest + 1))
+    return list(dict.fromkeys(" ".join(run) for some in runs for run in some))
 
 
 def _negate(reading):
