@@ -54,7 +54,8 @@ def test_senses_survive_their_file(tmp_path):
     senses.save(tmp_path)
     again = Senses.load(tmp_path)
     np.testing.assert_array_equal(again.read(np.array([[0, 5]])).shape, (1, 2, 4))
-    np.testing.assert_allclose(again.vectors, senses.vectors, atol=0.02)
+    off = np.linalg.norm(again.vectors - senses.vectors, axis=1)
+    assert (off < 0.2 * np.linalg.norm(senses.vectors, axis=1)).all()  # four bits a number
     grid = cells(8).reshape(2, 2, 2, 5)
     np.testing.assert_allclose(again.see(grid), senses.see(grid), atol=0.1)
     with pytest.raises(BundleError, match="senses.safetensors"):
