@@ -566,6 +566,11 @@ def study(
             best = record["epochs"][record["best"]]["score"]
             more = {"validation_accuracy": best, "minutes": round(record["minutes"], 1)}
             note(name, count, probabilities, epochs=len(record["epochs"]), **more)
+    if Cell.pretrained in card["variants"]:  # the last step, measured when it was trained
+        shipped = card["variants"][Cell.pretrained]
+        row = {key: shipped[key] for key in ("accuracy", "validation_accuracy", "minutes")}
+        found.append({"start": "… and a student of it", "labels": len(training), **row})
+        bundle.write_card(output, {**card, "study": found})
     print(json.dumps(found) if as_json else f"Written to {output}.")
 
 

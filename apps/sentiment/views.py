@@ -192,6 +192,7 @@ def inside(words, traced, running, shown):
         f"Heat map of the {title.lower()} of every unit at every word.",
         shade=shown if gate else None,
         line=running,
+        row_height=2 if len(order) <= 200 else 1,  # so that it fits on a screen
     )
     return plots.figure(chart, caption, legend)
 

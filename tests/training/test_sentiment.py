@@ -1,5 +1,6 @@
 import json
 import random
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -94,10 +95,13 @@ def test_a_bundle_gives_the_answers_that_were_measured(trained):
     assert baseline.predict(rows[1].text) > 0.5 > baseline.predict(rows[0].text)
 
 
-def test_a_network_starts_from_a_language_model(trained, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """The bundle of a tiny language model."""
     from training import language_model
 
-    lines = tmp_path / "lines.txt"
+    folder = tmp_path_factory.mktemp("language-model")
+    lines = folder / "lines.txt"
     lines.write_text("\n".join(row["text"] for row in reviews(60, seed=4)), encoding="utf-8")
     recipe = {
         "vocabulary": 60,
@@ -106,13 +110,18 @@ def test_a_network_starts_from_a_language_model(trained, tmp_path, monkeypatch):
         "parts": 1,
         "rate": 1e-2,
     }
-    monkeypatch.setitem(language_model.RECIPES, "reviews", recipe)
-    arguments = {"data_dir": tmp_path, "input": lines, "corpus": language_model.Corpus.reviews}
-    language_model.train(**arguments, output=tmp_path / "lm", work_dir=tmp_path / "work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(language_model.RECIPES, "reviews", recipe)
+        arguments = {"data_dir": folder, "input": lines, "corpus": language_model.Corpus.reviews}
+        language_model.train(**arguments, output=folder / "lm", work_dir=folder / "work")
+    return folder / "lm"
+
+
+def test_a_network_starts_from_a_language_model(trained, learned, tmp_path, monkeypatch):
     paces = {"head": (1, 0), "recurrent": (0, 0), "embedding": (1, 9)}
     monkeypatch.setattr(sentiment, "PACES", paces)
     monkeypatch.setattr(sentiment, "LARGE", 100)
-    arguments = ["--cell", "pretrained", "--epochs", "1", "--language-model", tmp_path / "lm"]
+    arguments = ["--cell", "pretrained", "--epochs", "1", "--language-model", learned]
     arguments += ["--output", tmp_path / "bundle", "--work-dir", tmp_path]
     result = run("train", "--input", trained / "rows.jsonl", *arguments)
     assert result.exit_code == 0, result.output
@@ -122,11 +131,11 @@ def test_a_network_starts_from_a_language_model(trained, tmp_path, monkeypatch):
     assert stored["sentiment/recurrent/cell/recurrent_kernel.int8"].shape == (8, 32)
     assert stored["sentiment/embedding/embeddings.int4"].shape[1] == 3  # two a byte
     assert stored["sentiment/head/kernel"].dtype == "float16"  # too small to be worth it
-    learned = bundle.load_arrays(tmp_path / "lm" / "lstm.safetensors")
+    began = bundle.load_arrays(learned / "lstm.safetensors")
     taken = bundle.load_arrays(tmp_path / "bundle" / "pretrained.safetensors")
     # Layers without a pace, or before their epoch, are as the language model left them.
     for name in ("embedding/embeddings", "recurrent/cell/recurrent_kernel"):
-        before, after = learned[f"language_model/{name}"], taken[f"sentiment/{name}"]
+        before, after = began[f"language_model/{name}"], taken[f"sentiment/{name}"]
         # Kernels are rounded to int8, word vectors to four bits.
         np.testing.assert_allclose(before, after, atol=5e-3 if "cell" in name else 0.02)
     predictor = Predictor.load("pretrained", tmp_path / "bundle")
@@ -173,6 +182,34 @@ def test_a_student_learns_what_the_teacher_says_of_texts_without_a_label(tmp_pat
     del seen[:]
     _, record = sentiment.fit_pretrained(*arguments, [], tmp_path, 0, epochs=2)
     assert [name for name, *_ in seen] == ["pretrained"]
+
+
+def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
+    trained, learned, tmp_path, monkeypatch
+):
+    parts = {
+        part: [sentiment.imdb.Review(r["text"], r["label"], str(n)) for n, r in enumerate(rows)]
+        for part, rows in (("train", reviews(200, seed=7)), ("test", reviews(60, seed=8)))
+    }
+    monkeypatch.setattr(sentiment.imdb, "read", lambda data_dir, part: parts[part])
+    monkeypatch.setattr(sentiment, "LABELS", (40,))
+    monkeypatch.setattr(sentiment, "STUDY_STEPS", 12)
+    shutil.copytree(trained / "bundle", tmp_path / "bundle")
+    card = bundle.read_card(tmp_path / "bundle")
+    card["variants"]["pretrained"] = card["variants"]["gru"]  # as if it were one
+    bundle.write_card(tmp_path / "bundle", card)
+    arguments = ["--language-model", learned, "--output", tmp_path / "bundle"]
+    arguments += ["--data-dir", tmp_path, "--work-dir", tmp_path / "work", "--json"]
+    result = run("study", *arguments)
+    assert result.exit_code == 0, result.output
+    found = bundle.read_card(tmp_path / "bundle")["study"]
+    assert found == json.loads(result.stdout.strip().splitlines()[-1])
+    every = {row["start"]: row for row in found if row["labels"] == 180}
+    assert list(every) == ["bag of words", *sentiment.STARTS, "… and a student of it"]
+    few = {row["start"]: row for row in found if row["labels"] == 40}
+    assert list(few) == ["bag of words", *sentiment.CURVE]
+    assert every["bag of words"]["accuracy"] > 0.95
+    assert all(row["epochs"] >= 3 for name, row in every.items() if name in sentiment.STARTS)
 
 
 def test_without_a_language_model_the_command_says_how_to_fit_one(trained, tmp_path):
