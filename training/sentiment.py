@@ -61,12 +61,9 @@ LARGE = 2**17  # numbers: arrays with more are stored as int8, as the word vecto
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
 PRETRAINED_EPOCHS, PRETRAINED_RATE = 3, 4e-3
 PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.2), "embedding": (0.2, 0.6)}
-# A student of it and of the bag of words learns the unlabelled reviews too, in cycles of a falling
-# rate (Loshchilov & Hutter 2017): epochs, rate and paces of each.
-STUDENT = (
-    (2, 4e-3, {"head": (1.0, 0), "recurrent": (0.4, 0.07), "embedding": (0.2, 0.2)}),
-    (1, 2e-3, {"head": (1.0, 0), "recurrent": (0.4, 0), "embedding": (0.2, 0)}),
-)
+# A student of it and of a bag of words learns the unlabelled reviews too.
+STUDENT_EPOCHS = 2
+STUDENT_PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.07), "embedding": (0.2, 0.2)}
 TRIPLES = 3  # words of the longest n-gram of the bag that teaches
 # The study: what is taken over from the language model, and what of it is fitted further.
 STARTS = {
@@ -392,7 +389,7 @@ def fit_pretrained(learned, encoded, training, validation, texts, folder, seed, 
         epochs: Most epochs of a stage; the recipe's if None.
 
     Returns:
-        The network with its best weights and the record, as of `loop.fit`, of all stages.
+        The network with its best weights and the record, as of `loop.fit`, of both stages.
     """
     options, words, start = learned
     network, record = fit_network(
@@ -405,18 +402,15 @@ def fit_pretrained(learned, encoded, training, validation, texts, folder, seed, 
     sequences, labels = encoded["training"]
     more = [numbers[:WORDS] for numbers in words.encode(texts)]
     data = {**encoded, "training": ([*sequences, *more], np.concatenate([labels, told]))}
-    for number, (most, rate, paces) in enumerate(STUDENT):
-        network, stage = fit_network(
-            options, data, start, folder / f"student{number}", seed, epochs or most, rate, paces
-        )
-        start = {v.path.partition("/")[2]: np.asarray(v) for v in network.trainable_variables}
-        done = len(record["epochs"])
-        record = {
-            "epochs": record["epochs"] + stage["epochs"],
-            "best": done + stage["best"],
-            "minutes": record["minutes"] + stage["minutes"],
-        }
-    return network, record
+    network, learned_too = fit_network(
+        options, data, start, folder / "student", seed,
+        epochs or STUDENT_EPOCHS, PRETRAINED_RATE, STUDENT_PACES,
+    )  # fmt: skip
+    return network, {
+        "epochs": record["epochs"] + learned_too["epochs"],
+        "best": len(record["epochs"]) + learned_too["best"],
+        "minutes": record["minutes"] + learned_too["minutes"],
+    }
 
 
 @app.command()
