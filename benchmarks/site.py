@@ -94,7 +94,7 @@ ASKED = {
 }
 CELLS = ("lstm", "gru", "rnn")
 MODELS = {
-    "/sentiment": CELLS,
+    "/sentiment": ("pretrained", *CELLS),
     "/translate": ("attention", "small", "gru", "plain", "reversed"),
     "/caption": CELLS,
     "/ask": CELLS,

@@ -689,7 +689,7 @@ def _write_variant(output, name, network, record, tokenizer, encoded, test):
 def evaluate(
     data_dir: DataDir = None,
     input: Input = None,
-    cell: Annotated[Cell, typer.Option(help="Which network.")] = Cell.lstm,
+    cell: Annotated[Cell | None, typer.Option(help="Default: the best of the bundle.")] = None,
     model: Model = None,
     as_json: AsJson = False,
 ):
@@ -698,12 +698,15 @@ def evaluate(
 
     reviews = read_rows(input) if input else imdb.read(data_folder(data_dir), "test")
     texts, labels = [review.text for review in reviews], labels_of(reviews)
-    predictor = Predictor.load(cell.value, model)
+    variants = bundle.read_card(model or bundle.MODELS / "sentiment")["variants"]
+    best = Cell.pretrained if Cell.pretrained in variants else next(iter(variants))
+    predictor = Predictor.load(str(cell or best), model)
     start = time.perf_counter()
     probabilities = predictor.predict(texts)
     seconds = time.perf_counter() - start
     baseline = Baseline.load(model).predict(texts)
     metrics = {
+        "network": predictor.variant,
         **scores(probabilities, labels),
         **scores(baseline, labels, "baseline_nbsvm_"),
         "examples": len(reviews),

@@ -45,9 +45,10 @@ def build(tab, settings):
         page.note("The network is being loaded. The first answer takes a few seconds.")
     )
     asked = gr.State()  # the text and the network of the answer above
-    learned = "The first has learned the language from reviews without labels; the others " * (
-        "pretrained" in networks
-    )
+    learned = (
+        "The first has learned from reviews without labels too: the language, then what a teacher "
+        "says of them; the others "
+    ) * ("pretrained" in networks)
     page.section(
         "All networks and a baseline",
         f"The same text, read by every network. {learned or 'They '}are one recipe with three "

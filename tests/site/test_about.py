@@ -4,6 +4,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from apps.sentiment.views import NETWORKS
+
 MODELS = Path(__file__).parent.parent.parent / "models"
 # The news that the stream of answers ends arrives three seconds late.
 SLOW_LINE = """
@@ -33,7 +35,8 @@ def test_every_bundle_stands_beside_its_baseline(open_page):
         card = json.loads((MODELS / name / "card.json").read_text(encoding="utf-8"))
         table = page.locator("table", has_text=baseline).first
         for variant in card["variants"]:
-            expect(table).to_contain_text(variant.upper())
+            title = re.compile(NETWORKS.get(variant, variant), re.I)
+            expect(table).to_contain_text(title)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -30,7 +30,9 @@ def test_the_page_opens_with_an_example_answered(open_page):
     expect(page).to_have_title("Unrolled")
     expect(answer(page)).to_contain_text(re.compile("positive|negative"))
     expect(words(page)).to_contain_text("The harbour town is beautifully shot")
-    expect(page.locator(".chart path")).to_have_count(3)
+    expect(page.locator(".chart path").first).to_be_visible()
+    running = page.locator("figure", has_text="Where the lines jump")
+    expect(running.locator(".chart path")).to_have_count(4)
     expect(page.locator(".sheet img")).to_be_visible()
     expect(page.get_by_text("accuracy on the official test split")).to_be_visible()
     word = page.locator(".w", has_text="wonderful")
@@ -41,14 +43,14 @@ def test_the_page_opens_with_an_example_answered(open_page):
     before = picture.get_attribute("src")
     page.get_by_role("radio", name="Cell state").check()
     expect(picture).not_to_have_attribute("src", before)
-    expect(page.get_by_text("cell state, 128 units")).to_be_visible()
+    expect(page.get_by_text("cell state, 384 units")).to_be_visible()
     page.get_by_role("button", name="Change this review").click()
     table = page.locator("table", has_text="What was done")
     for name in ("As written", "Negated", "Halves swapped", "Shuffled"):
         expect(table).to_contain_text(name)
     page.get_by_role("radio", name="Sarcasm").check()
     expect(
-        page.get_by_text(re.compile("Of these 32 texts the LSTM gets [0-9]+ wrong"))
+        page.get_by_text(re.compile("Of these 32 texts the pre-trained LSTM gets [0-9]+ wrong"))
     ).to_be_visible()
     expect(page.locator("td", has_text="I loved the part where it ended.")).to_be_visible()
     page.get_by_role("button", name="The equations and the source").click()
@@ -130,17 +132,17 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
 
 def test_the_keyboard_is_enough_and_an_unknown_cell_in_a_link_is_ignored(open_page):
     page = open_page(f"?tab=sentiment&text={quote(REVIEW)}&cell=transformer")
-    expect(answer(page)).to_contain_text("The LSTM is")
+    expect(answer(page)).to_contain_text("The pre-trained LSTM is")
     box(page).fill(RANT)
     box(page).focus()
     page.keyboard.press("Shift+Enter")
     expect(words(page)).to_have_text(RANT)
-    page.keyboard.press("Tab")  # LSTM
-    page.keyboard.press("Tab")  # GRU
+    for _network in ("pre-trained LSTM", "LSTM", "GRU"):
+        page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(answer(page)).to_contain_text("The GRU is")
     box(page).fill(REVIEW)
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent.trim()") == "Read"
     page.keyboard.press("Enter")
