@@ -16,7 +16,7 @@ from shared.text import UNKNOWN, WordTokenizer, clean, fitting, pad
 
 FOLDER = bundle.MODELS / "sentiment"
 LONGEST = 1024  # words read of one review
-LENGTHS = (32, 64, 128, 256, 512, LONGEST)  # padded lengths and
+LENGTHS = (32, 64, 128, 288, 512, LONGEST)  # padded lengths (288: 230 words, their marks) and
 ROWS = (1, 8, 64)  # batch sizes: one compiled graph for each pair
 
 
@@ -293,7 +293,7 @@ class Predictor:
         """Integrated gradients of words `(1, time)`: effects `(time,)`, and log-odds of none."""
         import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
 
-        nodes, weights = np.polynomial.legendre.leggauss(6)
+        nodes, weights = np.polynomial.legendre.leggauss(4)
         mask = tf.not_equal(words, 0)
         vectors = self.network.embedding(words)  # (1, time, dimensions)
         scales = np.append((nodes + 1) / 2, 0)  # the nodes of the path, and a text without content
