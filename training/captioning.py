@@ -333,7 +333,7 @@ def train(
     seed: int = 0,
     as_json: AsJson = False,
 ):
-    """Fit the networks and write the bundle; a run that was stopped goes on from its last epoch."""
+    """Fit the networks and write the bundle; a run that was stopped goes on."""
     if input:
         photos, pictures = read_rows(input, captions)
         order = np.random.default_rng(seed).permutation(len(photos))

@@ -341,7 +341,7 @@ def perplexity(network, passages):
 
 
 def fit_network(recipe, data, size, folder, seed, shuffle=True, verbose=1):
-    """Fit a `LanguageModel`; a run that was stopped goes on from its last round.
+    """Fit a `LanguageModel`; a run that was stopped goes on.
 
     Args:
         recipe: As in `RECIPES`.
@@ -377,8 +377,13 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, verbose=1):
             order = np.random.default_rng((seed, number // parts)).permutation(order)
         windows = windows_of(np.concatenate([data["training"][n] for n in order]), rows)
         part = np.array_split(np.arange(len(windows)), parts)[number % parts]
-        began["time"], began["words"] = time.perf_counter(), len(part) * rows * TIME
-        return Batches(len(part), lambda n: windows[part[n]])
+        began.update(time=time.perf_counter(), words=0)
+
+        def make(n):  # a round that goes on does not begin with the first
+            began["words"] += rows * TIME
+            return windows[part[n]]
+
+        return Batches(len(part), make)
 
     def validate():
         speed = began["words"] / (time.perf_counter() - began["time"])

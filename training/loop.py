@@ -10,6 +10,8 @@ from keras import ops
 
 log = logging.getLogger(__name__)
 
+KEEP = 300  # seconds between two checkpoints within an epoch
+
 
 def smoothed_cross_entropy(smoothing):
     """Mean cross-entropy per real token, with label smoothing (Szegedy et al. 2016).
@@ -51,9 +53,6 @@ class Batches:
     def __len__(self):
         return self.count
 
-    def __iter__(self):
-        return map(self.make, range(self.count))
-
 
 class Layerwise(keras.optimizers.Adam):
     """Adam with a pace of its own for each layer: discriminative rates and gradual unfreezing.
@@ -85,8 +84,9 @@ class Layerwise(keras.optimizers.Adam):
 def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verbose=1):
     """Fit a compiled, built model, keep the weights of its best epoch and resume where it stopped.
 
-    After each epoch the model with its optimizer and the record go to `folder`; a run with the
-    same `recipe` starts from there, one with another recipe afresh.
+    After each epoch, and every `KEEP` seconds within one, the model with its optimizer and the
+    record go to `folder`; a run with the same `recipe` starts from there, one with another recipe
+    afresh.
 
     Args:
         model: A compiled and built Keras model, serialisable.
@@ -106,26 +106,38 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
     folder.mkdir(parents=True, exist_ok=True)
     # Else its variables are made by the first step, which TensorFlow then traces twice.
     model.optimizer.build(model.trainable_variables)
-    state_file = folder / "state.json"
+    state_file, within_file = folder / "state.json", folder / "within.npz"
     record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}
+    first, spent = 0, 0.0  # batches of the epoch under way that are done, and their minutes
     # JSON turns tuples into lists, so recipes are compared as JSON.
     if state_file.exists():
         saved = json.loads(state_file.read_text())
         if saved["recipe"] == json.loads(json.dumps(recipe)):
-            record = saved
-            _load(folder / f"epoch{len(record['epochs']) % 2}.npz", _state(model))
-            log.info("resumed after epoch %d from %s", len(record["epochs"]), folder)
+            record, done = saved, len(saved["epochs"])
+            if done:
+                _load(folder / f"epoch{done % 2}.npz", _state(model))
+            first, spent = _load_within(within_file, done, _state(model))
+            log.info("resumed after epoch %d and batch %d from %s", done, first, folder)
         else:
             log.info("%s holds a run of another recipe: starting afresh", folder)
+    if not record["epochs"] and not first:
+        within_file.unlink(missing_ok=True)
+        _write(state_file, record)
     while len(record["epochs"]) < epochs:
         number = len(record["epochs"])
         if record["best"] is not None and number - 1 - record["best"] >= patience:
             break
-        start = time.perf_counter()
-        loss = _run_epoch(model, epoch_batches(number), verbose)
+        start = time.perf_counter() - 60 * spent
+
+        def keep(batch, number=number, start=start):
+            minutes = (time.perf_counter() - start) / 60
+            _save(within_file, _state(model), epoch=number, batch=batch, minutes=minutes)
+
+        loss = _run_epoch(model, epoch_batches(number), verbose, first, keep)
         figures = {"loss": loss, **validate()}
         record["epochs"].append(figures)
         record["minutes"] += (time.perf_counter() - start) / 60
+        first, spent = 0, 0.0
         log.info("epoch %d: %s", number + 1, json.dumps(figures))
         best = record["best"]
         if best is None or figures["score"] > record["epochs"][best]["score"]:
@@ -133,23 +145,26 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
             _save(folder / "best.npz", model.trainable_variables)
         # Two files in turn: a run killed while one is written still has the other.
         _save(folder / f"epoch{(number + 1) % 2}.npz", _state(model))
-        partial = state_file.with_suffix(".partial")
-        partial.write_text(json.dumps(record, indent=1))
-        partial.replace(state_file)
+        _write(state_file, record)
+        within_file.unlink(missing_ok=True)
     _load(folder / "best.npz", model.trainable_variables)
     return record
 
 
-def _run_epoch(model, batches, verbose):
+def _run_epoch(model, batches, verbose, first, keep):
     # Not model.fit: it settles on the shapes of the first batches, and lengths differ.
     model.reset_metrics()
     bar = keras.utils.Progbar(
         len(batches), verbose=verbose, unit_name="batch", stateful_metrics=["loss"]
     )
-    loss = float("nan")
-    for number, batch in enumerate(batches, 1):
+    loss, kept = float("nan"), time.monotonic()
+    for number in range(first + 1, len(batches) + 1):
+        batch = batches.make(number - 1)
         loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
         bar.update(number, values=[("loss", loss)], finalize=number == len(batches))
+        if time.monotonic() - kept >= KEEP and number < len(batches):
+            keep(number)
+            kept = time.monotonic()
     return loss
 
 
@@ -157,10 +172,28 @@ def _state(model):
     return [*model.variables, *model.optimizer.variables]
 
 
-def _save(path, variables):
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, *[np.asarray(variable) for variable in variables])
+def _write(path, record):
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=1))
     partial.replace(path)
+
+
+def _save(path, variables, **more):
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, *[np.asarray(variable) for variable in variables], **more)
+    partial.replace(path)
+
+
+def _load_within(path, epoch, variables):
+    """Batches of an epoch that are done, and minutes; 0 and 0 if none of that epoch were kept."""
+    if not path.exists():
+        return 0, 0.0
+    with np.load(path) as arrays:
+        if arrays["epoch"] != epoch:
+            return 0, 0.0
+        batch, minutes = int(arrays["batch"]), float(arrays["minutes"])
+    _load(path, variables)
+    return batch, minutes
 
 
 def _load(path, variables):

@@ -203,7 +203,7 @@ def train(
     seed: int = 0,
     as_json: AsJson = False,
 ):
-    """Fit the networks and write the bundle; a run that was stopped goes on from its last round."""
+    """Fit the networks and write the bundle; a run that was stopped goes on."""
     if input:
         pairs = read_rows(input)
         random.Random(seed).shuffle(pairs)

@@ -474,7 +474,7 @@ def train(
     seed: int = 0,
     as_json: AsJson = False,
 ):
-    """Fit the networks and write the bundle; a run that was stopped goes on from its last epoch."""
+    """Fit the networks and write the bundle; a run that was stopped goes on."""
     if input:
         questions, pictures = read_rows(input, photos)
         training, validation = _split(questions, seed)

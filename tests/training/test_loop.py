@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 from training import loop
 
@@ -35,22 +36,32 @@ fit(Path())
 """
 
 
-def fit(folder):
-    """A run of four epochs that learns y = 2 x, with noise; returns the model and the record."""
+def fit(folder, stop_at=None):
+    """A run of four epochs that learns a line, with noise: the model, the record, the batches made.
+
+    It breaks off at batch `stop_at`, a pair of an epoch and a number.
+    """
     dropout = keras.layers.Dropout(0.3, seed=1)  # where its noise stands is resumed too
     network = keras.Sequential([keras.Input((1,)), dropout, keras.layers.Dense(1, "linear", False)])
     network.layers[-1].kernel.assign(np.zeros((1, 1)))
     rate = keras.optimizers.schedules.CosineDecay(0.1, 3 * EPOCHS)
     network.compile(keras.optimizers.Adam(rate), "mse")
-    x = np.linspace(-1, 1, 8)[:, None]
+    x, made = np.linspace(-1, 1, 8)[:, None], []
 
     def score():
         return {"score": float(network.layers[-1].kernel[0, 0])}
 
     def batches(epoch):
-        return loop.Batches(3, lambda number: (x, 2 * x))
+        def make(number):
+            if (epoch, number) == stop_at:
+                raise KeyboardInterrupt
+            made.append((epoch, number))
+            return x, (2 + number) * x
 
-    return network, loop.fit(network, batches, score, folder, {}, EPOCHS, verbose=0)
+        return loop.Batches(3, make)
+
+    record = loop.fit(network, batches, score, folder, {}, EPOCHS, verbose=0)
+    return network, record, made
 
 
 def test_a_run_killed_while_it_writes_a_checkpoint_loses_one_epoch(tmp_path, caplog):
@@ -63,9 +74,9 @@ def test_a_run_killed_while_it_writes_a_checkpoint_loses_one_epoch(tmp_path, cap
     child.send_signal(signal.SIGKILL)
     child.wait()
     caplog.set_level("INFO")
-    resumed, record = fit(tmp_path)
-    assert "resumed after epoch 2 " in caplog.text
-    whole, expected = fit(tmp_path / "whole")
+    resumed, record, _ = fit(tmp_path)
+    assert "resumed after epoch 2 and batch 0 " in caplog.text
+    whole, expected, _ = fit(tmp_path / "whole")
     assert len(record["epochs"]) == EPOCHS
     np.testing.assert_allclose(
         [epoch["loss"] for epoch in record["epochs"]],
@@ -73,3 +84,37 @@ def test_a_run_killed_while_it_writes_a_checkpoint_loses_one_epoch(tmp_path, cap
         rtol=1e-4,
     )
     np.testing.assert_allclose(resumed.get_weights(), whole.get_weights(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("stop_at", [(0, 2), (2, 1)])
+def test_a_run_goes_on_from_the_batch_where_it_stopped(tmp_path, monkeypatch, stop_at):
+    whole, expected, every = fit(tmp_path / "whole")
+    monkeypatch.setattr(loop, "KEEP", 0)  # a checkpoint after every batch
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "run", stop_at)
+    resumed, record, made = fit(tmp_path / "run")
+    assert made == every[every.index(stop_at) :]
+    np.testing.assert_allclose(resumed.get_weights(), whole.get_weights(), rtol=1e-4)
+    assert [epoch["score"] for epoch in record["epochs"]] == pytest.approx(
+        [epoch["score"] for epoch in expected["epochs"]], rel=1e-4
+    )
+    assert record["minutes"] > 0
+    assert not (tmp_path / "run" / "within.npz").exists()
+
+
+def test_a_checkpoint_within_an_epoch_is_that_of_its_recipe_and_epoch_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "KEEP", 0)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, (1, 2))
+    kept = (tmp_path / "within.npz").read_bytes()
+    _, _, made = fit(tmp_path)
+    assert made[0] == (1, 2)
+    (tmp_path / "within.npz").write_bytes(kept)  # as if its removal had been lost
+    _, record, made = fit(tmp_path)
+    assert (made, len(record["epochs"])) == ([], EPOCHS)
+    (tmp_path / "within.npz").write_bytes(kept)
+    state = (tmp_path / "state.json").read_text()
+    (tmp_path / "state.json").write_text(state.replace('"recipe": {}', '"recipe": {"units": 3}'))
+    _, _, made = fit(tmp_path)
+    assert made[0] == (0, 0)
+    assert not (tmp_path / "within.npz").exists()
