@@ -113,6 +113,7 @@ class Predictor:
     """
 
     _lock = threading.Lock()
+    _attributing = threading.Lock()  # one review at a time: the way back takes 50 MB
 
     def __init__(self, network, tokenizer, temperature, card, variant=None):
         self.network = network
@@ -182,7 +183,8 @@ class Predictor:
         padded = pad([numbers], fitting(LENGTHS, len(numbers)))
         count = len(numbers)
         running = np.asarray(self._running(padded))[0, :count]
-        effects, baseline = (np.asarray(value) for value in self._attributed(padded))
+        with self._attributing:
+            effects, baseline = (np.asarray(value) for value in self._attributed(padded))
         effects = effects[:count]
         return Reading(
             text=text,
