@@ -398,12 +398,15 @@ def fit_pretrained(learned, encoded, training, validation, texts, folder, seed, 
     )  # fmt: skip
     if not texts:
         return network, record
-    told = teach(network, words, training, validation, texts, folder / "taught.npy")
+    # Another teacher, another file; other answers, another run.
+    teacher = zlib.crc32(b"".join(np.asarray(v).tobytes() for v in network.trainable_variables))
+    file = folder / f"taught-{teacher:08x}.npy"
+    told = teach(network, words, training, validation, texts, file)
     sequences, labels = encoded["training"]
     more = [numbers[:WORDS] for numbers in words.encode(texts)]
     data = {**encoded, "training": ([*sequences, *more], np.concatenate([labels, told]))}
     network, learned_too = fit_network(
-        options, data, start, folder / "student", seed,
+        options, data, start, folder / f"student-{zlib.crc32(told.tobytes()):08x}", seed,
         epochs or STUDENT_EPOCHS, PRETRAINED_RATE, STUDENT_PACES,
     )  # fmt: skip
     return network, {
