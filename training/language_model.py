@@ -50,7 +50,7 @@ RECIPES = {
     "reviews": {
         "vocabulary": 16_000,
         "network": {"dimensions": 192, "units": 384, "samples": 1_000, "rows": 128, "dropout": 0.1},
-        "passes": 2,
+        "passes": 3,
         "parts": 3,
         "rate": 3e-3,
     },
