@@ -133,6 +133,8 @@ def test_a_photo_is_pasted_or_taken(page):
     expect(page.locator(".looked .shot")).to_have_attribute("style", re.compile("1.0000"))
     page.get_by_role("button", name="Capture from camera").first.click()
     page.get_by_text("Click to Access Webcam").first.click()
+    # Gradio takes no photo before the camera has sent one.
+    page.wait_for_function("document.querySelector('#tab-vqa video')?.videoWidth > 0")
     page.get_by_role("button", name="capture photo").first.click()
     expect(page.locator(".looked .shot")).to_have_attribute("style", re.compile("1.3333"))
     page.context.clear_permissions()
