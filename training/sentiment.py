@@ -60,6 +60,7 @@ LARGE = 2**17  # numbers: arrays with more are stored as int8, as the word vecto
 # The same for the LSTM that starts from a language model. Its layers are let go one after the
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
 PRETRAINED_EPOCHS, PRETRAINED_RATE = 3, 4e-3
+ADVERSARY = 5.0  # how far word vectors are moved against it, in their standard deviations
 PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.2), "embedding": (0.2, 0.6)}
 # A student of it and of a bag of words learns the unlabelled reviews too.
 STUDENT_EPOCHS = 2
@@ -79,6 +80,12 @@ CURVE = ("from scratch", "encoder, fine-tuned")  # fitted to few labels too
 LABELS = (100, 1_000, 5_000)  # how few
 STUDY_STEPS = 400  # batches at the least
 
+LanguageModel = Annotated[
+    Path | None, typer.Option(help="Bundle that the pretrained network starts from.")
+]
+BackwardModel = Annotated[
+    Path | None, typer.Option(help="The same of a model that reads from the end: a second teacher.")
+]
 Input = Annotated[Path | None, typer.Option(help='Your own reviews: JSONL rows {"text", "label"}.')]
 
 
@@ -249,49 +256,62 @@ def fit_baseline(training, tokenizer):
     return {names[n]: float(weights[n]) for n in sorted(kept, key=lambda n: names[n])}, float(bias)
 
 
-def teach(network, words, training, validation, texts, file):
-    """What a teacher says of texts without a label: a network and a bag of word triples together.
+def teach(readers, words, encoded, training, validation, texts, file):
+    """What a teacher says of texts without a label: networks and a bag of word triples together.
 
     Their log-odds, each divided by its temperature, are added, and calibrated again.
 
     Args:
-        network: A `SentimentNetwork`.
-        words: Its `WordTokenizer`.
+        readers: Dict from a name to a `SentimentNetwork`; what is named `"backward"` reads each
+            text from its end.
+        words: Their `WordTokenizer`.
+        encoded: List of word numbers, those of `texts`.
         training: List of reviews that the bag is fitted to.
         validation: List of reviews that temperatures are fitted to.
         texts: List of cleaned texts.
         file: Path where the answers are kept, and read from when they are there.
 
     Returns:
-        Probabilities `(texts,)` that they are positive, float32.
+        Probabilities `(texts,)` that they are positive, float32, and a dict of the shares of the
+        validation reviews that each teacher, and all of them together, get right.
     """
     from scipy.special import expit
 
     from apps.sentiment.predictor import Predictor
 
     if file.exists():
-        return np.load(file)
-    log.info("a bag of word triples, and what it and the network say of %d texts", len(texts))
+        with np.load(file) as kept:
+            return kept["told"], {name: float(kept[name]) for name in kept.files if name != "told"}
+    log.info("a bag of word triples, and what it and the networks say of %d texts", len(texts))
     counter, _, weights, bias = fit_bag(training, words, TRIPLES, least=2)
-    predictor = Predictor(network, words, 1.0, {})
+    reviews, truth = [review.text for review in validation], labels_of(validation)
+    numbers = words.encode(reviews)
 
     def by_bag(some):
-        return np.asarray(counter.transform(some) @ weights + bias)
+        return np.concatenate(
+            [
+                np.asarray(counter.transform(some[n : n + 5_000]) @ weights + bias)
+                for n in range(0, len(some), 5_000)
+            ]
+        )
 
-    def by_network(some):
-        return predictor.log_odds([numbers[:WORDS] for numbers in words.encode(some)])
-
-    truth, held, found = labels_of(validation), 0, 0
-    for log_odds in (by_bag, by_network):
-        own = log_odds([review.text for review in validation])
+    sources = {"bag": (by_bag(reviews), by_bag(texts))}
+    for name, network in readers.items():
+        predictor, way = Predictor(network, words, 1.0, {}), -1 if name == "backward" else 1
+        sources[name] = [
+            predictor.log_odds([some[::way][:WORDS] for some in part])
+            for part in (numbers, encoded)
+        ]
+    held, found, right = 0, 0, {}
+    for name, (own, others) in sources.items():
         temperature = fit_temperature(own, truth)
-        parts = [log_odds(texts[n : n + 5_000]) for n in range(0, len(texts), 5_000)]
-        held = held + own / temperature
-        found = found + np.concatenate(parts) / temperature
-    log.info("the teacher gets %.4f of the validation reviews", np.mean((held > 0) == (truth > 0)))
-    probabilities = expit(found / fit_temperature(held, truth)).astype("float32")
-    np.save(file, probabilities)
-    return probabilities
+        held, found = held + own / temperature, found + others / temperature
+        right[name] = float(np.mean((own > 0) == (truth > 0)))
+    right["together"] = float(np.mean((held > 0) == (truth > 0)))
+    log.info("the teachers, on the validation reviews: %s", json.dumps(right))
+    told = expit(found / fit_temperature(held, truth)).astype("float32")
+    np.savez(file, told=told, **right)
+    return told, right
 
 
 def fit_network(
@@ -368,11 +388,15 @@ def fit_network(
 
     recipe = {**network.options, "epochs": epochs, "batch": batch, "rate": rate, "words": WORDS}
     recipe |= {"examples": len(sequences), "paces": paces}
+    began = b"".join(name.encode() + start[name].tobytes() for name in sorted(start))
+    recipe["start"] = zlib.crc32(began)
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, verbose=verbose)
     return network, record
 
 
-def fit_pretrained(learned, encoded, training, validation, texts, folder, seed, epochs=None):
+def fit_pretrained(
+    learned, encoded, training, validation, texts, folder, seed, epochs=None, backward=None
+):
     """Fit the network that starts from a language model: as teacher first, then as student.
 
     The student learns from what the teacher says of texts without a label besides the labelled
@@ -387,32 +411,51 @@ def fit_pretrained(learned, encoded, training, validation, texts, folder, seed, 
         folder: Path that holds a folder of checkpoints for each stage.
         seed: Integer.
         epochs: Most epochs of a stage; the recipe's if None.
+        backward: What `pretrained` gives of a model of the same words read from the end, which
+            makes a second teacher; or None.
 
     Returns:
-        The network with its best weights and the record, as of `loop.fit`, of both stages.
+        The network with its best weights and the record, as of `loop.fit`, of the stages that
+        lead to it, with what the teachers got right.
     """
     options, words, start = learned
-    network, record = fit_network(
-        options, encoded, start, folder / "pretrained", seed,
-        epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
-    )  # fmt: skip
-    if not texts:
-        return network, record
-    # Another teacher, another file; other answers, another run.
-    teacher = zlib.crc32(b"".join(np.asarray(v).tobytes() for v in network.trainable_variables))
-    file = folder / f"taught-{teacher:08x}.npy"
-    told = teach(network, words, training, validation, texts, file)
+    readers = {}
+    record = {"epochs": [], "minutes": 0.0}
+    for name, source in (("forward", learned), ("backward", texts and backward)):
+        if source:
+            data = encoded if name == "forward" else reversed_texts(encoded)
+            readers[name], own = fit_network(
+                source[0], data, source[2], folder / name, seed,
+                epochs or PRETRAINED_EPOCHS, PRETRAINED_RATE, PACES,
+            )  # fmt: skip
+            if name == "forward" and not texts:
+                return readers[name], own
+            record["epochs"] += own["epochs"]
+            record["minutes"] += own["minutes"]
+    # Other teachers, another file; other answers, another run.
+    weights = [np.asarray(v) for reader in readers.values() for v in reader.trainable_variables]
+    file = folder / f"taught-{zlib.crc32(b''.join(map(np.ndarray.tobytes, weights))):08x}.npz"
+    more = words.encode(texts)
+    told, right = teach(readers, words, more, training, validation, texts, file)
     sequences, labels = encoded["training"]
-    more = [numbers[:WORDS] for numbers in words.encode(texts)]
     data = {**encoded, "training": ([*sequences, *more], np.concatenate([labels, told]))}
-    network, learned_too = fit_network(
+    network, own = fit_network(
         options, data, start, folder / f"student-{zlib.crc32(told.tobytes()):08x}", seed,
         epochs or STUDENT_EPOCHS, PRETRAINED_RATE, STUDENT_PACES,
     )  # fmt: skip
     return network, {
-        "epochs": record["epochs"] + learned_too["epochs"],
-        "best": len(record["epochs"]) + learned_too["best"],
-        "minutes": record["minutes"] + learned_too["minutes"],
+        "epochs": record["epochs"] + own["epochs"],
+        "best": len(record["epochs"]) + own["best"],
+        "minutes": record["minutes"] + own["minutes"],
+        "teachers": right,
+    }
+
+
+def reversed_texts(encoded):
+    """Word numbers and labels, by part, with each text read from its end."""
+    return {
+        part: ([numbers[::-1] for numbers in sequences], labels)
+        for part, (sequences, labels) in encoded.items()
     }
 
 
@@ -424,9 +467,8 @@ def train(
     output: Output = None,
     work_dir: WorkDir = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
-    language_model: Annotated[
-        Path | None, typer.Option(help="Bundle that the pretrained network starts from.")
-    ] = None,
+    language_model: LanguageModel = None,
+    backward_model: BackwardModel = None,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -480,11 +522,11 @@ def train(
     card["baseline"]["minutes"] = round(baseline_minutes, 1)
     for name in cells:
         if name is Cell.pretrained:
-            learned = pretrained(source)
+            learned, backward = both_ways(language_model, backward_model)
             words, own = learned[1], encode(learned[1])
             words.save(output / f"{name}.tokenizer.json")
             network, record = fit_pretrained(
-                learned, own, training, validation, unlabelled, work_dir, seed, epochs
+                learned, own, training, validation, unlabelled, work_dir, seed, epochs, backward
             )
             details = _write_variant(output, name.value, network, record, words, own, test)
             about = bundle.read_card(source)
@@ -492,6 +534,7 @@ def train(
                 "words": about["training_words"],
                 **about["variants"]["lstm"],
             }
+            details["teachers"] = record.get("teachers", {})
         else:
             options = {"cell": name.value, "vocabulary": len(vectors), "units": UNITS}
             options["dimensions"] = vectors.shape[1]
@@ -509,7 +552,8 @@ def train(
 @app.command()
 def study(
     data_dir: DataDir = None,
-    language_model: Annotated[Path | None, typer.Option(help="Bundle to start from.")] = None,
+    language_model: LanguageModel = None,
+    backward_model: BackwardModel = None,
     output: Output = None,
     work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1, help="At the most.")] = 3,
@@ -521,7 +565,7 @@ def study(
 
     data_dir, output = data_folder(data_dir), output or bundle.MODELS / "sentiment"
     card = bundle.read_card(output)
-    options, tokenizer, learned = pretrained(language_model or language_model_folder("reviews"))
+    (options, tokenizer, learned), backward = both_ways(language_model, backward_model)
     training, validation = imdb.split_by_movie(imdb.read(data_dir, "train"), 0.1, seed)
     test = imdb.read(data_dir, "test")
     sequences, held_out, scored = (
@@ -533,14 +577,29 @@ def study(
     order, few = noise.permutation(len(training)), noise.permutation(len(validation))[:500]
     found = []
 
-    def note(name, count, probabilities, **more):
-        accuracy = scores(probabilities, labels_of(test))["accuracy"]
+    def note(name, count, answers, **more):
+        accuracy = float(np.mean((answers > 0) == (labels_of(test) > 0)))
         found.append({"start": name, "labels": count, "accuracy": accuracy, **more})
         log.info("%s", json.dumps(found[-1]))
         bundle.write_card(output, {**card, "study": found})
 
+    def fitted(name, count, data, start, paces, scored):
+        batch = BATCH if count > 2_000 else BATCH // 4
+        most = max(epochs, -(-STUDY_STEPS * batch // count))
+        folder = work_dir / f"{count}-{name.replace(' ', '-').replace(',', '')}"
+        network, record = fit_network(
+            options, data, start, folder, seed, most, PRETRAINED_RATE, paces, batch
+        )
+        predictor = Predictor(network, tokenizer, 1.0, {})
+        answers = predictor.log_odds(scored)
+        best = record["epochs"][record["best"]]["score"]
+        more = {"validation_accuracy": best, "minutes": round(record["minutes"], 1)}
+        note(name, count, answers, epochs=len(record["epochs"]), **more)
+        own = predictor.log_odds(data["validation"][0])
+        return [x / fit_temperature(own, data["validation"][1]) for x in (own, answers)]
+
     for count in (*LABELS, len(training)):
-        rows = order[:count]
+        rows = order[:count] if count < len(training) else range(count)
         data = {
             "training": ([sequences[row] for row in rows], labels[rows]),
             "validation": (held_out, truth),
@@ -549,26 +608,44 @@ def study(
             data["validation"] = ([held_out[row] for row in few], truth[few])
         weights, bias = fit_baseline([training[row] for row in rows], tokenizer)
         bag = Baseline(weights, bias, 1.0, tokenizer)
-        note("bag of words", count, bag.predict([review.text for review in test]))
-        batch = BATCH if count > 2_000 else BATCH // 4
-        most = max(epochs, -(-STUDY_STEPS * batch // count))
+        note("bag of words", count, bag.predict([review.text for review in test]) - 0.5)
         for name in STARTS if count == len(training) else CURVE:
             taken, paces = STARTS[name]
             start = {path: a for path, a in learned.items() if path.split("/")[0] in taken}
-            folder = work_dir / f"{count}-{name.replace(' ', '-').replace(',', '')}"
-            network, record = fit_network(
-                options, data, start, folder, seed, most, PRETRAINED_RATE, paces, batch
-            )
-            probabilities = Predictor(network, tokenizer, 1.0, {}).probabilities(scored)
-            best = record["epochs"][record["best"]]["score"]
-            more = {"validation_accuracy": best, "minutes": round(record["minutes"], 1)}
-            note(name, count, probabilities, epochs=len(record["epochs"]), **more)
+            answers = fitted(name, count, data, start, paces, scored)
+    if backward:
+        turned = [numbers[::-1] for numbers in scored]
+        others = fitted(
+            "the same, read from the end", count, reversed_texts(data), backward[2], PACES, turned
+        )
+        own, both = (sum(pair) for pair in zip(answers, others, strict=True))
+        right = float(np.mean((own > 0) == (truth > 0)))
+        note("both directions", count, both, validation_accuracy=right)
     if Cell.pretrained in card["variants"]:  # the last step, measured when it was trained
         shipped = card["variants"][Cell.pretrained]
         row = {key: shipped[key] for key in ("accuracy", "validation_accuracy", "minutes")}
-        found.append({"start": "… and a student of it", "labels": len(training), **row})
+        found.append({"start": "… and a student", "labels": len(training), **row})
         bundle.write_card(output, {**card, "study": found})
     print(json.dumps(found) if as_json else f"Written to {output}.")
+
+
+def both_ways(language_model, backward_model):
+    """What `pretrained` gives of two bundles, which stand in their own folders unless chosen.
+
+    The second, of a model that reads from the end, is None where there is none.
+
+    Raises:
+        BundleError: if there is no first, or one chosen is missing or knows other words.
+    """
+    learned, backward = pretrained(language_model or language_model_folder("reviews")), None
+    usual = language_model_folder("reviews-backward")
+    if backward_model or (language_model is None and usual.exists()):
+        backward = pretrained(backward_model or usual)
+        if backward[1].words != learned[1].words:
+            raise bundle.BundleError(
+                "The two language models know different words. Fit both to the same text."
+            )
+    return learned, backward
 
 
 def pretrained(folder):
@@ -593,7 +670,8 @@ def pretrained(folder):
         ) from problem
     options = {name: network[name] for name in ("vocabulary", "dimensions", "units")}
     start = {path.partition("/")[2]: array for path, array in arrays.items()}
-    return {"cell": "lstm", **options}, WordTokenizer.load(folder / "tokenizer.json"), start
+    options |= {"cell": "lstm", "adversary": ADVERSARY}
+    return options, WordTokenizer.load(folder / "tokenizer.json"), start
 
 
 def _new_card(output, seed, training, validation, test):

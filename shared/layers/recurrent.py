@@ -311,6 +311,39 @@ class Recurrent(keras.layers.Layer):
         found = ops.transpose(found, (1, 0, 2, 3))  # (batch, time, size, size)
         return ops.flip(found, axis=1) if self.go_backwards else found
 
+    def vjp(self, inputs, initial_state=None, mask=None):
+        """Hidden states, and the way back from their gradient to the inputs', without dropout.
+
+        The way back is the written-out back-propagation through time, made of the same operations
+        as the way forward: it works on every backend, within a training step too.
+
+        Args:
+            inputs, initial_state, mask: As in a call.
+
+        Returns:
+            The hidden states after every step `(batch, time, units)`, in the order of reading,
+            and a function from a loss's gradient by them, of the same shape, to its gradient by
+            the inputs `(batch, time, features)`.
+        """
+        if not self.built:
+            self.build(inputs.shape)
+        cell = self.cell
+        projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
+        weights = cell.recurrent_weights()
+        last, history = unroll(cell, projected, states, weights, keep)
+
+        def back(d_hidden):
+            d_sequence = ops.transpose(ops.cast(d_hidden, cell.compute_dtype), (1, 0, 2))
+            d_last = [ops.zeros_like(state) for state in last]
+            d_projected, _, _ = back_through_time(
+                cell, d_sequence, d_last, history, states, weights, keep
+            )
+            found = ops.matmul(d_projected, ops.transpose(cell._tensor(cell.kernel)))
+            found = ops.transpose(found, (1, 0, 2))  # (batch, time, features)
+            return ops.flip(found, axis=1) if self.go_backwards else found
+
+        return ops.transpose(history["hidden"], (1, 0, 2)), back
+
     def _prepare(self, inputs, initial_state, mask, training=False):
         """What `unroll` needs: projected inputs, first states, `keep` and `dropped`."""
         inputs = ops.cast(inputs, self.cell.compute_dtype)

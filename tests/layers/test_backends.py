@@ -21,6 +21,7 @@ TESTS = [
     "test_recurrent.py::test_stack_equals_keras_layers_in_a_row[rnn]",
     "test_recurrent.py::test_stateful_equals_keras[gru]",
     "test_recurrent.py::test_gradients_under_dropout_equal_automatic_ones[lstm coupled peepholes]",
+    "test_recurrent.py::test_the_way_back_gives_the_automatic_gradient_by_the_inputs[True-gru]",
     "test_recurrent.py::test_trace_equals_numpy[False-gru]",
     "test_recurrent.py::test_masking_layer_before",
     "test_recurrent.py::test_saved_model_answers_the_same[stacked]",

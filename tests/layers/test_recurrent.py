@@ -269,6 +269,19 @@ def test_gradients_under_dropped_weights_equal_automatic_ones(variant, monkeypat
     assert not np.allclose(dropped[0], whole)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_way_back_gives_the_automatic_gradient_by_the_inputs(variant, backwards):
+    layer = ours(variant, return_sequences=True, go_backwards=backwards)
+    layer.build(INPUTS.shape)
+    randomise(layer)
+    states = STATES[: len(layer.cell.states)]
+    outputs, gradients = outputs_and_gradients(layer, INPUTS, states, mask=HOLES)
+    hidden, back = layer.vjp(INPUTS, states, HOLES)
+    np.testing.assert_allclose(hidden, outputs[0], atol=1e-6)
+    np.testing.assert_allclose(back(ops.cos(hidden)), gradients[0], atol=1e-5)
+
+
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX computes in single precision")
 @pytest.mark.parametrize("variant", ["irnn", "lstm coupled peepholes", "gru", "gru reset before"])
 def test_gradients_equal_finite_differences(variant):

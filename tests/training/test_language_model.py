@@ -151,6 +151,27 @@ def test_unknown_words_and_ends(tmp_path):
     assert numbers.tolist() == [3, 1, END]
 
 
+def test_backward_reads_each_passage_from_its_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
+    monkeypatch.setattr(lm, "TIME", 12)
+    monkeypatch.setattr(lm, "WARM_UP", 10)
+    words, ahead = corpus(tmp_path)
+    file, output = tmp_path / "text.txt", tmp_path / "bundle"
+    _, turned = lm.read_corpus("reviews", None, file, words, backward=True)
+    for one, other in zip(ahead["training"], turned["training"], strict=True):
+        assert one[:-1].tolist() == other[-2::-1].tolist() and other[-1] == END
+    options = {"data_dir": tmp_path, "input": file, "as_json": True}
+    options["corpus"] = lm.Corpus.reviews
+    lm.train(**options, output=output, work_dir=tmp_path / "w", passes=6, backward=True)
+    found = []
+    for backward in (True, False):  # what the card says is how it reads
+        card = bundle.read_card(output)
+        bundle.write_card(output, {**card, "backward": backward})
+        lm.evaluate(**options, model=output)
+        found.append(json.loads(capsys.readouterr().out.splitlines()[-1])["own_perplexity"])
+    assert found[0] < 0.8 * found[1]
+
+
 def test_train_and_evaluate_a_file(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
     corpus(tmp_path)

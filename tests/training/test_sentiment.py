@@ -164,9 +164,11 @@ def test_a_student_learns_what_the_teacher_says_of_texts_without_a_label(tmp_pat
         return network, record
 
     monkeypatch.setattr(sentiment, "fit_network", spy)
-    arguments = ((options, tokenizer, {}), encoded, training, validation)
+    learned = (options, tokenizer, {})
+    arguments = (learned, encoded, training, validation)
     _, record = sentiment.fit_pretrained(*arguments, texts, tmp_path, 0, epochs=2)
-    assert [name.partition("-")[0] for name, *_ in seen] == ["pretrained", "student"]
+    assert [name.partition("-")[0] for name, *_ in seen] == ["forward", "student"]
+    assert set(record["teachers"]) == {"bag", "forward", "together"}
     name = seen[1][0]
     assert [len(labels) for _, (_, labels), _ in seen] == [60, 180]
     told = seen[1][1][1][60:]
@@ -175,15 +177,23 @@ def test_a_student_learns_what_the_teacher_says_of_texts_without_a_label(tmp_pat
     assert seen[1][2] is None  # it starts where the teacher did
     assert len(record["epochs"]) == 4
     assert record["best"] in (2, 3)
-    (file,) = tmp_path.glob("taught-*.npy")
-    np.save(file, 1 - told)  # it is asked only once
+    (file,) = tmp_path.glob("taught-*.npz")
+    np.savez(file, told=1 - told, bag=0.5)  # it is asked only once
     del seen[:]
-    sentiment.fit_pretrained(*arguments, texts, tmp_path, 0, epochs=2)
+    _, record = sentiment.fit_pretrained(*arguments, texts, tmp_path, 0, epochs=2)
+    assert record["teachers"] == {"bag": 0.5}
     np.testing.assert_array_equal(seen[1][1][1][60:], 1 - told)
     assert seen[1][0] != name  # what learned other answers is not resumed
     del seen[:]
-    _, record = sentiment.fit_pretrained(*arguments, [], tmp_path, 0, epochs=2)
-    assert [name for name, *_ in seen] == ["pretrained"]
+    _, record = sentiment.fit_pretrained(*arguments, [], tmp_path, 0, epochs=2, backward=learned)
+    assert [name for name, *_ in seen] == ["forward"]
+    del seen[:]
+    _, record = sentiment.fit_pretrained(*arguments, texts, tmp_path, 0, epochs=2, backward=learned)
+    assert [name.partition("-")[0] for name, *_ in seen] == ["forward", "backward", "student"]
+    for ahead, turned in zip(seen[0][1][0], seen[1][1][0], strict=True):
+        assert ahead.tolist() == turned[::-1].tolist()
+    assert set(record["teachers"]) == {"bag", "forward", "backward", "together"}
+    assert len(record["epochs"]) == 6 and record["best"] in (4, 5)
 
 
 def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
@@ -200,18 +210,28 @@ def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
     card = bundle.read_card(tmp_path / "bundle")
     card["variants"]["pretrained"] = card["variants"]["gru"]  # as if it were one
     bundle.write_card(tmp_path / "bundle", card)
-    arguments = ["--language-model", learned, "--output", tmp_path / "bundle"]
+    arguments = ["--language-model", learned, "--backward-model", learned]
+    arguments += ["--output", tmp_path / "bundle"]
     arguments += ["--data-dir", tmp_path, "--work-dir", tmp_path / "work", "--json"]
     result = run("study", *arguments)
     assert result.exit_code == 0, result.output
     found = bundle.read_card(tmp_path / "bundle")["study"]
     assert found == json.loads(result.stdout.strip().splitlines()[-1])
     every = {row["start"]: row for row in found if row["labels"] == 180}
-    assert list(every) == ["bag of words", *sentiment.STARTS, "… and a student of it"]
+    directions = ["the same, read from the end", "both directions"]
+    assert list(every) == ["bag of words", *sentiment.STARTS, *directions, "… and a student"]
     few = {row["start"]: row for row in found if row["labels"] == 40}
     assert list(few) == ["bag of words", *sentiment.CURVE]
     assert every["bag of words"]["accuracy"] > 0.95
     assert all(row["epochs"] >= 3 for name, row in every.items() if name in sentiment.STARTS)
+
+
+def test_language_models_of_other_words_are_not_joined(learned, tmp_path):
+    assert sentiment.both_ways(learned, None)[1] is None
+    shutil.copytree(learned, tmp_path / "other")
+    sentiment.WordTokenizer.build(["[END]", "lamp"]).save(tmp_path / "other" / "tokenizer.json")
+    with pytest.raises(bundle.BundleError, match="know different words"):
+        sentiment.both_ways(learned, tmp_path / "other")
 
 
 def test_without_a_language_model_the_command_says_how_to_fit_one(trained, tmp_path):

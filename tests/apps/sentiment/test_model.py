@@ -56,6 +56,41 @@ def test_word_dropout_acts_in_training_only():
     assert np.abs(np.asarray(made(WORDS, training=True)) - plain).max() > 1e-4
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_worst_move_raises_the_loss_more_than_any_other_of_its_length(cell):
+    made = network(cell, adversary=0.05)
+    vectors, mask = made.embedding(WORDS), WORDS > 0
+    labels = np.array([0.0, 1.0], "float32")
+
+    def losses(move):
+        log_odds = made.last_from_vectors(vectors + move, mask)
+        return np.asarray(keras.ops.softplus(log_odds) - labels * log_odds)
+
+    move = np.asarray(made.worst_move(vectors, mask, labels))
+    numbers = np.asarray(vectors)[mask]
+    length = np.sqrt((move**2).sum((1, 2)))
+    np.testing.assert_allclose(length, 0.05 * np.sqrt((numbers**2).mean()), rtol=1e-5)
+    assert not move[~mask].any()
+    noise = np.random.default_rng(0)
+    for _ in range(20):
+        other = noise.normal(size=move.shape) * mask[..., None]
+        other *= (length / np.sqrt((other**2).sum((1, 2))))[:, None, None]
+        assert (losses(move) > losses(other)).all()
+
+
+def test_an_adversary_raises_the_loss_in_training_only():
+    words, labels = WORDS, np.array([0.0, 1.0], "float32")
+    seen = {}
+    for adversary in (0.0, 3.0):
+        made = network(dropout=0.0, word_dropout=0.0, adversary=adversary)
+        made.compile(keras.optimizers.SGD(0.0), keras.losses.BinaryCrossentropy(from_logits=True))
+        for length in (4, 5):  # a graph for any length is made after the second
+            made.train_on_batch(words[:, :length], labels)
+        seen[adversary] = made.train_on_batch(words, labels), made.test_on_batch(words, labels)
+    assert seen[3.0][0] > seen[0.0][0] + 1e-3
+    assert seen[3.0][1] == pytest.approx(seen[0.0][1])
+
+
 def test_dropout_acts_in_training_only():
     made = network(dropout=0.5, word_dropout=0.0)
     assert np.abs(np.asarray(made(WORDS, training=True)) - np.asarray(made(WORDS))).max() > 1e-4
