@@ -335,7 +335,9 @@ def batch_ended(shown, done, total, name, content):
     return shown, gr.DownloadButton(value=str(target), visible=True)
 
 
-def card_line(card, name, score, baseline_score, parameters, measure="accuracy", remark=""):
+def card_line(
+    card, name, score, baseline_score, parameters, measure="accuracy", remark="", trained=None
+):
     """The line on every page that says how good the model is, beside its baseline.
 
     Args:
@@ -345,13 +347,14 @@ def card_line(card, name, score, baseline_score, parameters, measure="accuracy",
         parameters: How many numbers the model has learned.
         measure: What the scores are.
         remark: A sentence to add.
+        trained: The day this model was trained, as ISO date, if it is not the card's.
     """
     parts = [
         f"<b>{escape(name)} {escape(score)}</b>",
         f"<b>{escape(card['baseline']['name'])} {escape(baseline_score)}</b>",
         f"{escape(measure)} on the {escape(card['test_set'])}, {card['examples']:,} examples",
         f"{parameters / 1e6:.1f} million parameters",
-        f"trained {long_date(card['date'])}, seed {card['seed']}",
+        f"trained {long_date(trained or card['date'])}, seed {card['seed']}",
     ]
     line = " · ".join(f"<span>{part}</span>" for part in parts)
     return f'<p class="card">{line}{". " + escape(remark) if remark else ""}</p>'

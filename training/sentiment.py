@@ -60,7 +60,7 @@ LARGE = 2**17  # numbers: arrays with more are stored as int8, as the word vecto
 # The same for the LSTM that starts from a language model. Its layers are let go one after the
 # other, and the lower ones change less: share of the rate, and the epoch from which on.
 PRETRAINED_EPOCHS, PRETRAINED_RATE = 3, 4e-3
-ADVERSARY = 5.0  # how far word vectors are moved against it, in their standard deviations
+ADVERSARY = 0.5  # how far word vectors are moved against it, in their standard deviations
 PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.2), "embedding": (0.2, 0.6)}
 # A student of it and of a bag of words learns the unlabelled reviews too.
 STUDENT_EPOCHS = 2
@@ -761,6 +761,8 @@ def _write_variant(output, name, network, record, tokenizer, encoded, test):
         "best_epoch": record["best"] + 1,
         "minutes": round(record["minutes"], 1),
         "command": f"python -m training.sentiment train --cell {name}",
+        "date": date.today().isoformat(),
+        "commit": commit(),
     }
     log.info("%s: %s", name, json.dumps(details))
     return details

@@ -92,6 +92,7 @@ def answer(reading, card):
                 percent(card["baseline"]["accuracy"], 1),
                 details["parameters"],
                 remark="The baseline is the better of the two." if beaten else "",
+                trained=details.get("date"),
             ),
         ]
     )
