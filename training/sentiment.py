@@ -438,7 +438,8 @@ def fit_pretrained(
     more = words.encode(texts)
     told, right = teach(readers, words, more, training, validation, texts, file)
     sequences, labels = encoded["training"]
-    data = {**encoded, "training": ([*sequences, *more], np.concatenate([labels, told]))}
+    endings = [numbers[-WORDS:] for numbers in (*sequences, *more)]  # where the verdict stands
+    data = {**encoded, "training": (endings, np.concatenate([labels, told]))}
     network, own = fit_network(
         options, data, start, folder / f"student-{zlib.crc32(told.tobytes()):08x}", seed,
         epochs or STUDENT_EPOCHS, PRETRAINED_RATE, STUDENT_PACES,
