@@ -530,11 +530,10 @@ def train(
                 learned, own, training, validation, unlabelled, work_dir, seed, epochs, backward
             )
             details = _write_variant(output, name.value, network, record, words, own, test)
-            about = bundle.read_card(source)
-            details["language_model"] = {
-                "words": about["training_words"],
-                **about["variants"]["lstm"],
-            }
+            details["language_model"] = _about(source)
+            if "backward" in record.get("teachers", {}):
+                turned = backward_model or language_model_folder("reviews-backward")
+                details["backward_model"] = _about(turned)
             details["teachers"] = record.get("teachers", {})
         else:
             options = {"cell": name.value, "vocabulary": len(vectors), "units": UNITS}
@@ -628,6 +627,11 @@ def study(
         found.append({"start": "… and a student", "labels": len(training), **row})
         bundle.write_card(output, {**card, "study": found})
     print(json.dumps(found) if as_json else f"Written to {output}.")
+
+
+def _about(folder):
+    card = bundle.read_card(folder)
+    return {"words": card["training_words"], **card["variants"]["lstm"]}
 
 
 def both_ways(language_model, backward_model):
