@@ -338,10 +338,16 @@ def summary(column, texts, results, network):
     return page.note(sentence) + page.table(["First rows", "Answer", "Positive"], rows)
 
 
+def _minutes(details):
+    """Of training, those of the language models that a network starts from among them."""
+    models = (details.get(name, {}) for name in ("language_model", "backward_model"))
+    return details["minutes"] + sum(model.get("minutes", 0) for model in models)
+
+
 def scores(card):
     """The table of the networks beside the baseline, for the About page."""
     rows = [
-        (NETWORKS[name], details["accuracy"], details["parameters"], details["minutes"])
+        (NETWORKS[name], details["accuracy"], details["parameters"], _minutes(details))
         for name, details in card["variants"].items()
     ]
     baseline = card["baseline"]

@@ -109,3 +109,17 @@ def test_the_learning_curve_draws_what_was_fitted_to_all_numbers_of_labels():
     assert "5,000 labels · from scratch 75.0\u202f%" in html
     assert "80.0\u202f%" in html
     assert views.learning({}) == ""
+
+
+def test_the_minutes_of_a_network_are_those_of_its_language_models_too():
+    found = {"accuracy": 0.9, "parameters": 7, "minutes": 3.0}
+    more = {"language_model": {"minutes": 20.5}, "backward_model": {"minutes": 10.0}}
+    card = {
+        "title": "Reviews",
+        "test_set": "test",
+        "examples": 9,
+        "variants": {"pretrained": {**found, **more}, "lstm": found},
+        "baseline": {"name": "NB", "accuracy": 0.8, "ngrams": 5, "minutes": 0.5},
+    }
+    html = views.scores(card)
+    assert "33.5" in html and "3.0" in html
