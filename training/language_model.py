@@ -444,7 +444,8 @@ def train(
         "words_per_second": record["epochs"][-1]["words_per_second"],
         "minutes": round(record["minutes"], 1),
         "command": f"python -m training.language_model train --corpus {corpus.value}"
-        + " --backward" * backward,
+        + " --backward" * backward
+        + (f" --passes {passes}" if passes else ""),
     }
     card = {
         "task": "language model",

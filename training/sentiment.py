@@ -531,10 +531,11 @@ def train(
             )
             details = _write_variant(output, name.value, network, record, words, own, test)
             details["language_model"] = _about(source)
-            if "backward" in record.get("teachers", {}):
-                turned = backward_model or language_model_folder("reviews-backward")
-                details["backward_model"] = _about(turned)
-            details["teachers"] = record.get("teachers", {})
+            if "teachers" in record:
+                details["teachers"] = record["teachers"]
+                if backward:
+                    turned = backward_model or language_model_folder("reviews-backward")
+                    details["backward_model"] = _about(turned)
         else:
             options = {"cell": name.value, "vocabulary": len(vectors), "units": UNITS}
             options["dimensions"] = vectors.shape[1]

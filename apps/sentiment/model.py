@@ -88,7 +88,7 @@ class SentimentNetwork(keras.Model):
         return self.embedding(words), mask
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if training and self.options["adversary"]:
+        if training and self.options["adversary"]:  # `y_pred` goes unused; compilers leave it out
             vectors, mask = self._vectors(x, training)
             moved = vectors + self.worst_move(vectors, mask, y)
             y_pred = self.last_from_vectors(moved, mask, training=True)
@@ -110,10 +110,10 @@ class SentimentNetwork(keras.Model):
         hidden, back = self.recurrent.vjp(vectors, mask=mask)
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         count = ops.maximum(ops.sum(real, axis=1), 1)  # (batch, 1)
-        highest = ops.max(hidden, axis=1)
+        pooled = _pool(hidden, mask)
+        highest = pooled[:, None, self.options["units"] :]
         # A masked step repeats the state before it, so several may hold the maximum.
-        there = ops.cast(ops.equal(hidden, ops.expand_dims(highest, 1)), hidden.dtype)
-        pooled = ops.concatenate([ops.sum(hidden * real, axis=1) / count, highest], axis=-1)
+        there = ops.cast(ops.equal(hidden, highest), hidden.dtype)
         labels = ops.cast(ops.reshape(labels, (-1, 1)), hidden.dtype)
         to_mean, to_highest = ops.split(
             (ops.sigmoid(self.head(pooled)) - labels) * self.head.kernel[:, 0], 2, axis=-1
@@ -147,14 +147,18 @@ class SentimentNetwork(keras.Model):
     def last_from_vectors(self, vectors, mask, training=False):
         """Only the last of them, `(batch,)`: a smaller graph to differentiate."""
         hidden = self.recurrent(vectors, mask=mask, training=training)  # (batch, time, units)
-        real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
-        mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-        # A masked step repeats the state before it, so the maximum needs no mask.
-        pooled = ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1)
-        return self.head(self.dropout(pooled, training=training))[:, 0]
+        return self.head(self.dropout(_pool(hidden, mask), training=training))[:, 0]
 
     def get_config(self):
         return {**super().get_config(), **self.options}
+
+
+def _pool(hidden, mask):
+    """Mean and maximum over time: `(batch, time, units)` -> `(batch, 2 * units)`."""
+    real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
+    mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
+    # A masked step repeats the state before it, so the maximum needs no mask.
+    return ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1)
 
 
 def _highest_so_far(values):

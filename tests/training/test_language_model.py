@@ -163,6 +163,8 @@ def test_backward_reads_each_passage_from_its_end(tmp_path, monkeypatch, capsys)
     options = {"data_dir": tmp_path, "input": file, "as_json": True}
     options["corpus"] = lm.Corpus.reviews
     lm.train(**options, output=output, work_dir=tmp_path / "w", passes=6, backward=True)
+    command = bundle.read_card(output)["variants"]["lstm"]["command"]
+    assert command.endswith("--corpus reviews --backward --passes 6")
     found = []
     for backward in (True, False):  # what the card says is how it reads
         card = bundle.read_card(output)
