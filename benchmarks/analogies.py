@@ -112,7 +112,7 @@ def measure_learning(path):
         *_, last = learning.learn(text, architecture)
         found[f"{architecture}_quality"] = quality(last.vectors)
         found[f"{architecture}_epochs"] = round(last.epochs, 1)
-        found[f"{architecture}_seconds"] = round(last.seconds, 1)
+        found[f"{architecture}_seconds"] = round(last.seconds, 3)
         known = set(last.vectors.words)
         lines = [[word for word in part if word in known] for part in text.paragraphs]
         start = time.perf_counter()
@@ -120,7 +120,7 @@ def measure_learning(path):
             lines, sg=sg, epochs=epochs, vector_size=learning.DIMENSIONS, window=learning.WINDOW,
             negative=learning.NEGATIVES, alpha=0.05, min_count=1, workers=2, seed=0,
         )  # fmt: skip
-        found[f"gensim_{architecture}_seconds"] = round(time.perf_counter() - start, 1)
+        found[f"gensim_{architecture}_seconds"] = round(time.perf_counter() - start, 3)
         centred = theirs.wv.vectors - theirs.wv.vectors.mean(axis=0)  # as ours are
         found[f"gensim_{architecture}_quality"] = quality(
             Vectors.of(theirs.wv.index_to_key, centred)
