@@ -97,6 +97,7 @@ def test_what_cannot_be_asked_gets_a_sentence_and_the_typed_text_stays(page):
     expect(page.get_by_text("reads like a statement")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
     ask(page, "What is in the photo?")
+    expect(page.locator(".words")).to_have_text("What is in the photo?")
 
     # So does a file that is no photo; a photo is asked the question that stands there.
     send(page, "letter.jpg", b"This is a letter.")
