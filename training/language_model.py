@@ -1,9 +1,9 @@
 """Language models to start other networks from: `python -m training.language_model train|evaluate`.
 
 `train` fits a recurrent network to say the next word, on film reviews (training and unlabelled
-ones), the Penn Treebank or a file of yours, and writes a bundle outside the repository;
-`training.sentiment` starts its largest network from the one of the reviews. `evaluate` gives the
-perplexity.
+ones), Wikipedia, the Penn Treebank or a file of yours, and writes a bundle outside the repository;
+`training.sentiment` starts its largest network from the one of the reviews. With `--start` it goes
+on from another language model, whatever words that one knows. `evaluate` gives the perplexity.
 """
 
 import json
@@ -37,7 +37,7 @@ from training.command import (
     print_metrics,
     run,
 )
-from training.datasets import imdb, ptb
+from training.datasets import imdb, ptb, words
 from training.loop import Batches, fit, smoothed_cross_entropy
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -46,14 +46,16 @@ log = logging.getLogger(__name__)
 END = 2  # the word that ends a passage, after padding and unknown
 
 # The recipes, chosen on validation text only. `samples` 0 is the whole softmax.
+REVIEWS = {
+    "vocabulary": 16_000,
+    "network": {"dimensions": 192, "units": 384, "samples": 1_000, "rows": 128, "dropout": 0.1},
+    "passes": 3,
+    "parts": 3,
+    "rate": 3e-3,
+}
 RECIPES = {
-    "reviews": {
-        "vocabulary": 16_000,
-        "network": {"dimensions": 192, "units": 384, "samples": 1_000, "rows": 128, "dropout": 0.1},
-        "passes": 3,
-        "parts": 3,
-        "rate": 3e-3,
-    },
+    "reviews": REVIEWS,
+    "wikipedia": {**REVIEWS, "passes": 1},
     "ptb": {
         "vocabulary": 10_000,
         "network": {
@@ -73,7 +75,7 @@ RECIPES = {
 Corpus = StrEnum("Corpus", list(RECIPES))
 TIME, WARM_UP = 70, 300  # steps that gradients travel back, batches of a rising rate
 
-Which = Annotated[Corpus, typer.Option(help="Film reviews, or the Penn Treebank.")]
+Which = Annotated[Corpus, typer.Option(help="Film reviews unless chosen.")]
 Input = Annotated[Path | None, typer.Option(help="Your own text: UTF-8, a passage a line.")]
 
 
@@ -232,6 +234,16 @@ def read_reviews(data_dir):
     }
 
 
+def read_wikipedia(data_dir):
+    """Cleaned paragraphs of Wikipedia; those of every hundredth article are for validation."""
+    parts = {"training": [], "validation": []}
+    for number, article in enumerate(words.articles(data_dir)):
+        part = parts["validation" if number % 100 == 99 else "training"]
+        paragraphs = map(clean, article.split("\n"))
+        part += [text for text in paragraphs if text.count(" ") >= words.SHORTEST - 1]
+    return parts
+
+
 def read_lines(path):
     """The passages of a file: nine in ten to train on, every tenth for validation.
 
@@ -288,16 +300,54 @@ def read_corpus(corpus, data_dir, input=None, tokenizer=None, backward=False):
     """
     if input is None and corpus == "ptb":
         names = zip(("training", "validation", "test"), ptb.PARTS, strict=True)
-        words = {name: ptb.read(data_dir, part) for name, part in names}
+        split = {name: ptb.read(data_dir, part) for name, part in names}
     else:
-        texts = read_lines(input) if input else read_reviews(data_dir)
+        if input:
+            texts = read_lines(input)
+        else:
+            texts = (read_wikipedia if corpus == "wikipedia" else read_reviews)(data_dir)
         splitter = WordTokenizer.build([])
-        words = {part: [splitter.split(text) for text in some] for part, some in texts.items()}
+        split = {part: [splitter.split(text) for text in some] for part, some in texts.items()}
     if tokenizer is None:
-        tokenizer = build_tokenizer(words["training"], RECIPES[corpus]["vocabulary"])
+        tokenizer = build_tokenizer(split["training"], RECIPES[corpus]["vocabulary"])
     return tokenizer, {
-        part: encode_words(tokenizer, some, backward) for part, some in words.items()
+        part: encode_words(tokenizer, some, backward) for part, some in split.items()
     }
+
+
+def carried_over(folder, tokenizer, network):
+    """The weights of a language model, for another that knows other words.
+
+    A word that both know keeps its vector and bias; one that the first did not gets the mean of
+    its vectors (Howard & Ruder 2018), and the lowest bias.
+
+    Args:
+        folder: Path of the first one's bundle.
+        tokenizer: The `WordTokenizer` of the other.
+        network: Arguments of the other, whose sizes must be the first one's.
+
+    Returns:
+        Dict from a weight's path to its array.
+
+    Raises:
+        BundleError: if there is no such bundle, or its sizes are others.
+    """
+    arrays = bundle.load_arrays(folder / "lstm.safetensors")
+    before = bundle.read_card(folder)["variants"]["lstm"]["network"]
+    for size in ("dimensions", "units"):
+        if before[size] != network[size]:
+            raise bundle.BundleError(
+                f"The language model in {folder} has {before[size]} {size}, not {network[size]}."
+            )
+    known = WordTokenizer.load(folder / "tokenizer.json").words
+    places = {word: number for number, word in enumerate(known)}
+    rows = np.array([places.get(word, -1) for word in tokenizer.words])
+    weights = {path: array for path, array in arrays.items() if "/carried_" not in path}
+    for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
+        table = weights[f"language_model/{path}"]
+        rest = otherwise(table[END + 1 :], axis=0, keepdims=True)
+        weights[f"language_model/{path}"] = np.concatenate([table, rest])[rows]
+    return weights
 
 
 def windows_of(stream, rows):
@@ -345,7 +395,7 @@ def perplexity(network, passages):
     return math.exp(total / words)
 
 
-def fit_network(recipe, data, size, folder, seed, shuffle=True, verbose=1):
+def fit_network(recipe, data, size, folder, seed, shuffle=True, start=None, verbose=1):
     """Fit a `LanguageModel`; a run that was stopped goes on.
 
     Args:
@@ -355,6 +405,7 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, verbose=1):
         folder: Path of the checkpoints.
         seed: Integer.
         shuffle: Whether passages are read in another order in each pass.
+        start: Dict from a weight's path to its array to start from, or None.
         verbose: As in `loop.fit`.
 
     Returns:
@@ -364,6 +415,8 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, verbose=1):
     keras.utils.set_random_seed(seed)
     network = LanguageModel(vocabulary=size, seed=seed, **recipe["network"])
     network.build()
+    for variable in network.trainable_variables if start else ():
+        variable.assign(start[variable.path])
     rows, parts = recipe["network"]["rows"], recipe["parts"]
     words = sum(map(len, data["training"]))
     each = max(1, -(-words // (rows * TIME)) // parts)  # windows of a round
@@ -398,6 +451,8 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, verbose=1):
         return {"score": -found, "perplexity": found, "words_per_second": round(speed)}
 
     noted = {**recipe, "vocabulary": size, "words": words, "seed": seed, "time": TIME}
+    if start:
+        noted["start"] = zlib.crc32(b"".join(start[path].tobytes() for path in sorted(start)))
     record = fit(
         network, epoch_batches, validate, folder, noted, rounds, patience=rounds, verbose=verbose
     )
@@ -415,6 +470,9 @@ def train(
         bool, typer.Option("--backward", help="Read each passage from its end.")
     ] = False,
     passes: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Bundle of a language model to go on from.")
+    ] = None,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -428,7 +486,8 @@ def train(
     work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/language_model"
     work_dir = work_dir / f"{zlib.crc32(content):08x}"
     shuffle = corpus is not Corpus.ptb or input is not None
-    network, record = fit_network(recipe, data, tokenizer.size, work_dir, seed, shuffle)
+    began = carried_over(start, tokenizer, recipe["network"]) if start else None
+    network, record = fit_network(recipe, data, tokenizer.size, work_dir, seed, shuffle, began)
     output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(output / "tokenizer.json")
     network.forget()
@@ -445,7 +504,8 @@ def train(
         "minutes": round(record["minutes"], 1),
         "command": f"python -m training.language_model train --corpus {corpus.value}"
         + " --backward" * backward
-        + (f" --passes {passes}" if passes else ""),
+        + (f" --passes {passes}" if passes else "")
+        + (f" --start {start.name}" if start else ""),
     }
     card = {
         "task": "language model",

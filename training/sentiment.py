@@ -66,19 +66,23 @@ PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.2), "embedding": (0.2, 0.6)}
 STUDENT_EPOCHS = 2
 STUDENT_PACES = {"head": (1.0, 0), "recurrent": (0.4, 0.07), "embedding": (0.2, 0.2)}
 TRIPLES = 3  # words of the longest n-gram of the bag that teaches
-# The study: what is taken over from the language model, and what of it is fitted further.
+# The study: what is taken over from the language model, what of it is fitted further, and how far
+# words are moved against it. Each start differs from the one before in one thing.
 STARTS = {
-    "from scratch": ((), None),
-    "word vectors": (("embedding",), None),
+    "from scratch": ((), None, 0),
+    "word vectors": (("embedding",), None, 0),
     "encoder, as it is": (
         ("embedding", "recurrent"),
         {**PACES, "recurrent": (0, 0), "embedding": (0, 0)},
+        0,
     ),
-    "encoder, fine-tuned": (("embedding", "recurrent"), PACES),
+    "encoder, fine-tuned": (("embedding", "recurrent"), PACES, 0),
+    "against an adversary": (("embedding", "recurrent"), PACES, ADVERSARY),
 }
 CURVE = ("from scratch", "encoder, fine-tuned")  # fitted to few labels too
-LABELS = (100, 1_000, 5_000)  # how few
+LABELS = {100: 3, 1_000: 3, 5_000: 1}  # how few, and how often they are drawn anew
 STUDY_STEPS = 400  # batches at the least
+STUDY_HELD = 500  # validation reviews, where labels are few
 
 LanguageModel = Annotated[
     Path | None, typer.Option(help="Bundle that the pretrained network starts from.")
@@ -315,7 +319,7 @@ def teach(readers, words, encoded, training, validation, texts, file):
 
 
 def fit_network(
-    options, data, start, folder, seed, epochs, rate, paces=None, batch=None, verbose=1
+    options, data, start, folder, seed, epochs, rate, paces=None, batch=None, repeats=1, verbose=1
 ):
     """Fit the network.
 
@@ -329,6 +333,7 @@ def fit_network(
         rate: The highest learning rate.
         paces: As `PACES`, or None for one pace.
         batch: Reviews of a batch; `BATCH` if None.
+        repeats: How often an epoch goes through the reviews.
         verbose: As in `loop.fit`.
 
     Returns:
@@ -351,7 +356,8 @@ def fit_network(
         name = variable.path.partition("/")[2]
         if name in start:
             variable.assign(start[name])
-    per_epoch = max(1, len(sequences) // batch)
+    per_pass = max(1, len(sequences) // batch)
+    per_epoch = per_pass * repeats
     schedule = keras.optimizers.schedules.CosineDecay(rate, per_epoch * epochs)
     first = {name: (share, epoch * per_epoch) for name, (share, epoch) in (paces or {}).items()}
     network.compile(
@@ -364,11 +370,11 @@ def fit_network(
 
     def epoch_batches(number):
         # Reviews of about one length go together; the noise changes who meets whom.
-        noise = np.random.default_rng((seed, number))
-        count = max(1, len(lengths) // batch)
-        rows = noise.permutation(len(lengths))[: count * batch]
-        rows = rows[np.argsort(lengths[rows] + noise.uniform(0, 40, len(rows)), kind="stable")]
-        chunks = [rows[n * batch : (n + 1) * batch] for n in range(count)]
+        noise, chunks = np.random.default_rng((seed, number)), []
+        for _ in range(repeats):
+            rows = noise.permutation(len(lengths))[: per_pass * batch]
+            rows = rows[np.argsort(lengths[rows] + noise.uniform(0, 40, len(rows)), kind="stable")]
+            chunks += [rows[n * batch : (n + 1) * batch] for n in range(per_pass)]
         noise.shuffle(chunks)
 
         def make(n):
@@ -376,7 +382,7 @@ def fit_network(
             time_steps = -(-max(lengths[rows].max(), 1) // 80) * 80  # few shapes to compile
             return pad([sequences[row] for row in rows], time_steps), labels[rows]
 
-        return Batches(count, make)
+        return Batches(per_epoch, make)
 
     held_out, truth = data["validation"]
     predictor = Predictor(network, None, 1.0, {})
@@ -387,7 +393,7 @@ def fit_network(
         return {"score": float(np.mean((log_odds > 0) == (truth > 0.5))), "nll": float(loss)}
 
     recipe = {**network.options, "epochs": epochs, "batch": batch, "rate": rate, "words": WORDS}
-    recipe |= {"examples": len(sequences), "paces": paces}
+    recipe |= {"examples": len(sequences), "repeats": repeats, "paces": paces}
     began = b"".join(name.encode() + start[name].tobytes() for name in sorted(start))
     recipe["start"] = zlib.crc32(began)
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, verbose=verbose)
@@ -557,7 +563,7 @@ def study(
     backward_model: BackwardModel = None,
     output: Output = None,
     work_dir: WorkDir = None,
-    epochs: Annotated[int, typer.Option(min=1, help="At the most.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1)] = PRETRAINED_EPOCHS,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -565,7 +571,6 @@ def study(
     from apps.sentiment.predictor import Baseline, Predictor
 
     data_dir, output = data_folder(data_dir), output or bundle.MODELS / "sentiment"
-    card = bundle.read_card(output)
     (options, tokenizer, learned), backward = both_ways(language_model, backward_model)
     training, validation = imdb.split_by_movie(imdb.read(data_dir, "train"), 0.1, seed)
     test = imdb.read(data_dir, "test")
@@ -575,59 +580,70 @@ def study(
     labels, truth = labels_of(training), labels_of(validation)
     work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/sentiment") / "study"
     noise = np.random.default_rng(seed)
-    order, few = noise.permutation(len(training)), noise.permutation(len(validation))[:500]
-    found = []
+    order, held = noise.permutation(len(training)), noise.permutation(len(validation))[:STUDY_HELD]
+    found = {}
+
+    def write():
+        card = bundle.read_card(output)
+        bundle.write_card(output, {**card, "study": list(found.values())})
 
     def note(name, count, answers, **more):
         accuracy = float(np.mean((answers > 0) == (labels_of(test) > 0)))
-        found.append({"start": name, "labels": count, "accuracy": accuracy, **more})
-        log.info("%s", json.dumps(found[-1]))
-        bundle.write_card(output, {**card, "study": found})
+        row = found.setdefault((name, count), {"start": name, "labels": count, "draws": []})
+        row["draws"].append(accuracy)
+        row.update(accuracy=float(np.mean(row["draws"])), **more)
+        log.info("%s", json.dumps(row))
+        write()
 
-    def fitted(name, count, data, start, paces, scored):
-        batch = BATCH if count > 2_000 else BATCH // 4
-        most = max(epochs, -(-STUDY_STEPS * batch // count))
-        folder = work_dir / f"{count}-{name.replace(' ', '-').replace(',', '')}"
-        network, record = fit_network(
-            options, data, start, folder, seed, most, PRETRAINED_RATE, paces, batch
+    def fitted(name, count, data, start, paces, adversary, scored, draw=0):
+        few = count < len(training)
+        batch, rate = (
+            (BATCH // 4, PRETRAINED_RATE / 2) if count < 2_000 else (BATCH, PRETRAINED_RATE)
         )
+        repeats = -(-STUDY_STEPS // (epochs * max(1, count // batch))) if few else 1
+        folder = work_dir / f"{count}-{name.replace(' ', '-').replace(',', '')}{f'-{draw}' * few}"
+        network, record = fit_network(
+            {**options, "adversary": adversary}, data, start, folder, seed + draw, epochs, rate,
+            paces, batch, repeats,
+        )  # fmt: skip
         predictor = Predictor(network, tokenizer, 1.0, {})
         answers = predictor.log_odds(scored)
         best = record["epochs"][record["best"]]["score"]
-        more = {"validation_accuracy": best, "minutes": round(record["minutes"], 1)}
-        note(name, count, answers, epochs=len(record["epochs"]), **more)
+        note(name, count, answers, validation_accuracy=best, minutes=round(record["minutes"], 1))
         own = predictor.log_odds(data["validation"][0])
         return [x / fit_temperature(own, data["validation"][1]) for x in (own, answers)]
 
-    for count in (*LABELS, len(training)):
-        rows = order[:count] if count < len(training) else range(count)
-        data = {
-            "training": ([sequences[row] for row in rows], labels[rows]),
-            "validation": (held_out, truth),
-        }
-        if count < len(training):  # so few epochs of so few batches need no more
-            data["validation"] = ([held_out[row] for row in few], truth[few])
-        weights, bias = fit_baseline([training[row] for row in rows], tokenizer)
-        bag = Baseline(weights, bias, 1.0, tokenizer)
-        note("bag of words", count, bag.predict([review.text for review in test]) - 0.5)
-        for name in STARTS if count == len(training) else CURVE:
-            taken, paces = STARTS[name]
-            start = {path: a for path, a in learned.items() if path.split("/")[0] in taken}
-            answers = fitted(name, count, data, start, paces, scored)
+    for count, draws in {**LABELS, len(training): 1}.items():
+        few = count < len(training)
+        for draw in range(draws):
+            rows = order[draw * count : (draw + 1) * count] if few else range(count)
+            data = {
+                "training": ([sequences[row] for row in rows], labels[rows]),
+                "validation": (held_out, truth),
+            }
+            if few:
+                data["validation"] = ([held_out[row] for row in held], truth[held])
+            weights, bias = fit_baseline([training[row] for row in rows], tokenizer)
+            bag = Baseline(weights, bias, 1.0, tokenizer)
+            note("bag of words", count, bag.predict([review.text for review in test]) - 0.5)
+            for name in CURVE if few else STARTS:
+                taken, *how = STARTS[name]
+                start = {path: a for path, a in learned.items() if path.split("/")[0] in taken}
+                answers = fitted(name, count, data, start, *how, scored, draw)
     if backward:
         turned = [numbers[::-1] for numbers in scored]
         others = fitted(
-            "the same, read from the end", count, reversed_texts(data), backward[2], PACES, turned
+            "read from the end", count, reversed_texts(data), backward[2], PACES, ADVERSARY, turned
         )
         own, both = (sum(pair) for pair in zip(answers, others, strict=True))
         right = float(np.mean((own > 0) == (truth > 0)))
         note("both directions", count, both, validation_accuracy=right)
-    if Cell.pretrained in card["variants"]:  # the last step, measured when it was trained
-        shipped = card["variants"][Cell.pretrained]
+    shipped = bundle.read_card(output)["variants"].get(Cell.pretrained)
+    if shipped:  # the last step, measured when it was trained
         row = {key: shipped[key] for key in ("accuracy", "validation_accuracy", "minutes")}
-        found.append({"start": "… and a student", "labels": len(training), **row})
-        bundle.write_card(output, {**card, "study": found})
-    print(json.dumps(found) if as_json else f"Written to {output}.")
+        found["student"] = {"start": "… and a student", "labels": len(training), **row}
+        write()
+    print(json.dumps(list(found.values())) if as_json else f"Written to {output}.")
 
 
 def _about(folder):

@@ -189,6 +189,57 @@ def test_train_and_evaluate_a_file(tmp_path, monkeypatch, capsys):
     assert found["own_perplexity"] == pytest.approx(trained["validation_perplexity"], rel=0.3)
 
 
+def test_another_language_model_is_gone_on_from(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
+    monkeypatch.setattr(lm, "TIME", 12)
+    monkeypatch.setattr(lm, "WARM_UP", 10)
+    corpus(tmp_path)
+    options = {"data_dir": tmp_path, "corpus": lm.Corpus.reviews, "as_json": True}
+    lm.train(**options, input=tmp_path / "text.txt", output=tmp_path / "a", work_dir=tmp_path / "w")
+    words = lm.WordTokenizer.load(tmp_path / "a" / "tokenizer.json").words
+    before = bundle.load_arrays(tmp_path / "a" / "lstm.safetensors")
+    other = lm.build_tokenizer([["zebra", "cat", "zebra", "lamp"]], 50)
+    found = lm.carried_over(tmp_path / "a", other, RECIPE["network"])
+    assert other.words[3:] == ["zebra", "cat", "lamp"]
+    for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
+        old, new = before[f"language_model/{path}"], found[f"language_model/{path}"]
+        assert len(new) == other.size
+        np.testing.assert_array_equal(new[[0, 1, 2]], old[[0, 1, 2]])
+        np.testing.assert_array_equal(new[4:], old[[words.index("cat"), words.index("lamp")]])
+        np.testing.assert_allclose(new[3], otherwise(old[3:], axis=0), rtol=1e-5)
+    assert not any("carried" in path for path in found)
+
+    # From there two readings of a text that is much the same bring more than from nothing.
+    text = tmp_path / "more.txt"
+    text.write_text("\n".join([*LINES, "a zebra barks at the lamp"]), encoding="utf-8")
+    perplexities = []
+    for name, start in (("alone", None), ("on", tmp_path / "a")):
+        capsys.readouterr()
+        lm.train(
+            **options, input=text, output=tmp_path / name, work_dir=tmp_path / name, passes=1,
+            start=start,
+        )  # fmt: skip
+        result = json.loads(capsys.readouterr().out.splitlines()[-1])
+        perplexities.append(result["validation_perplexity"])
+    assert perplexities[1] < 0.7 * perplexities[0]
+    command = bundle.read_card(tmp_path / "on")["variants"]["lstm"]["command"]
+    assert command.endswith("--passes 1 --start a")
+    with pytest.raises(bundle.BundleError, match="has 12 units, not 13"):
+        lm.carried_over(tmp_path / "a", other, {**RECIPE["network"], "units": 13})
+
+
+def test_wikipedia_is_read_by_paragraph(tmp_path):
+    folder = tmp_path / "words"
+    folder.mkdir()
+    texts = ["A heading\nThe lamp, it is said, was lit.", *["The cat sleeps under a lamp."] * 199]
+    rows = "\n".join(json.dumps({"title": "x", "text": text}) for text in texts)
+    (folder / "wikipedia_part1.jsonl.xz").write_bytes(lzma.compress(rows.encode()))
+    tokenizer, data = lm.read_corpus("wikipedia", tmp_path)
+    assert (len(data["training"]), len(data["validation"])) == (198, 2)
+    names = [tokenizer.words[number] for number in data["training"][0]]
+    assert names[:3] == ["the", "lamp", ","] and names[-1] == "[END]"
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"), [(b"one\ntwo\n", "at least 10"), (b"\xff\xfe\x00", "cannot be read")]
 )

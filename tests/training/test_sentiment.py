@@ -204,7 +204,7 @@ def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
         for part, rows in (("train", reviews(200, seed=7)), ("test", reviews(60, seed=8)))
     }
     monkeypatch.setattr(sentiment.imdb, "read", lambda data_dir, part: parts[part])
-    monkeypatch.setattr(sentiment, "LABELS", (40,))
+    monkeypatch.setattr(sentiment, "LABELS", {40: 2})
     monkeypatch.setattr(sentiment, "STUDY_STEPS", 12)
     shutil.copytree(trained / "bundle", tmp_path / "bundle")
     card = bundle.read_card(tmp_path / "bundle")
@@ -218,12 +218,16 @@ def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
     found = bundle.read_card(tmp_path / "bundle")["study"]
     assert found == json.loads(result.stdout.strip().splitlines()[-1])
     every = {row["start"]: row for row in found if row["labels"] == 180}
-    directions = ["the same, read from the end", "both directions"]
+    directions = ["read from the end", "both directions"]
     assert list(every) == ["bag of words", *sentiment.STARTS, *directions, "… and a student"]
     few = {row["start"]: row for row in found if row["labels"] == 40}
     assert list(few) == ["bag of words", *sentiment.CURVE]
     assert every["bag of words"]["accuracy"] > 0.95
-    assert all(row["epochs"] >= 3 for name, row in every.items() if name in sentiment.STARTS)
+    for row in found[:-1]:
+        assert len(row["draws"]) == (2 if row["labels"] == 40 else 1)
+        assert row["accuracy"] == pytest.approx(np.mean(row["draws"]))
+    batches = json.loads((tmp_path / "work/study/40-from-scratch-1/state.json").read_text())
+    assert batches["recipe"]["repeats"] == 2  # of two batches, three times over: 12 steps
 
 
 def test_language_models_of_other_words_are_not_joined(learned, tmp_path):
