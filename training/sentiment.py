@@ -80,6 +80,7 @@ STARTS = {
     "against an adversary": (("embedding", "recurrent"), PACES, ADVERSARY),
 }
 CURVE = ("from scratch", "encoder, fine-tuned")  # fitted to few labels too
+SCRATCH_EPOCHS = 8  # of what starts from nothing, at the rate of the recipe above
 LABELS = {100: 3, 1_000: 3, 5_000: 1}  # how few, and how often they are drawn anew
 STUDY_STEPS = 400  # batches at the least
 STUDY_HELD = 500  # validation reviews, where labels are few
@@ -396,7 +397,9 @@ def fit_network(
     recipe |= {"examples": len(sequences), "repeats": repeats, "paces": paces}
     began = b"".join(name.encode() + start[name].tobytes() for name in sorted(start))
     recipe["start"] = zlib.crc32(began)
-    record = fit(network, epoch_batches, validate, folder, recipe, epochs, verbose=verbose)
+    record = fit(
+        network, epoch_batches, validate, folder, recipe, epochs, patience=epochs, verbose=verbose
+    )
     return network, record
 
 
@@ -563,7 +566,6 @@ def study(
     backward_model: BackwardModel = None,
     output: Output = None,
     work_dir: WorkDir = None,
-    epochs: Annotated[int, typer.Option(min=1)] = PRETRAINED_EPOCHS,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -597,9 +599,8 @@ def study(
 
     def fitted(name, count, data, start, paces, adversary, scored, draw=0):
         few = count < len(training)
-        batch, rate = (
-            (BATCH // 4, PRETRAINED_RATE / 2) if count < 2_000 else (BATCH, PRETRAINED_RATE)
-        )
+        epochs, rate = (PRETRAINED_EPOCHS, PRETRAINED_RATE) if start else (SCRATCH_EPOCHS, RATE)
+        batch, rate = (BATCH // 4, rate / 2) if count < 2_000 else (BATCH, rate)
         repeats = -(-STUDY_STEPS // (epochs * max(1, count // batch))) if few else 1
         folder = work_dir / f"{count}-{name.replace(' ', '-').replace(',', '')}{f'-{draw}' * few}"
         network, record = fit_network(

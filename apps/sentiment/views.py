@@ -2,6 +2,8 @@
 
 from html import escape
 
+import numpy as np
+
 from shared import page, plots
 from shared.plots import chance, percent, signed
 
@@ -23,6 +25,20 @@ TRACES_OF = {
     "lstm": ("forget", "input", "output", "candidate", "cell", "hidden"),
     "gru": ("update", "reset", "candidate", "hidden"),
     "rnn": ("hidden",),
+}
+
+# The steps from an LSTM that knows nothing to the one the page opens with.
+STEPS = {
+    "bag of words": "What any network has to beat.",
+    "from scratch": "An LSTM that nothing is taken over by, every weight drawn at random.",
+    "word vectors": "It starts with the language model’s word vectors.",
+    "encoder, as it is": "And with its LSTM; only the answer that is pooled from it is learned.",
+    "encoder, fine-tuned": "And all of it is fitted to the labels, layer after layer.",
+    "against an adversary": "And each review is moved in the worst direction while it learns.",
+    "read from the end": "The same from a language model that reads backwards.",
+    "both directions": "The log-odds of the last two, added.",
+    "… and a student": "One LSTM, reading forwards, that learns what those two and a bag of word "
+    "triples say of 50,000 reviews without a label: the one on this page.",
 }
 
 
@@ -238,49 +254,64 @@ def suite(card):
 
 
 def learning(card):
-    """How many labels a network needs with and without a language learned before, or nothing.
+    """How few labels a network needs with and without a language learned before, or nothing.
 
-    Each row of the card's study has `start`, `labels` and `accuracy`; what was fitted to all
-    numbers of labels is drawn.
+    Each row of the card's study has `start`, `labels` and `accuracy`, the mean of its `draws`;
+    what was fitted to all numbers of labels is drawn, what to all labels is told step by step.
     """
     found = {}
     for row in card.get("study", []):
-        found.setdefault(row["start"], {})[row["labels"]] = row["accuracy"]
+        found.setdefault(row["start"], {})[row["labels"]] = row
     if not found:
         return ""
     counts = sorted({count for curve in found.values() for count in curve})
     drawn = {name: curve for name, curve in found.items() if len(curve) == len(counts)}
     looks = {"bag of words": ("baseline", False), "from scratch": ("lstm", True)}
     looks = {name: looks.get(name, ("lstm", False)) for name in drawn}
+    accuracies = {name: [curve[n]["accuracy"] for n in counts] for name, curve in drawn.items()}
     readouts = [
         f"{count:,} labels · "
-        + " · ".join(f"{name} {percent(curve[count], 1)}" for name, curve in drawn.items())
-        for count in counts
+        + " · ".join(f"{name} {percent(some[n], 1)}" for name, some in accuracies.items())
+        for n, count in enumerate(counts)
     ]
     chart = plots.line_chart(
-        [
-            plots.Line(name, [curve[count] for count in counts], *looks[name])
-            for name, curve in drawn.items()
-        ],
+        [plots.Line(name, some, *looks[name]) for name, some in accuracies.items()],
         "labelled reviews that it learned from",
         "accuracy on the official test split",
         "Line chart of accuracy by number of labels.",
+        x=np.log10(counts),
         form=percent,
         readouts=readouts,
         names=[f"{count:,}" for count in counts],
     )
-    rows = [
-        [name, *(percent(curve[count], 1) if count in curve else "" for count in counts)]
-        for name, curve in found.items()
-    ]
+    key = plots.legend([(name, *look) for name, look in looks.items()])
     caption = (
         "The same LSTM each time, and the bag of words. The gap between the solid and the dashed "
         "line is what the LSTM gained from first reading reviews without labels, predicting each "
-        "next word."
+        "next word. Where labels are few the table has the mean of several draws, and their range."
     )
-    key = plots.legend([(name, *look) for name, look in looks.items()])
+    rows = [[name, *(_ranged(curve[n]) for n in counts)] for name, curve in drawn.items()]
     columns = ["Start", *(f"{count:,} labels" for count in counts)]
-    return plots.figure(chart, caption, key) + page.table(columns, rows, range(1, len(columns)))
+    numbers = range(1, len(columns))
+    steps = [
+        [name, percent(curve[counts[-1]]["accuracy"], 1), STEPS.get(name, "")]
+        for name, curve in found.items()
+        if counts[-1] in curve
+    ]
+    return (
+        plots.figure(chart, caption, key)
+        + page.table(columns, rows, numbers)
+        + page.note("Step by step, with all labels:")
+        + page.table(["Step", "Accuracy", "What is new"], steps, [1])
+    )
+
+
+def _ranged(row):
+    """A mean, and where it is one of several draws, the lowest and the highest."""
+    draws, text = row.get("draws", ()), percent(row["accuracy"], 1)
+    if len(draws) < 2:
+        return text
+    return f"{text} ({100 * min(draws):.1f}–{100 * max(draws):.1f})"
 
 
 def cases(chosen, mine, theirs, network):
