@@ -215,7 +215,7 @@ class LanguageModel(keras.Model):
     def forget(self):
         """Set the states that are handed on to zero."""
         for state in self.carried:
-            state.assign(ops.zeros_like(state))
+            state.assign(ops.zeros(state.shape))
 
     def get_config(self):
         return {**super().get_config(), **self.options}
