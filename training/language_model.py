@@ -75,7 +75,7 @@ RECIPES = {
 Corpus = StrEnum("Corpus", list(RECIPES))
 TIME, WARM_UP = 70, 300  # steps that gradients travel back, batches of a rising rate
 
-Which = Annotated[Corpus, typer.Option(help="Film reviews unless chosen.")]
+Which = Annotated[Corpus, typer.Option(help="What to read, and the recipe for --input.")]
 Input = Annotated[Path | None, typer.Option(help="Your own text: UTF-8, a passage a line.")]
 
 
@@ -315,38 +315,46 @@ def read_corpus(corpus, data_dir, input=None, tokenizer=None, backward=False):
     }
 
 
-def carried_over(folder, tokenizer, network):
+def carried_over(folder, network, backward=False):
     """The weights of a language model, for another that knows other words.
 
-    A word that both know keeps its vector and bias; one that the first did not gets the mean of
-    its vectors (Howard & Ruder 2018), and the lowest bias.
-
     Args:
-        folder: Path of the first one's bundle.
-        tokenizer: The `WordTokenizer` of the other.
-        network: Arguments of the other, whose sizes must be the first one's.
+        folder: Path of its bundle.
+        network: Arguments of the other, whose sizes must be its own.
+        backward: Whether the other reads from the end.
 
     Returns:
-        Dict from a weight's path to its array.
+        Function of the other's `WordTokenizer` that gives a dict from a weight's path to its
+        array. A word that both know keeps its vector and bias; another has the mean of the
+        vectors (Howard & Ruder 2018), and the lowest bias.
 
     Raises:
-        BundleError: if there is no such bundle, or its sizes are others.
+        BundleError: if there is no such bundle, its sizes are others, or it reads the other way.
     """
-    arrays = bundle.load_arrays(folder / "lstm.safetensors")
-    before = bundle.read_card(folder)["variants"]["lstm"]["network"]
+    arrays, card = bundle.load_arrays(folder / "lstm.safetensors"), bundle.read_card(folder)
     for size in ("dimensions", "units"):
-        if before[size] != network[size]:
+        if (own := card["variants"]["lstm"]["network"][size]) != network[size]:
             raise bundle.BundleError(
-                f"The language model in {folder} has {before[size]} {size}, not {network[size]}."
+                f"The language model in {folder} has {own} {size}, not {network[size]}."
             )
+    if card.get("backward", False) != backward:
+        ways = ("forwards", "from the end")
+        raise bundle.BundleError(
+            f"The language model in {folder} reads {ways[not backward]}, the new one would read "
+            f"{ways[backward]}."
+        )
     known = WordTokenizer.load(folder / "tokenizer.json").words
     places = {word: number for number, word in enumerate(known)}
-    rows = np.array([places.get(word, -1) for word in tokenizer.words])
-    weights = {path: array for path, array in arrays.items() if "/carried_" not in path}
-    for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
-        table = weights[f"language_model/{path}"]
-        rest = otherwise(table[END + 1 :], axis=0, keepdims=True)
-        weights[f"language_model/{path}"] = np.concatenate([table, rest])[rows]
+
+    def weights(tokenizer):
+        rows = np.array([places.get(word, -1) for word in tokenizer.words])
+        found = {path: array for path, array in arrays.items() if "/carried_" not in path}
+        for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
+            table = found[f"language_model/{path}"]
+            rest = otherwise(table[END + 1 :], axis=0, keepdims=True)
+            found[f"language_model/{path}"] = np.concatenate([table, rest])[rows]
+        return found
+
     return weights
 
 
@@ -471,7 +479,8 @@ def train(
     ] = False,
     passes: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Bundle of a language model to go on from.")
+        Path | None,
+        typer.Option(help="Bundle of a language model of the same sizes to go on from."),
     ] = None,
     seed: int = 0,
     as_json: AsJson = False,
@@ -481,12 +490,13 @@ def train(
     recipe["passes"] = passes or recipe["passes"]
     name = f"{corpus.value}-backward" if backward else corpus.value
     output = output or (Path("language-model") if input else language_model_folder(name))
+    before = carried_over(start, recipe["network"], backward) if start else None
     tokenizer, data = read_corpus(corpus.value, data_folder(data_dir), input, backward=backward)
     content = b"".join(passage.tobytes() for passage in data["training"])
     work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/language_model"
     work_dir = work_dir / f"{zlib.crc32(content):08x}"
     shuffle = corpus is not Corpus.ptb or input is not None
-    began = carried_over(start, tokenizer, recipe["network"]) if start else None
+    began = before(tokenizer) if before else None
     network, record = fit_network(recipe, data, tokenizer.size, work_dir, seed, shuffle, began)
     output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(output / "tokenizer.json")
@@ -505,8 +515,11 @@ def train(
         "command": f"python -m training.language_model train --corpus {corpus.value}"
         + " --backward" * backward
         + (f" --passes {passes}" if passes else "")
-        + (f" --start {start.name}" if start else ""),
+        + (f" --start {start.resolve().name}" if start else ""),
     }
+    if start:
+        first = bundle.read_card(start)
+        details["start"] = {key: first[key] for key in ("data", "training_words")}
     card = {
         "task": "language model",
         "title": "The next word",
@@ -517,7 +530,7 @@ def train(
         "test_set": "test" if "test" in data else "validation",
         "backward": backward,
         "training_words": int(sum(map(len, data["training"]))),
-        "limits": ["It has read one kind of text and knows a closed list of words."],
+        "limits": ["It knows the text it has read last best, and a closed list of words."],
         "licence": "Weights: Apache-2.0.",
         "variants": {"lstm": details},
     }

@@ -30,15 +30,19 @@ TRACES_OF = {
 # The steps from an LSTM that knows nothing to the one the page opens with.
 STEPS = {
     "bag of words": "What any network has to beat.",
-    "from scratch": "An LSTM that nothing is taken over by, every weight drawn at random.",
-    "word vectors": "It starts with the language model’s word vectors.",
-    "encoder, as it is": "And with its LSTM; only the answer that is pooled from it is learned.",
+    "from scratch": "An LSTM that takes nothing over: every weight is drawn at random.",
+    "word vectors": "It begins with the language model’s word vectors.",
+    "encoder, as it is": "And with its LSTM, neither of them changed: only the answer that is "
+    "pooled from it is learned.",
     "encoder, fine-tuned": "And all of it is fitted to the labels, layer after layer.",
-    "against an adversary": "And each review is moved in the worst direction while it learns.",
-    "read from the end": "The same from a language model that reads backwards.",
-    "both directions": "The log-odds of the last two, added.",
-    "… and a student": "One LSTM, reading forwards, that learns what those two and a bag of word "
-    "triples say of 50,000 reviews without a label: the one on this page.",
+    "against an adversary": "And while it learns, each review’s word vectors are moved a little in "
+    "the direction that misleads it most.",
+    "read from the end": "The same with a language model that reads from the end; of long reviews "
+    "it learns from the last 400 words, the others from the first.",
+    "both directions": "The calibrated log-odds of the last two, added.",
+    "… and a student": "One LSTM that reads forwards and learns the labelled reviews and, of "
+    "50,000 without a label, what both directions and a bag of word triples say: the one on this "
+    "page, measured as it is stored.",
 }
 
 
@@ -254,10 +258,11 @@ def suite(card):
 
 
 def learning(card):
-    """How few labels a network needs with and without a language learned before, or nothing.
+    """How few labels a network needs with and without a language learned before.
 
     Each row of the card's study has `start`, `labels` and `accuracy`, the mean of its `draws`;
     what was fitted to all numbers of labels is drawn, what to all labels is told step by step.
+    A card without a study gives an empty string.
     """
     found = {}
     for row in card.get("study", []):
@@ -276,7 +281,7 @@ def learning(card):
     ]
     chart = plots.line_chart(
         [plots.Line(name, some, *looks[name]) for name, some in accuracies.items()],
-        "labelled reviews that it learned from",
+        "labelled reviews that it learned from (each step right is a multiple)",
         "accuracy on the official test split",
         "Line chart of accuracy by number of labels.",
         x=np.log10(counts),
@@ -286,9 +291,10 @@ def learning(card):
     )
     key = plots.legend([(name, *look) for name, look in looks.items()])
     caption = (
-        "The same LSTM each time, and the bag of words. The gap between the solid and the dashed "
-        "line is what the LSTM gained from first reading reviews without labels, predicting each "
-        "next word. Where labels are few the table has the mean of several draws, and their range."
+        "The same LSTM twice, and the bag of words. The gap between the solid and the dashed line "
+        "is most of all what the LSTM gained from first reading reviews without labels, predicting "
+        "each next word. 100 and 1,000 labels were drawn three times: the mean, and in the table "
+        "the range. The best of a network’s epochs was chosen on 500 further labelled reviews."
     )
     rows = [[name, *(_ranged(curve[n]) for n in counts)] for name, curve in drawn.items()]
     columns = ["Start", *(f"{count:,} labels" for count in counts)]
@@ -301,7 +307,10 @@ def learning(card):
     return (
         plots.figure(chart, caption, key)
         + page.table(columns, rows, numbers)
-        + page.note("Step by step, with all labels:")
+        + page.note(
+            "Step by step, with all labels. Each was fitted once: differences of less than half a "
+            "point may be chance."
+        )
         + page.table(["Step", "Accuracy", "What is new"], steps, [1])
     )
 

@@ -199,7 +199,7 @@ def test_another_language_model_is_gone_on_from(tmp_path, monkeypatch, capsys):
     words = lm.WordTokenizer.load(tmp_path / "a" / "tokenizer.json").words
     before = bundle.load_arrays(tmp_path / "a" / "lstm.safetensors")
     other = lm.build_tokenizer([["zebra", "cat", "zebra", "lamp"]], 50)
-    found = lm.carried_over(tmp_path / "a", other, RECIPE["network"])
+    found = lm.carried_over(tmp_path / "a", RECIPE["network"])(other)
     assert other.words[3:] == ["zebra", "cat", "lamp"]
     for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
         old, new = before[f"language_model/{path}"], found[f"language_model/{path}"]
@@ -222,10 +222,13 @@ def test_another_language_model_is_gone_on_from(tmp_path, monkeypatch, capsys):
         result = json.loads(capsys.readouterr().out.splitlines()[-1])
         perplexities.append(result["validation_perplexity"])
     assert perplexities[1] < 0.7 * perplexities[0]
-    command = bundle.read_card(tmp_path / "on")["variants"]["lstm"]["command"]
-    assert command.endswith("--passes 1 --start a")
+    details = bundle.read_card(tmp_path / "on")["variants"]["lstm"]
+    assert details["command"].endswith("--passes 1 --start a")
+    assert details["start"]["data"] == "text.txt" and details["start"]["training_words"] > 800
     with pytest.raises(bundle.BundleError, match="has 12 units, not 13"):
-        lm.carried_over(tmp_path / "a", other, {**RECIPE["network"], "units": 13})
+        lm.carried_over(tmp_path / "a", {**RECIPE["network"], "units": 13})
+    with pytest.raises(bundle.BundleError, match="reads forwards, the new one would read from"):
+        lm.carried_over(tmp_path / "a", RECIPE["network"], backward=True)
 
 
 def test_wikipedia_is_read_by_paragraph(tmp_path):

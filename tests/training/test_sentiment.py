@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
+from apps.sentiment import views
 from apps.sentiment.predictor import Baseline, Predictor
 from shared import bundle
 from training import sentiment
@@ -206,9 +207,17 @@ def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
     monkeypatch.setattr(sentiment.imdb, "read", lambda data_dir, part: parts[part])
     monkeypatch.setattr(sentiment, "LABELS", {40: 2})
     monkeypatch.setattr(sentiment, "STUDY_STEPS", 12)
+    fitting, seen = sentiment.fit_network, []
+
+    def noted(options, data, *more):
+        seen.append([tuple(numbers) for numbers in data["training"][0]])
+        return fitting(options, data, *more)
+
+    monkeypatch.setattr(sentiment, "fit_network", noted)
     shutil.copytree(trained / "bundle", tmp_path / "bundle")
     card = bundle.read_card(tmp_path / "bundle")
-    card["variants"]["pretrained"] = card["variants"]["gru"]  # as if it were one
+    as_if = {**card["variants"]["gru"], "teachers": {"backward": 0.9}}
+    card["variants"]["pretrained"] = as_if
     bundle.write_card(tmp_path / "bundle", card)
     arguments = ["--language-model", learned, "--backward-model", learned]
     arguments += ["--output", tmp_path / "bundle"]
@@ -226,8 +235,29 @@ def test_the_study_puts_every_start_and_the_learning_curve_into_the_card(
     for row in found[:-1]:
         assert len(row["draws"]) == (2 if row["labels"] == 40 else 1)
         assert row["accuracy"] == pytest.approx(np.mean(row["draws"]))
-    batches = json.loads((tmp_path / "work/study/40-from-scratch-1/state.json").read_text())
-    assert batches["recipe"]["repeats"] == 2  # of two batches, three times over: 12 steps
+    assert set(every) <= set(views.STEPS)
+
+    # What each was fitted to, and how.
+    def recipe(name):
+        return json.loads((tmp_path / "work/study" / name / "state.json").read_text())["recipe"]
+
+    few, adversary = recipe("40-encoder-fine-tuned-1"), recipe("180-against-an-adversary")
+    assert (few["epochs"], few["repeats"], few["batch"]) == (3, 2, 16)  # 2 batches: 12 steps
+    assert few["rate"] == adversary["rate"] == sentiment.PRETRAINED_RATE / 2
+    assert (few["adversary"], adversary["adversary"]) == (0, sentiment.ADVERSARY)
+    for name in ("from-scratch", "word-vectors"):
+        assert recipe(f"180-{name}")["epochs"] == sentiment.SCRATCH_EPOCHS
+        assert recipe(f"180-{name}")["rate"] == sentiment.RATE / 2
+    drawn = [rows for rows in seen if len(rows) == 40]
+    assert len(drawn) == 4 and drawn[0] == drawn[1] and drawn[2] == drawn[3]
+    assert drawn[0] != drawn[2]
+    # A second run fits and scores nothing again, and finds the same.
+    files = sorted((tmp_path / "work").rglob("*.npz"))
+    times = [file.stat().st_mtime_ns for file in files]
+    result = run("study", *arguments)
+    assert json.loads(result.stdout.strip().splitlines()[-1]) == found
+    assert sorted((tmp_path / "work").rglob("*.npz")) == files
+    assert [file.stat().st_mtime_ns for file in files] == times
 
 
 def test_language_models_of_other_words_are_not_joined(learned, tmp_path):
