@@ -281,7 +281,7 @@ def learning(card):
     ]
     chart = plots.line_chart(
         [plots.Line(name, some, *looks[name]) for name, some in accuracies.items()],
-        "labelled reviews that it learned from (each step right is a multiple)",
+        "labelled reviews that it learned from (logarithmic)",
         "accuracy on the official test split",
         "Line chart of accuracy by number of labels.",
         x=np.log10(counts),
@@ -292,7 +292,7 @@ def learning(card):
     key = plots.legend([(name, *look) for name, look in looks.items()])
     caption = (
         "The same LSTM twice, and the bag of words. The gap between the solid and the dashed line "
-        "is most of all what the LSTM gained from first reading reviews without labels, predicting "
+        "is mostly what the LSTM gained from first reading reviews without labels, predicting "
         "each next word. 100 and 1,000 labels were drawn three times: the mean, and in the table "
         "the range. The best of a network’s epochs was chosen on 500 further labelled reviews."
     )
@@ -300,17 +300,15 @@ def learning(card):
     columns = ["Start", *(f"{count:,} labels" for count in counts)]
     numbers = range(1, len(columns))
     steps = [
-        [name, percent(curve[counts[-1]]["accuracy"], 1), STEPS.get(name, "")]
-        for name, curve in found.items()
-        if counts[-1] in curve
+        [row["start"], percent(row["accuracy"], 1), STEPS.get(row["start"], "")]
+        for row in card["study"]
+        if row["labels"] == counts[-1]
     ]
     return (
         plots.figure(chart, caption, key)
         + page.table(columns, rows, numbers)
-        + page.note(
-            "Step by step, with all labels. Each was fitted once: differences of less than half a "
-            "point may be chance."
-        )
+        + "<h3>Step by step, with all labels</h3>"
+        "<p>Each was fitted once: differences of less than half a point may be chance.</p>"
         + page.table(["Step", "Accuracy", "What is new"], steps, [1])
     )
 

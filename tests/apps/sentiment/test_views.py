@@ -103,18 +103,20 @@ def test_the_hard_texts_are_counted_by_kind_and_marked_one_by_one():
 
 def test_the_learning_curve_draws_what_was_fitted_to_all_numbers_of_labels():
     rows = [
+        ("encoder, fine-tuned", 100, [0.7]),
         ("from scratch", 100, [0.5, 0.52, 0.6]),
         ("from scratch", 5_000, [0.75]),
         ("word vectors", 5_000, [0.8]),
+        ("encoder, fine-tuned", 5_000, [0.85]),
     ]
     study = [{"start": s, "labels": n, "draws": d, "accuracy": sum(d) / len(d)} for s, n, d in rows]
     study.append({"start": "… and a student", "labels": 5_000, "accuracy": 0.9})
     html = views.learning({"study": study})
-    assert html.count("<path") == 1
-    assert "100 labels · from scratch 54.0\u202f%" in html
+    assert html.count("<path") == 2
+    assert "100 labels · encoder, fine-tuned 70.0\u202f% · from scratch 54.0\u202f%" in html
     assert "54.0\u202f% (50.0–60.0)" in html
     steps = html.partition("Step by step")[2]
-    found = [steps.index(text) for text in ("75.0\u202f%", "80.0\u202f%", "90.0\u202f%")]
+    found = [steps.index(text) for text in ("75.0", "80.0", "85.0", "90.0")]
     assert found == sorted(found) and "(" not in steps[: found[0]]
     assert views.learning({}) == ""
 
