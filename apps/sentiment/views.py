@@ -30,7 +30,7 @@ TRACES_OF = {
 # The steps from an LSTM that knows nothing to the one the page opens with.
 STEPS = {
     "bag of words": "What any network has to beat.",
-    "from scratch": "An LSTM that takes nothing over: every weight is drawn at random.",
+    "from scratch": "An LSTM that takes nothing over: every weight starts at random.",
     "word vectors": "It begins with the language model’s word vectors.",
     "encoder, as it is": "And with its LSTM, neither of them changed: only the answer that is "
     "pooled from it is learned.",
@@ -282,7 +282,7 @@ def learning(card):
     chart = plots.line_chart(
         [plots.Line(name, some, *looks[name]) for name, some in accuracies.items()],
         "labelled reviews that it learned from (logarithmic)",
-        "accuracy on the official test split",
+        "accuracy on the official test reviews",
         "Line chart of accuracy by number of labels.",
         x=np.log10(counts),
         form=percent,

@@ -121,10 +121,11 @@ def test_the_map_is_drawn_searched_turned_and_clicked(page):
     said = page.locator(".map-said")
     for across in range(20, 980, 24):
         page.mouse.move(box["x"] + across, box["y"] + 300)
-        if said.inner_text():
+        if text := said.inner_text():  # read before the click, after which the map moves
             page.mouse.click(box["x"] + across, box["y"] + 300)
             break
-    word = said.inner_text().split(" · ")[0]
+    word = text.split(" · ")[0]
+    assert word
     expect(page.get_by_label("Find a word")).to_have_value(word)
     expect(tab(page).get_by_text(f"Near “{word}”")).to_be_visible()
 
