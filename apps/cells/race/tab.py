@@ -229,11 +229,14 @@ def _run(seat, race, turn, speed):
             continue
         yield _picture(race, said, ended=True)
         return
-    if seat.turn is PAUSED:  # maybe by a refusal, which stays
-        paused = _picture(race, f"Paused at step {race.done:,}.", ended=True)
-        yield [gr.skip(), *paused[1:]]
+    if seat.turn is PAUSED:
+        said = f"Paused at step {race.done:,}."
     elif seat.stopped:
-        yield _picture(race, _STOPPED, ended=True)
+        said = _STOPPED
+    else:
+        return
+    # What was refused meanwhile, or ended the run, keeps its sentence.
+    yield [gr.skip(), *_picture(race, said, ended=True)[1:]]
 
 
 def _picture(race, said, ended=False):

@@ -1,5 +1,6 @@
 """The race: its tasks, its training beside Keras's, its gradients beside numpy, its words."""
 
+import gradio as gr
 import keras
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from apps.cells.race import race as races
 from apps.cells.race import tab, views
 from apps.cells.race.race import Race, Setting, accuracy, by_lag, count, loss_of, units_of
 from apps.cells.race.tasks import GRAMMAR, LETTERS, LONGEST, SHORTEST, TASKS
+from shared import page
 
 SMALL = {"length": 12, "units": 4, "batch": 4}
 
@@ -169,6 +171,22 @@ def test_how_a_run_is_cut_into_pictures_changes_nothing(short_race):
     other.advance(12)
     for cell, runner in short_race.runners.items():
         np.testing.assert_allclose(runner.tests[-1], other.runners[cell].tests[-1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("end", ["stop", "pause"])
+def test_the_last_picture_of_an_ended_run_leaves_a_refusal_where_it_is(short_race, end):
+    seat = page.Seat()
+    turn = seat.begin(short_race)
+    seat.stopped = False
+    pictures = tab._run(seat, short_race, turn, 1)
+    assert next(pictures)[0] == ""
+    if end == "stop":
+        seat.stop()
+    else:
+        seat.turn = tab.PAUSED
+    (last,) = pictures
+    assert last[0] == gr.skip()
+    assert {"stop": "Stopped", "pause": "Paused"}[end] in last[1]
 
 
 def test_equal_parameter_counts():
