@@ -186,14 +186,14 @@ def build(tab, settings):
     line.input(_guarded(views.illusion, 2, 1), [subject, own, line], [illusion, lesson], **quiet)
     subject.change(_guarded(views.leaks), [subject, own], leaks, **quiet)
     tested = [verdict, promised, scores]
-    subject.change(_guarded(views.test, 3), [subject, own, horizon, origins], tested, **quiet)
+    # One at a time: of two under way, the one asked first could be the last to answer.
+    testing = {**quiet, "concurrency_id": "backtest", "concurrency_limit": 1}
+    subject.change(_guarded(views.test, 3), [subject, own, horizon, origins], tested, **testing)
     test_button.click(
         _guarded(views.test, 3),
         [subject, own, horizon, origins],
         tested,
-        show_progress="minimal",
-        show_progress_on=verdict,
-        **page.COMPUTE,
+        **{**testing, "show_progress": "minimal", "show_progress_on": verdict},
     )
     looked.change(
         _guarded(views.mattered, 2, 1), [looked, own, horizon], [days, strongest], **quiet
