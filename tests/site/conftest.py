@@ -126,8 +126,9 @@ def _watched(context, site):
     def watch_console(message):
         if message.text == LEAVING:
             left.add(message.page)
-        # a page that is left loses the answers under way, and Gradio says so
-        losing = message.page in left and "Connection errored out" in message.text
+        # a page that is left loses the answers under way, and Gradio says so in one of two ways
+        ways = ("Connection errored out", "Unexpected error")
+        losing = message.page in left and any(way in message.text for way in ways)
         if message.type == "error" and not losing:
             complain(message.text)
 
