@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Compiling takes most of the time in tests: let XLA do as little of it as it can.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+TEXTS = Path(__file__).parent / "texts.tsv"
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -75,3 +78,34 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     """The tests of the site first: they take longest."""
     items.sort(key=lambda item: "site" not in item.path.parts)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-texts",
+        action="store_true",
+        help="write tests/texts.tsv anew from what the selected tests see (without -n)",
+    )
+
+
+@pytest.fixture
+def texts(request):
+    """A function that compares a sentence that people read with the one in `tests/texts.tsv`.
+
+    Each test has its own sentences there, in the order of its calls. After a change of wording,
+    `pytest --update-texts PATH` writes them anew, and the diff of the file shows what changed.
+    """
+    test = request.node.nodeid.removeprefix("tests/")
+    seen = []
+    yield lambda sentence: seen.append(str(sentence))
+    lines = TEXTS.read_text(encoding="utf-8").splitlines() if TEXTS.exists() else []
+    if request.config.getoption("--update-texts"):
+        kept = [line for line in lines if line.split("\t")[0] != test]
+        kept += [
+            f"{test}\t{n}\t{json.dumps(text, ensure_ascii=False)}" for n, text in enumerate(seen)
+        ]
+        TEXTS.write_text("".join(f"{line}\n" for line in sorted(kept)), encoding="utf-8")
+        return
+    rows = [line.split("\t", 2) for line in lines]
+    expected = {int(n): json.loads(text) for name, n, text in rows if name == test}
+    assert seen == [expected[n] for n in sorted(expected)], "see `pytest --update-texts`"
