@@ -7,11 +7,12 @@ from functools import cache
 
 import numpy as np
 
-from apps.captioning import ALPHA, COLDEST, GRID, HOTTEST, STRONGEST, WIDEST, WIDTH
+from apps.captioning import ALPHA, COLDEST, GRID, HOTTEST, WIDTH
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN, Captioner
 from shared import bundle, images
 from shared.compiled import Compiled, filled
-from shared.decoding import IMPOSSIBLE, beam, sample
+from shared.decoding import IMPOSSIBLE, beam, check_search, sample
+from shared.errors import UserError
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer, fitting
 
@@ -21,9 +22,7 @@ STEPS = 20  # most words written, the end among them
 ROWS = (1, 10)  # photographs described together, one compiled graph each
 GREY = 127  # what a hidden cell is painted with
 
-
-class InputError(ValueError):
-    """What was asked cannot be answered; the message is a sentence for the page."""
+InputError = UserError  # the name by which the page still catches it
 
 
 @dataclass(frozen=True)
@@ -80,18 +79,6 @@ class Description:
     def text(self):
         """The best caption."""
         return self.captions[0].text
-
-
-def check_search(width, alpha):
-    """Refuse a beam width or a length penalty beyond what the page offers.
-
-    Raises:
-        InputError: the message says what is possible.
-    """
-    if not isinstance(width, int) or not 1 <= width <= WIDEST:
-        raise InputError(f"The beam width must be a whole number from 1 to {WIDEST}.")
-    if not isinstance(alpha, int | float) or not 0 <= alpha <= STRONGEST:
-        raise InputError(f"The length penalty must be a number from 0 to {STRONGEST:g}.")
 
 
 class Predictor:

@@ -9,11 +9,12 @@ from functools import cache
 import numpy as np
 from keras import ops
 
-from apps.translation import ALPHA, LONGEST, STRONGEST, WIDEST, WIDTH
+from apps.translation import ALPHA, LONGEST, STRONGEST, WIDTH
 from apps.translation.model import BEGIN, END, UNKNOWN, Translator
 from shared import bundle
 from shared.compiled import Compiled
-from shared.decoding import beam, length_penalty
+from shared.decoding import beam, check_search, length_penalty
+from shared.errors import UserError
 from shared.text import SubwordTokenizer, clean, fitting, pad
 
 FOLDER = bundle.MODELS / "translation"
@@ -29,9 +30,7 @@ _FRENCH = set(
 )
 _ENGLISH = set(re.findall("[a-z]+", "the a an is are was of to in and you he she it we they not"))
 
-
-class InputError(ValueError):
-    """The text cannot be translated; the message is a sentence for the page."""
+InputError = UserError  # the name by which the page still catches it
 
 
 @dataclass(frozen=True)
@@ -142,18 +141,6 @@ def check(text):
         raise InputError("This looks like French already. Type English on this side.")
 
 
-def check_search(width, alpha):
-    """Refuse a beam width or a length penalty beyond what the page offers.
-
-    Raises:
-        InputError: the message says what is possible.
-    """
-    if not isinstance(width, int) or not 1 <= width <= WIDEST:
-        raise InputError(f"The beam width must be a whole number from 1 to {WIDEST}.")
-    if not isinstance(alpha, int | float) or not 0 <= alpha <= STRONGEST:
-        raise InputError(f"The length penalty must be a number from 0 to {STRONGEST:g}.")
-
-
 def preferred(hypotheses, steps=40):
     """Which hypothesis each length penalty prefers.
 
@@ -228,9 +215,10 @@ class Predictor:
             alpha: Exponent of the length penalty.
 
         Raises:
-            InputError: if there is nothing in it that could be translated.
+            UserError: if the text has nothing to translate, or the search is out of range.
         """
         check(text)
+        check_search(width, alpha)
         return self.translate_all([text], width, alpha)[0]
 
     def translate_all(self, texts, width=WIDTH, alpha=ALPHA):

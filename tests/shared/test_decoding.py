@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from shared.decoding import IMPOSSIBLE, beam, greedy, length_penalty, sample
+from shared.decoding import IMPOSSIBLE, beam, check_search, greedy, length_penalty, sample
+from shared.errors import UserError
 
 VOCABULARY, END, BEGIN, STEPS = 5, 3, 4, 5
 
@@ -196,3 +197,13 @@ def test_decoding_gives_the_same_however_it_is_called(mode):
     found = call(*toy.start(3))
     np.testing.assert_array_equal(found.written.tokens, expected.written.tokens)
     np.testing.assert_allclose(found.normalised, expected.normalised, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("width", "alpha", "sentence"),
+    [(0, 1.0, "beam width"), (9, 1.0, "beam width"), (2.5, 1.0, "beam width"), (4, -0.1, "penalty")]
+    + [(4, 2.1, "penalty"), (4, float("nan"), "penalty"), (4, "1", "penalty")],
+)
+def test_a_search_out_of_range_is_refused(width, alpha, sentence):
+    with pytest.raises(UserError, match=sentence):
+        check_search(width, alpha)

@@ -10,7 +10,6 @@ from apps.translation.predictor import (
     Sentence,
     Translation,
     check,
-    check_search,
     french_spacing,
     preferred,
     sentences_of,
@@ -81,16 +80,6 @@ def test_what_a_length_penalty_prefers_by_hand():
     assert found[0][0] == 0.0 and found[1][1] == 2.0
     assert found[0][1] == pytest.approx(0.55) and found[1][0] == pytest.approx(0.6)
     assert preferred((written(3, -1.0),)) == [(0.0, 2.0, 0)]
-
-
-@pytest.mark.parametrize(
-    ("width", "alpha", "sentence"),
-    [(0, 1.0, "beam width"), (9, 1.0, "beam width"), (2.5, 1.0, "beam width"), (4, -0.1, "penalty")]
-    + [(4, 2.1, "penalty"), (4, float("nan"), "penalty"), (4, "1", "penalty")],
-)
-def test_a_search_beyond_the_limits_gets_a_sentence(width, alpha, sentence):
-    with pytest.raises(InputError, match=sentence):
-        check_search(width, alpha)
 
 
 def test_hypotheses_are_distinct_ordered_and_whole(predictor):
