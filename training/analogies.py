@@ -26,7 +26,7 @@ import typer
 from apps.analogies import scores
 from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
-from shared import bundle
+from shared import bundle, quantize
 from shared.text import plain_words
 from training.command import (
     AsJson,
@@ -560,7 +560,9 @@ def _train_sizes(corpus, vocabulary, work_dir, output, seed, tests):
         name = f"size-{size}-{epochs}-{_fingerprint(SMALL_RECIPE)}"
         known, matrix, minutes = learn(part, work_dir / name, seed, epochs, **SMALL_RECIPE)
         kept = [n for n, word in enumerate(known) if word in index][:SMALL_WORDS]
-        arrays |= {f"{size}.{key}": value for key, value in bundle.pack(matrix[kept]).items()}
+        arrays |= {
+            f"{size}.{key}": value for key, value in quantize.quantize_int4(matrix[kept]).items()
+        }
         arrays[f"{size}.words"] = np.array([index[known[n]] for n in kept], "uint16")
         metrics, _ = measure(Vectors.of(known, matrix), *tests)
         row = {"words": size, "epochs": epochs, "minutes": round(minutes, 1), **metrics}

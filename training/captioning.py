@@ -553,7 +553,7 @@ def _new_card(output, seed, training, validation, test):
 def _write_variant(output, name, predictor, records, data, scored):
     arrays = bundle.weights_of(predictor.network)
     tables = [path for path, array in arrays.items() if array.ndim == 2]
-    bundle.save_arrays(output / f"{name}.safetensors", arrays, quantised=tables)
+    bundle.save_arrays(output / f"{name}.safetensors", arrays, int8=tables)
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(predictor.network, bundle.load_arrays(output / f"{name}.safetensors"))
     held, values = data["validation"]

@@ -773,9 +773,9 @@ def _write_variant(output, name, network, record, tokenizer, encoded, test):
     weights = bundle.weights_of(network)
     large = [path for path, array in weights.items() if array.size > LARGE]
     table = network.embedding.embeddings.path
-    packed = {table} if name == Cell.pretrained else set()
-    quantised = {table, *large} - packed
-    bundle.save_arrays(output / f"{name}.safetensors", weights, quantised, packed)
+    int4 = {table} if name == Cell.pretrained else set()
+    int8 = {table, *large} - int4
+    bundle.save_arrays(output / f"{name}.safetensors", weights, int8, int4)
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor = Predictor(network, tokenizer, 1.0, {})

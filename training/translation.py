@@ -368,7 +368,7 @@ def _write_variant(output, name, network, record, tokenizer, validation, test):
     tables = [path for path, array in arrays.items() if array.ndim == 2]
     held = validation if len(validation) <= 1_000 else validation[:500] + validation[-500:]
     exact = scores(_written(Predictor(network, tokenizer, {}), held), held, "validation_float32_")
-    bundle.save_arrays(output / f"{name}.safetensors", arrays, quantised=tables)
+    bundle.save_arrays(output / f"{name}.safetensors", arrays, int8=tables)
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor = Predictor(network, tokenizer, {})

@@ -682,7 +682,7 @@ def _new_card(fingerprint, seed, training, validation, test):
 def _write_variant(output, name, network, record, data, scored):
     arrays = bundle.weights_of(network)
     tables = [path for path, array in arrays.items() if array.ndim == 2]
-    bundle.save_arrays(output / f"{name}.safetensors", arrays, quantised=tables)
+    bundle.save_arrays(output / f"{name}.safetensors", arrays, int8=tables)
     # Everything is measured on the weights as they were stored.
     bundle.set_weights(network, bundle.load_arrays(output / f"{name}.safetensors"))
     predictor, held = _predictor(network, data), data["validation"]

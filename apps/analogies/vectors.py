@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import bundle
+from shared import bundle, quantize
 from shared.text import plain_words
 
 FOLDER = bundle.MODELS / "analogies"
@@ -60,7 +60,7 @@ class Vectors:
 def save(folder, words, matrix):
     """Write a bundle's words and vectors."""
     folder.mkdir(parents=True, exist_ok=True)
-    bundle.save_arrays(folder / "vectors.safetensors", bundle.pack(matrix))
+    bundle.save_arrays(folder / "vectors.safetensors", quantize.quantize_int4(matrix))
     text = json.dumps(list(words), ensure_ascii=False, separators=(",", ":"))
     (folder / "words.json").write_text(text + "\n", encoding="utf-8")
 
@@ -71,7 +71,11 @@ def load(folder=FOLDER):
     Raises:
         BundleError: if it is missing or damaged.
     """
-    matrix = bundle.unpack(bundle.load_arrays(folder / "vectors.safetensors"))
+    arrays = bundle.load_arrays(folder / "vectors.safetensors")
+    try:
+        matrix = quantize.dequantize_int4(arrays)
+    except ValueError as error:
+        raise bundle.BundleError(f"The weights {arrays.file} are damaged: {error}.") from error
     try:
         words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

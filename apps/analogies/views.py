@@ -10,7 +10,7 @@ from apps.analogies import scores
 from apps.analogies.examples import AXES, BIASES
 from apps.analogies.predictor import Predictor
 from apps.analogies.vectors import FOLDER, Vectors, VectorsError
-from shared import bundle, page, plots, tables
+from shared import bundle, page, plots, quantize, tables
 from shared.plots import percent, signed
 from shared.text import plain_words
 
@@ -253,7 +253,7 @@ def sizes():
             size = row["words"]
             packed = {key: arrays[f"{size}.{key}"] for key in ("codes", "levels")}
             words = [full.vectors.words[n] for n in arrays[f"{size}.words"]]
-            found.append((size, Predictor(Vectors.of(words, bundle.unpack(packed)))))
+            found.append((size, Predictor(Vectors.of(words, quantize.dequantize_int4(packed)))))
     return (*found, (full.card["corpus_words"], full))
 
 

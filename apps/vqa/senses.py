@@ -61,7 +61,7 @@ class Senses:
             "centre": self.centre,
             "directions": self.directions,
         }
-        bundle.save_arrays(folder / FILE, arrays, quantised=["directions"], packed=["vectors"])
+        bundle.save_arrays(folder / FILE, arrays, int8=["directions"], int4=["vectors"])
 
     @classmethod
     def load(cls, folder):
@@ -71,10 +71,7 @@ class Senses:
             BundleError: if the file is missing or damaged.
         """
         arrays = bundle.load_arrays(folder / FILE)
-        try:
-            return cls(arrays["vectors"], arrays["centre"], arrays["directions"])
-        except KeyError as missing:
-            raise bundle.BundleError(f"{folder.name}/{FILE} lacks {missing}.") from missing
+        return cls(arrays["vectors"], arrays["centre"], arrays["directions"])
 
 
 def _unit(cells):

@@ -132,7 +132,7 @@ class ImageEncoder(keras.Model):
     def save(self, path):
         """Write the weights to a safetensors file, kernels as int8 with a scale per channel."""
         arrays = bundle.weights_of(self)
-        bundle.save_arrays(path, arrays, quantised=[n for n in arrays if n.endswith("kernel")])
+        bundle.save_arrays(path, arrays, int8=[n for n in arrays if n.endswith("kernel")])
 
     @classmethod
     def load(cls, path, **options):

@@ -1,13 +1,16 @@
+import random
+
 import keras
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from shared import bundle
 
 
 def test_weights_survive_a_round_trip_within_their_precision(tmp_path):
     arrays = {"half": np.linspace(-1, 1, 7), "table": np.random.default_rng(0).normal(size=(5, 40))}
-    bundle.save_arrays(tmp_path / "w.safetensors", arrays, quantised=["table"])
+    bundle.save_arrays(tmp_path / "w.safetensors", arrays, int8=["table"])
     loaded = bundle.load_arrays(tmp_path / "w.safetensors")
     np.testing.assert_allclose(loaded["half"], arrays["half"], atol=1e-3)
     step = np.abs(arrays["table"]).max(axis=1, keepdims=True) / 127
@@ -16,45 +19,14 @@ def test_weights_survive_a_round_trip_within_their_precision(tmp_path):
 
 
 def test_a_row_of_zeros_stays_zero(tmp_path):
-    bundle.save_arrays(tmp_path / "w.safetensors", {"t": np.zeros((2, 3))}, quantised=["t"])
+    bundle.save_arrays(tmp_path / "w.safetensors", {"t": np.zeros((2, 3))}, int8=["t"])
     assert not bundle.load_arrays(tmp_path / "w.safetensors")["t"].any()
-
-
-def test_packing_takes_half_a_byte_a_number():
-    rows = np.random.default_rng(1).normal(size=(300, 40))
-    packed = bundle.pack(rows)
-    assert packed["codes"].shape == (300, 20)
-    assert packed["codes"].dtype == np.uint8
-    assert packed["levels"].shape == (16,)
-
-
-def test_packed_rows_point_where_they_did():
-    rows = np.random.default_rng(1).normal(size=(300, 40)) * np.linspace(0.1, 9, 300)[:, None]
-    back = bundle.unpack(bundle.pack(rows))
-    cosines = (back * rows).sum(1) / np.linalg.norm(back, axis=1) / np.linalg.norm(rows, axis=1)
-    # Sixteen levels fitted to a Gaussian leave 0.0095 of its variance (Max 1960).
-    assert 0.990 < cosines.mean() < 0.998
-    assert cosines.min() > 0.97
-
-
-def test_each_number_gets_the_nearest_level():
-    rows = np.random.default_rng(2).normal(size=(50, 6))
-    packed = bundle.pack(rows)
-    scaled = rows / rows.std(axis=1, keepdims=True)
-    levels = packed["levels"].astype("float32")
-    nearest = levels[np.abs(scaled[..., None] - levels).argmin(axis=-1)]
-    np.testing.assert_allclose(bundle.unpack(packed), nearest)
-
-
-def test_an_odd_number_of_columns_cannot_be_packed():
-    with pytest.raises(ValueError, match="even number"):
-        bundle.pack(np.ones((3, 5)))
 
 
 def test_four_bits_keep_lengths_and_rows_of_zeros(tmp_path):
     table = np.random.default_rng(3).normal(size=(200, 60)) * np.linspace(0.01, 9, 200)[:, None]
     table[7] = 0
-    bundle.save_arrays(tmp_path / "w.safetensors", {"t": table}, packed=["t"])
+    bundle.save_arrays(tmp_path / "w.safetensors", {"t": table}, int4=["t"])
     loaded = bundle.load_arrays(tmp_path / "w.safetensors")
     assert set(loaded) == {"t"}
     assert not loaded["t"][7].any()
@@ -63,13 +35,71 @@ def test_four_bits_keep_lengths_and_rows_of_zeros(tmp_path):
     assert (np.linalg.norm(loaded["t"] - table, axis=1) <= 0.2 * lengths).all()
 
 
-def test_what_was_packed_is_packed_again_with_little_loss():
-    once = bundle.unpack(bundle.pack(np.random.default_rng(4).normal(size=(2_000, 300))))
-    again = bundle.unpack(bundle.pack(once))
-    assert np.sqrt(np.mean((once - again) ** 2)) < 0.02  # a first packing loses five times that
+def quantised_file(folder):
+    """A file with an array of each kind of storage, and what `load_file` reads of it."""
+    rng = np.random.default_rng(5)
+    arrays = {name: rng.normal(size=(6, 8)) for name in ("half", "eight", "four")}
+    bundle.save_arrays(folder / "w.safetensors", arrays, int8=["eight"], int4=["four"])
+    return folder / "w.safetensors", load_file(folder / "w.safetensors")
 
 
-def test_missing_and_damaged_files_give_a_sentence(tmp_path):
+@pytest.mark.parametrize("name", ["eight.scale", "four.scale", "four.codebook"])
+@pytest.mark.parametrize(
+    "damage",
+    [None, lambda a: a[:-1], lambda a: np.tile(a, 2), lambda a: a[None], lambda a: a.astype(int)],
+    ids=["missing", "shorter", "longer", "deeper", "integers"],
+)
+def test_damaged_scales_and_codebooks_raise_bundle_errors(tmp_path, name, damage):
+    path, stored = quantised_file(tmp_path)
+    part = stored.pop(name)
+    if damage:
+        stored[name] = damage(part)
+    save_file(stored, path)
+    with pytest.raises(bundle.BundleError, match="damaged"):
+        bundle.load_arrays(path)
+
+
+@pytest.mark.parametrize("name", ["eight.int8", "four.int4"])
+@pytest.mark.parametrize("kind", [None, "float32", "int64"])
+def test_damaged_codes_raise_bundle_errors(tmp_path, name, kind):
+    path, stored = quantised_file(tmp_path)
+    codes = stored.pop(name)
+    if kind:
+        stored[name] = codes.astype(kind)
+    save_file(stored, path)
+    with pytest.raises(bundle.BundleError, match="damaged"):
+        bundle.load_arrays(path)
+
+
+def test_truncated_and_overwritten_files_load_or_raise_bundle_errors(tmp_path):
+    path, _ = quantised_file(tmp_path)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for length in range(0, len(content), 7):
+        path.write_bytes(content[:length])
+        with pytest.raises(bundle.BundleError):
+            bundle.load_arrays(path)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in rng.integers(0, header, rng.integers(1, 4)):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            bundle.load_arrays(path)
+        except bundle.BundleError:
+            continue
+
+
+def test_an_array_that_a_file_lacks_is_named(tmp_path):
+    path, _ = quantised_file(tmp_path)
+    with pytest.raises(bundle.BundleError, match=r"w.safetensors lack bits"):
+        bundle.load_arrays(path)["bits"]
+
+
+def test_missing_and_damaged_files_raise_bundle_errors(tmp_path):
     with pytest.raises(bundle.BundleError, match="nothing.safetensors cannot be read"):
         bundle.load_arrays(tmp_path / "nothing.safetensors")
     (tmp_path / "w.safetensors").write_bytes(b"not weights")
@@ -85,7 +115,7 @@ def test_missing_and_damaged_files_give_a_sentence(tmp_path):
 
 def test_whatever_a_card_lacks_is_named_in_a_sentence(tmp_path):
     bundle.write_card(
-        tmp_path, dict.fromkeys(bundle.CARD, 0) | {"variants": {"lstm": {"units": 3}}}
+        tmp_path, dict.fromkeys(bundle.CARD_KEYS, 0) | {"variants": {"lstm": {"units": 3}}}
     )
     card = bundle.read_card(tmp_path)
     assert card["variants"]["lstm"]["units"] == 3
@@ -93,7 +123,7 @@ def test_whatever_a_card_lacks_is_named_in_a_sentence(tmp_path):
     for lacking in (lambda: card["baseline"], lambda: card["variants"]["lstm"]["accuracy"]):
         with pytest.raises(bundle.BundleError, match="lacks (baseline|accuracy)"):
             lacking()
-    bundle.write_card(tmp_path, dict.fromkeys(bundle.CARD, {}))
+    bundle.write_card(tmp_path, dict.fromkeys(bundle.CARD_KEYS, {}))
     with pytest.raises(bundle.BundleError, match="lacks title"):
         bundle.read_card(tmp_path)
 

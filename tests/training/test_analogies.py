@@ -149,7 +149,7 @@ def test_the_study_learns_only_the_rows_that_its_card_lacks(tmp_path, monkeypatc
     learn = analogies.learn
     monkeypatch.setattr(analogies, "learn", lambda *a, **o: learned.append(a) or learn(*a, **o))
     monkeypatch.setattr(analogies, "STUDY", rows[:1])
-    bundle.write_card(tmp_path / "out", dict.fromkeys(bundle.CARD, "mine"))
+    bundle.write_card(tmp_path / "out", dict.fromkeys(bundle.CARD_KEYS, "mine"))
     command = ["study", "--output", str(tmp_path / "out")]
     for expected in (1, 1):
         assert CliRunner().invoke(analogies.app, command).exit_code == 0

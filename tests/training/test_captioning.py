@@ -107,7 +107,7 @@ def publish(folder, output, name, encoder, words):
         stored[captioning.ENCODER] = encoder
     for file, text in stored.items():
         (folder / file).write_text(text)
-    card = dict.fromkeys(bundle.CARD, "…") | {
+    card = dict.fromkeys(bundle.CARD_KEYS, "…") | {
         "variants": captioning.old_card(output).get("variants", {})
     }
     captioning._publish(output, card, name, {"network": {}}, folder)

@@ -129,7 +129,7 @@ def publish(folder, output, name, senses, encoder=None):
     files |= {vqa.ENCODER: encoder} if encoder else {}
     for file, text in files.items():
         (folder / file).write_text(text)
-    card = dict.fromkeys(bundle.CARD, "…")
+    card = dict.fromkeys(bundle.CARD_KEYS, "…")
     card["variants"] = vqa.old_card(output).get("variants", {})
     vqa._publish(output, card, name, {"network": {}}, folder)
     assert {file: (output / file).read_text() for file in files} == files

@@ -36,7 +36,7 @@ def test_both_backends_forecast_alike(tmp_path):
     network = build("lstm")
     bundle.save_arrays(tmp_path / "lstm.safetensors", bundle.weights_of(network))
     details = {"network": network.options, "calibration": [1.1] * HORIZONS}
-    card = dict.fromkeys(bundle.CARD, "") | {"variants": {"lstm": details}}
+    card = dict.fromkeys(bundle.CARD_KEYS, "") | {"variants": {"lstm": details}}
     bundle.write_card(tmp_path, card)
     result = subprocess.run(
         [sys.executable, "-c", ON_JAX, str(tmp_path)],

@@ -210,7 +210,7 @@ def test_a_bundle_gives_back_what_was_saved(tmp_path, series):
     network = build("gru")
     bundle.save_arrays(tmp_path / "gru.safetensors", bundle.weights_of(network))
     details = {"network": network.options, "calibration": [1.1] * HORIZONS}
-    card = dict.fromkeys(bundle.CARD, "") | {"variants": {"gru": details}}
+    card = dict.fromkeys(bundle.CARD_KEYS, "") | {"variants": {"gru": details}}
     bundle.write_card(tmp_path, {**card, "validated_until": "2018-06-01"})
     loaded = Predictor.load("gru", tmp_path)
     assert loaded is Predictor.load("gru", tmp_path)
