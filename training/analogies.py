@@ -34,6 +34,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     old_card,
@@ -522,7 +523,7 @@ def train(
 
 def _corpus(data_dir, input, work_dir, seed):
     """The corpus as a file in the folder of its checkpoints, and that folder."""
-    work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/analogies"
+    work_dir = checkpoint_dir("analogies", work_dir, data_dir)
     if input:
         try:
             text = input.read_text(encoding="utf-8")

@@ -33,6 +33,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     old_card,
@@ -354,7 +355,7 @@ def train(
     encoder = starting_encoder(data_dir, FOLDER / ENCODER)
     every = [*training, *validation, *(test or ())]
     made_from = weights_of(encoder) + f"{training} {validation} {test}".encode()
-    work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/captioning"
+    work_dir = checkpoint_dir("captioning", work_dir, data_dir)
     work_dir /= run_name(made_from, pictures, [photo.name for photo in every])
 
     def values(part, photos, flip=False):

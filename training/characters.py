@@ -27,6 +27,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     print_metrics,
@@ -411,7 +412,7 @@ def train(
     training, validation = (encode(part, alphabet) for part in joined[:2])
     # Data of its own, work of its own: another text never resumes this one's run.
     fingerprint = f"{zlib.crc32(''.join(joined).encode()):08x}"
-    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/characters") / fingerprint
+    work_dir = checkpoint_dir("characters", work_dir, data_dir) / fingerprint
 
     start = time.perf_counter()
     baseline, order = fit_baseline(training, validation, len(alphabet) + 1)

@@ -11,13 +11,16 @@ import typer
 
 from shared import settings
 from shared.bundle import BundleError, read_card
+from shared.errors import UserError
 from shared.images import ImageError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of corpora (default: UNROLLED_DATA).")]
 Output = Annotated[Path | None, typer.Option(help="Folder of the bundle to write.")]
-WorkDir = Annotated[Path | None, typer.Option(help="Folder of checkpoints.")]
+WorkDir = Annotated[
+    Path | None, typer.Option(help="Folder of checkpoints (default: in the data folder).")
+]
 Model = Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of metrics last.")]
 
@@ -25,6 +28,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of m
 def data_folder(chosen):
     """The folder of corpora: the one chosen on the command line, else the setting's."""
     return chosen or settings.read().data
+
+
+def checkpoint_dir(task, work_dir=None, data_dir=None):
+    """The folder of a task's checkpoints, made if it does not exist.
+
+    Args:
+        task: Name of the application.
+        work_dir: The folder chosen with `--work-dir`, or None.
+        data_dir: The folder of corpora chosen with `--data-dir`, or None; without `work_dir` the
+            checkpoints lie in it, under `checkpoints/<task>`.
+
+    Raises:
+        UserError: if nothing can be written there.
+    """
+    folder = work_dir or data_folder(data_dir) / "checkpoints" / task
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"No checkpoint can be written to {folder} ({error.strerror}): name another folder "
+            "with --work-dir."
+        ) from error
+    return folder
 
 
 def language_model_folder(corpus):
@@ -60,5 +86,11 @@ def run(app):
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         app()
-    except (settings.SettingsError, BundleError, ImageError, FileNotFoundError) as problem:
+    except (
+        UserError,
+        settings.SettingsError,
+        BundleError,
+        ImageError,
+        FileNotFoundError,
+    ) as problem:
         raise SystemExit(f"{problem}") from None

@@ -27,6 +27,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     old_card,
@@ -374,10 +375,10 @@ def _files(data_dir, input, ticker):
         raise typer.BadParameter(str(error)) from error
 
 
-def _work_dir(files):
+def _work_dir(files, data_dir):
     names = [(n, one.name, len(one), str(one.dates[-1])) for n, s in files.items() for one in s]
     fingerprint = f"{zlib.crc32(json.dumps(names).encode()):08x}"
-    return Path.home() / ".cache/unrolled/checkpoints/forecasting" / fingerprint
+    return checkpoint_dir("forecasting", data_dir=data_dir) / fingerprint
 
 
 @app.command()
@@ -402,7 +403,7 @@ def train(
     split = prices.Split.of(files)
     official = not (input or ticker)
     output = output or (bundle.MODELS / "forecasting" if official else Path("forecasting-model"))
-    work_dir = work_dir or _work_dir(files)
+    work_dir = work_dir or _work_dir(files, data_dir)
     every = [one for series in files.values() for one in series]
     trained = [one for one in every if split.training_days(one) >= LEAST + HORIZONS + SKIPPED]
     histories = [history(one, split.training_days(one)) for one in trained]
@@ -557,7 +558,7 @@ def evaluate(
         log.warning("The network was made with prices up to %s: earlier origins flatter it.", until)
     try:
         tallies, subset = score(
-            files, split, {cell.value: predictor}, work_dir or _work_dir(files), slow
+            files, split, {cell.value: predictor}, work_dir or _work_dir(files, data_dir), slow
         )
         total = pooled(tallies)
         metrics = report(total, cell.value)

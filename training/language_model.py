@@ -31,6 +31,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     language_model_folder,
@@ -493,7 +494,7 @@ def train(
     before = carried_over(start, recipe["network"], backward) if start else None
     tokenizer, data = read_corpus(corpus.value, data_folder(data_dir), input, backward=backward)
     content = b"".join(passage.tobytes() for passage in data["training"])
-    work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/language_model"
+    work_dir = checkpoint_dir("language_model", work_dir, data_dir)
     work_dir = work_dir / f"{zlib.crc32(content):08x}"
     shuffle = corpus is not Corpus.ptb or input is not None
     began = before(tokenizer) if before else None

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from keras import ops
 
 log = logging.getLogger(__name__)
 
-KEEP = 300  # seconds between two checkpoints within an epoch
+CHECKPOINT_SECONDS = 300  # between two checkpoints within an epoch
 
 
 def smoothed_cross_entropy(smoothing):
@@ -81,12 +82,35 @@ class Layerwise(keras.optimizers.Adam):
         return {**super().get_config(), "paces": self.paces}
 
 
+@dataclass
+class Progress:
+    """How far an epoch has come.
+
+    Attributes:
+        batches: Batches trained on so far.
+        rows: Rows in them.
+        loss_total: Sum of their losses, each times its rows.
+        minutes: Time that they took, as of the last checkpoint.
+    """
+
+    batches: int = 0
+    rows: int = 0
+    loss_total: float = 0.0
+    minutes: float = 0.0
+
+    def add(self, loss, rows):
+        """Count one more batch."""
+        self.batches += 1
+        self.rows += rows
+        self.loss_total += loss * rows
+
+
 def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verbose=1):
     """Fit a compiled, built model, keep the weights of its best epoch and resume where it stopped.
 
-    After each epoch, and every `KEEP` seconds within one, the model with its optimizer and the
-    record go to `folder`; a run with the same `recipe` starts from there, one with another recipe
-    afresh.
+    After each epoch, and every `CHECKPOINT_SECONDS` within one, the model, its optimizer and the
+    record are saved in `folder`. A run with the same `recipe` resumes from there; a run with
+    another recipe starts afresh.
 
     Args:
         model: A compiled and built Keras model, serialisable.
@@ -100,15 +124,16 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         verbose: 1 for a progress bar, 2 for a line an epoch, 0 for neither.
 
     Returns:
-        The record: `{"epochs": [figures of each], "best": number, "minutes": float}`. The
-        model has the best weights.
+        The record: `{"epochs": [figures of each], "best": number, "minutes": float}`, where the
+        figures of an epoch are those of `validate` and `"loss"`, the mean over the epoch's
+        batches weighted by their rows. The model has the best weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Else its variables are made by the first step, which TensorFlow then traces twice.
     model.optimizer.build(model.trainable_variables)
-    state_file, within_file = folder / "state.json", folder / "within.npz"
+    state_file, progress_file = folder / "state.json", folder / "progress.npz"
     record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}
-    first, spent = 0, 0.0  # batches of the epoch under way that are done, and their minutes
+    progress = Progress()  # of the epoch under way
     # JSON turns tuples into lists, so recipes are compared as JSON.
     if state_file.exists():
         saved = json.loads(state_file.read_text())
@@ -116,28 +141,28 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
             record, done = saved, len(saved["epochs"])
             if done:
                 _load(folder / f"epoch{done % 2}.npz", _state(model))
-            first, spent = _load_within(within_file, done, _state(model))
-            log.info("resumed after epoch %d and batch %d from %s", done, first, folder)
+            progress = _load_progress(progress_file, done, _state(model))
+            log.info("resumed after epoch %d and batch %d from %s", done, progress.batches, folder)
         else:
             log.info("%s holds a run of another recipe: starting afresh", folder)
-    if not record["epochs"] and not first:
-        within_file.unlink(missing_ok=True)
+    if not record["epochs"] and not progress.batches:
+        progress_file.unlink(missing_ok=True)
         _write(state_file, record)
     while len(record["epochs"]) < epochs:
         number = len(record["epochs"])
         if record["best"] is not None and number - 1 - record["best"] >= patience:
             break
-        start = time.perf_counter() - 60 * spent
+        start = time.perf_counter() - 60 * progress.minutes
 
-        def keep(batch, number=number, start=start):
-            minutes = (time.perf_counter() - start) / 60
-            _save(within_file, _state(model), epoch=number, batch=batch, minutes=minutes)
+        def checkpoint(progress, number=number, start=start):
+            progress.minutes = (time.perf_counter() - start) / 60
+            _save(progress_file, _state(model), epoch=number, **asdict(progress))
 
-        loss = _run_epoch(model, epoch_batches(number), verbose, first, keep)
+        loss = _run_epoch(model, epoch_batches(number), verbose, progress, checkpoint)
         figures = {"loss": loss, **validate()}
         record["epochs"].append(figures)
         record["minutes"] += (time.perf_counter() - start) / 60
-        first, spent = 0, 0.0
+        progress = Progress()
         log.info("epoch %d: %s", number + 1, json.dumps(figures))
         best = record["best"]
         if best is None or figures["score"] > record["epochs"][best]["score"]:
@@ -146,26 +171,29 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         # Two files in turn: a run killed while one is written still has the other.
         _save(folder / f"epoch{(number + 1) % 2}.npz", _state(model))
         _write(state_file, record)
-        within_file.unlink(missing_ok=True)
+        progress_file.unlink(missing_ok=True)
     _load(folder / "best.npz", model.trainable_variables)
     return record
 
 
-def _run_epoch(model, batches, verbose, first, keep):
+def _run_epoch(model, batches, verbose, progress, checkpoint):
+    """Train on the batches that `progress` lacks; returns the mean loss, weighted by rows."""
     # Not model.fit: it settles on the shapes of the first batches, and lengths differ.
-    model.reset_metrics()
-    bar = keras.utils.Progbar(
-        len(batches), verbose=verbose, unit_name="batch", stateful_metrics=["loss"]
-    )
-    loss, kept = float("nan"), time.monotonic()
-    for number in range(first + 1, len(batches) + 1):
-        batch = batches.make(number - 1)
+    bar = keras.utils.Progbar(len(batches), verbose=verbose, unit_name="batch")
+    if progress.batches:
+        bar.update(progress.batches, finalize=False)
+    saved = time.monotonic()
+    for number in range(progress.batches, len(batches)):
+        batch = batches.make(number)
+        # Keras resets its metrics on each call: this is the loss of the batch alone.
         loss = float(model.train_on_batch(*batch, return_dict=True)["loss"])
-        bar.update(number, values=[("loss", loss)], finalize=number == len(batches))
-        if time.monotonic() - kept >= KEEP and number < len(batches):
-            keep(number)
-            kept = time.monotonic()
-    return loss
+        progress.add(loss, rows=len(batch[1]))
+        last = progress.batches == len(batches)
+        bar.update(progress.batches, values=[("loss", loss)], finalize=last)
+        if time.monotonic() - saved >= CHECKPOINT_SECONDS and not last:
+            checkpoint(progress)
+            saved = time.monotonic()
+    return progress.loss_total / max(progress.rows, 1)
 
 
 def _state(model):
@@ -184,16 +212,16 @@ def _save(path, variables, **more):
     partial.replace(path)
 
 
-def _load_within(path, epoch, variables):
-    """Batches of an epoch that are done, and minutes; 0 and 0 if none of that epoch were kept."""
+def _load_progress(path, epoch, variables):
+    """The `Progress` of an epoch as it was last saved; a new one if none of that epoch was."""
     if not path.exists():
-        return 0, 0.0
+        return Progress()
     with np.load(path) as arrays:
         if arrays["epoch"] != epoch:
-            return 0, 0.0
-        batch, minutes = int(arrays["batch"]), float(arrays["minutes"])
+            return Progress()
+        progress = Progress(**{name: arrays[name].item() for name in asdict(Progress())})
     _load(path, variables)
-    return batch, minutes
+    return progress
 
 
 def _load(path, variables):

@@ -29,6 +29,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     language_model_folder,
@@ -498,7 +499,7 @@ def train(
         output = output or bundle.MODELS / "sentiment"
     # Data of its own, work of its own: another corpus never resumes this one's run.
     fingerprint = f"{zlib.crc32(chr(10).join(texts).encode()):08x}"
-    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/sentiment") / fingerprint
+    work_dir = checkpoint_dir("sentiment", work_dir, data_dir) / fingerprint
     if min(len({review.label for review in part}) for part in (training, validation)) < 2:
         raise typer.BadParameter("Training and validation need reviews of both labels.")
 
@@ -580,7 +581,7 @@ def study(
         tokenizer.encode([review.text for review in part]) for part in (training, validation, test)
     )
     labels, truth = labels_of(training), labels_of(validation)
-    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/sentiment") / "study"
+    work_dir = checkpoint_dir("sentiment", work_dir, data_dir) / "study"
     noise = np.random.default_rng(seed)
     order, held = noise.permutation(len(training)), noise.permutation(len(validation))[:STUDY_HELD]
     found = {}

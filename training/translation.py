@@ -28,6 +28,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     old_card,
@@ -218,7 +219,7 @@ def train(
         raise typer.BadParameter("Training needs at least two pairs.")
     texts = [clean(text) for pair in training for text in (pair.source, *pair.targets)]
     fingerprint = f"{zlib.crc32(chr(10).join(texts).encode()):08x}"
-    work_dir = (work_dir or Path.home() / ".cache/unrolled/checkpoints/translation") / fingerprint
+    work_dir = checkpoint_dir("translation", work_dir, data_dir) / fingerprint
     work_dir.mkdir(parents=True, exist_ok=True)
     file = work_dir / f"tokenizer_{VOCABULARY}.json"
     if not file.exists():

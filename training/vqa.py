@@ -40,6 +40,7 @@ from training.command import (
     Model,
     Output,
     WorkDir,
+    checkpoint_dir,
     commit,
     data_folder,
     old_card,
@@ -502,7 +503,7 @@ def train(
         parts["test"] = test
     content = "\n".join(f"{each}" for each in training)
     fingerprint = f"{zlib.crc32(weights_of(encoder) + table.tobytes() + content.encode()):08x}"
-    work_dir = work_dir or Path.home() / ".cache/unrolled/checkpoints/vqa"
+    work_dir = checkpoint_dir("vqa", work_dir, data_dir)
     names = [each.image for questions in parts.values() for each in questions]
     work_dir /= run_name(f"{fingerprint} {seed} {parts}".encode(), pictures, names)
     folder = work_dir / "bundle"

@@ -89,7 +89,7 @@ def test_a_run_killed_while_it_writes_a_checkpoint_loses_one_epoch(tmp_path, cap
 @pytest.mark.parametrize("stop_at", [(0, 2), (2, 1)])
 def test_a_run_goes_on_from_the_batch_where_it_stopped(tmp_path, monkeypatch, stop_at):
     whole, expected, every = fit(tmp_path / "whole")
-    monkeypatch.setattr(loop, "KEEP", 0)  # a checkpoint after every batch
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)  # a checkpoint after every batch
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "run", stop_at)
     resumed, record, made = fit(tmp_path / "run")
@@ -99,22 +99,51 @@ def test_a_run_goes_on_from_the_batch_where_it_stopped(tmp_path, monkeypatch, st
         [epoch["score"] for epoch in expected["epochs"]], rel=1e-4
     )
     assert record["minutes"] > 0
-    assert not (tmp_path / "run" / "within.npz").exists()
+    assert not (tmp_path / "run" / "progress.npz").exists()
 
 
 def test_a_checkpoint_within_an_epoch_is_that_of_its_recipe_and_epoch_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "KEEP", 0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, (1, 2))
-    kept = (tmp_path / "within.npz").read_bytes()
+    kept = (tmp_path / "progress.npz").read_bytes()
     _, _, made = fit(tmp_path)
     assert made[0] == (1, 2)
-    (tmp_path / "within.npz").write_bytes(kept)  # as if its removal had been lost
+    (tmp_path / "progress.npz").write_bytes(kept)  # as if its removal had been lost
     _, record, made = fit(tmp_path)
     assert (made, len(record["epochs"])) == ([], EPOCHS)
-    (tmp_path / "within.npz").write_bytes(kept)
+    (tmp_path / "progress.npz").write_bytes(kept)
     state = (tmp_path / "state.json").read_text()
     (tmp_path / "state.json").write_text(state.replace('"recipe": {}', '"recipe": {"units": 3}'))
     _, _, made = fit(tmp_path)
     assert made[0] == (0, 0)
-    assert not (tmp_path / "within.npz").exists()
+    assert not (tmp_path / "progress.npz").exists()
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_the_loss_of_an_epoch_is_the_mean_of_its_batches_weighted_by_rows(
+    tmp_path, monkeypatch, interrupted
+):
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    network.layers[0].kernel.assign(np.zeros((1, 1)))
+    network.compile(keras.optimizers.SGD(0.0), "mse")  # its answer is always 0
+    targets = [np.full((3, 1), 10.0), np.zeros((1, 1))]  # losses of 100 and 0
+    interruptions = [1] if interrupted else []
+
+    def make(number):
+        if number in interruptions:
+            interruptions.clear()
+            raise KeyboardInterrupt
+        return np.ones_like(targets[number]), targets[number]
+
+    def fit():
+        return loop.fit(
+            network, lambda _: loop.Batches(2, make), lambda: {"score": 0}, tmp_path, {}, 1,
+            verbose=0,
+        )  # fmt: skip
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            fit()
+    assert fit()["epochs"][0]["loss"] == pytest.approx(75.0)

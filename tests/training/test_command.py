@@ -1,0 +1,30 @@
+"""What the training commands share."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import UserError
+from training import command
+
+COMMANDS = Path(command.__file__).parent
+
+
+def test_the_data_setting_moves_checkpoints(monkeypatch, tmp_path):
+    monkeypatch.setenv("UNROLLED_DATA", str(tmp_path / "data"))
+    assert command.checkpoint_dir("vqa") == tmp_path / "data" / "checkpoints" / "vqa"
+    chosen = command.checkpoint_dir("vqa", data_dir=tmp_path / "other")
+    assert chosen == tmp_path / "other" / "checkpoints" / "vqa"
+    assert command.checkpoint_dir("vqa", work_dir=tmp_path / "work") == tmp_path / "work"
+    assert (tmp_path / "work").is_dir()
+
+
+@pytest.mark.parametrize("file", sorted(COMMANDS.rglob("*.py")), ids=lambda file: file.stem)
+def test_no_command_has_a_folder_of_checkpoints_of_its_own(file):
+    assert "Path.home" not in file.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="--work-dir"):
+        command.checkpoint_dir("vqa", tmp_path / "file" / "work")
