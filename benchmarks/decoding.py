@@ -19,7 +19,7 @@ import typer
 from apps.translation.model import BEGIN, END
 from benchmarks.forecasting import milliseconds
 from shared import compiled
-from shared.text import fitting, pad
+from shared.text import choose_bucket, pad
 from training.command import DataDir, data_folder
 
 app = typer.Typer(add_completion=False)
@@ -39,7 +39,7 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
     times = {}
     for count, texts in ((1, [TEXT]), (len(many), many)):
         encoded = predictor.tokenizer.encode(texts)
-        padded = pad(encoded, fitting(LENGTHS, max(map(len, encoded))))
+        padded = pad(encoded, choose_bucket(LENGTHS, max(map(len, encoded))))
         rounds = repeats if count == 1 else 2
         for width, name in ((1, "greedy"), (4, "beam 4")):
             ours = partial(_tokens, _compiled(search(predictor.network, width)), padded)

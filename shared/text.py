@@ -144,8 +144,11 @@ def pad(sequences, length):
     return padded
 
 
-def fitting(sizes, needed):
-    """The smallest of the sizes that is enough, or the largest: few shapes, few graphs."""
+def choose_bucket(sizes, needed):
+    """The smallest of the ascending sizes that is at least `needed`, else the largest.
+
+    Padding to few sizes keeps the number of compiled graphs small.
+    """
     return next((size for size in sizes if size >= needed), sizes[-1])
 
 

@@ -14,7 +14,7 @@ from shared.compiled import Compiled, filled
 from shared.decoding import IMPOSSIBLE, beam, check_search, sample
 from shared.errors import UserError
 from shared.layers.image_encoder import ImageEncoder
-from shared.text import WordTokenizer, fitting
+from shared.text import WordTokenizer, choose_bucket
 
 FOLDER = bundle.MODELS / "captioning"
 ENCODER = "encoder.safetensors"
@@ -160,7 +160,7 @@ class Predictor:
         found = []
         for start in range(0, len(features), ROWS[-1]):
             some = features[start : start + ROWS[-1]]
-            rows = fitting(ROWS, len(some))
+            rows = choose_bucket(ROWS, len(some))
             arrays = [filled(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
             result = self._search(width)(*arrays, np.float32(alpha))
             beams = [np.asarray(part) for part in (*result.written, result.normalised)]

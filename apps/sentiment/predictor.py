@@ -12,7 +12,7 @@ import numpy as np
 from apps.sentiment.model import SentimentNetwork
 from shared import bundle
 from shared.compiled import Compiled
-from shared.text import UNKNOWN, WordTokenizer, clean, fitting, pad
+from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "sentiment"
 LONGEST = 1024  # words read of one review
@@ -167,8 +167,8 @@ class Predictor:
         order = order[lengths[order] > 0]
         for start in range(0, len(order), ROWS[-1]):
             rows = order[start : start + ROWS[-1]]
-            time = fitting(LENGTHS, lengths[rows[-1]])
-            words = np.zeros((fitting(ROWS, len(rows)), time), "int32")
+            time = choose_bucket(LENGTHS, lengths[rows[-1]])
+            words = np.zeros((choose_bucket(ROWS, len(rows)), time), "int32")
             words[: len(rows)] = pad([sequences[row] for row in rows], time)
             # Of many, the answers on the way would be a third of the time.
             few = len(words) < ROWS[-1]
@@ -184,7 +184,7 @@ class Predictor:
         """
         text, notes = check(text)
         numbers, words, more = self._words(text)
-        padded = pad([numbers], fitting(LENGTHS, len(numbers)))
+        padded = pad([numbers], choose_bucket(LENGTHS, len(numbers)))
         count = len(numbers)
         running = np.asarray(self._running(padded))[0, :count]
         with self._attributing:
@@ -211,14 +211,14 @@ class Predictor:
         """
         text, _ = check(text)
         numbers, words, _ = self._words(text)
-        traced = self._traced(pad([numbers], fitting(LENGTHS, len(numbers))))
+        traced = self._traced(pad([numbers], choose_bucket(LENGTHS, len(numbers))))
         return words, {name: np.asarray(v)[0, : len(numbers)] for name, v in traced.items()}
 
     def running(self, text):
         """The words of a text, and the probability after each: what `read` says, for less."""
         text, _ = check(text)
         numbers, words, _ = self._words(text)
-        running = np.asarray(self._running(pad([numbers], fitting(LENGTHS, len(numbers)))))
+        running = np.asarray(self._running(pad([numbers], choose_bucket(LENGTHS, len(numbers)))))
         return words, self._probability(running[0, : len(numbers)])
 
     def held(self, text, force, after=0):

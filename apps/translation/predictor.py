@@ -15,7 +15,7 @@ from shared import bundle
 from shared.compiled import Compiled
 from shared.decoding import beam, check_search, length_penalty
 from shared.errors import UserError
-from shared.text import SubwordTokenizer, clean, fitting, pad
+from shared.text import SubwordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "translation"
 LENGTHS = (8, 16, 24, 48, 96)  # padded lengths in tokens, one compiled graph each
@@ -241,8 +241,8 @@ class Predictor:
         wanted = [n for n in np.argsort(lengths, kind="stable") if _to_translate(texts[n])]
         for start in range(0, len(wanted), ROWS[-1]):
             rows = wanted[start : start + ROWS[-1]]
-            time = fitting(LENGTHS, lengths[rows[-1]])
-            padded = np.zeros((fitting(ROWS, len(rows)), time), "int32")
+            time = choose_bucket(LENGTHS, lengths[rows[-1]])
+            padded = np.zeros((choose_bucket(ROWS, len(rows)), time), "int32")
             padded[: len(rows)] = pad([sources[row] for row in rows], time)
             result = self._decoder(width)(padded, np.float32(alpha))
             beams = [np.asarray(part) for part in (*result.written, result.normalised)]

@@ -16,7 +16,7 @@ from apps.vqa.senses import Senses
 from shared import bundle, images
 from shared.compiled import Compiled, filled
 from shared.layers.image_encoder import ImageEncoder
-from shared.text import UNKNOWN, WordTokenizer, clean, fitting, pad
+from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "vqa"
 ENCODER = "encoder.safetensors"
@@ -282,12 +282,12 @@ class Predictor:
             Probabilities `(questions, answers)`, and attention weights `(questions, 49)`.
         """
         longest = max((len(numbers) for numbers in questions), default=1)
-        words = pad(questions, fitting(LENGTHS, longest))
+        words = pad(questions, choose_bucket(LENGTHS, longest))
         logits, looked = [], []
         for start in range(0, len(words), ROWS[-1]):
             some = slice(start, start + ROWS[-1])
             count = len(words[some])
-            rows = fitting(ROWS, count)
+            rows = choose_bucket(ROWS, count)
             numbers = filled(words[some], rows)
             inputs = (filled(grids[some], rows), self.senses.read(numbers), numbers > 0)
             both = self._looking(*inputs)

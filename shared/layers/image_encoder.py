@@ -9,7 +9,7 @@ from keras import ops
 
 from shared import bundle
 from shared.compiled import Compiled, filled
-from shared.text import fitting
+from shared.text import choose_bucket
 
 TOGETHER = (1, 10)  # photographs encoded at once, a graph for each
 SIZE = 224  # pixels on each side of what it reads
@@ -107,7 +107,7 @@ class ImageEncoder(keras.Model):
         found = []
         for start in range(0, len(photos), TOGETHER[-1]):
             some = np.stack(photos[start : start + TOGETHER[-1]])
-            padded = filled(some, fitting(TOGETHER, len(some)))
+            padded = filled(some, choose_bucket(TOGETHER, len(some)))
             found.append(np.asarray(self._graph(padded))[: len(some)])
         return np.concatenate(found)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shared.bundle import BundleError
-from shared.text import SPECIAL, SubwordTokenizer, WordTokenizer, clean, fitting, pad
+from shared.text import SPECIAL, SubwordTokenizer, WordTokenizer, choose_bucket, clean, pad
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_subwords_survive_the_disk(tmp_path):
 
 
 def test_the_smallest_size_that_is_enough():
-    assert [fitting((8, 16, 32), n) for n in (1, 8, 9, 33)] == [8, 8, 16, 32]
+    assert [choose_bucket((8, 16, 32), n) for n in (1, 8, 9, 33)] == [8, 8, 16, 32]
