@@ -19,8 +19,10 @@ import typer
 
 from apps.forecasting import baselines, scores
 from apps.forecasting.features import HORIZONS, NAMES, WARM_UP, features, future_returns
-from apps.forecasting.prices import LEAST, PriceError, read_csv
+from apps.forecasting.reader import read_prices
+from apps.forecasting.series import MIN_PRICES
 from shared import bundle
+from shared.errors import UserError
 from training.command import (
     AsJson,
     DataDir,
@@ -103,7 +105,7 @@ def places_of(histories, batch, seed):
         places += [(number, first) for first in range(start, ends, LENGTH - SKIPPED)]
     random.shuffle(places)
     if not places:
-        raise PriceError("The series are too short to train on: 150 days before the validation.")
+        raise UserError("The series are too short to train on: 150 days before the validation.")
     while len(places) < batch:
         places += places
     return places
@@ -204,7 +206,7 @@ class Held(NamedTuple):
                     (*windows(made.rows, at), made.scale[at], future_returns(part.close)[at])
                 )
         if not parts:
-            raise PriceError("The series are too short: no day has a past and a future to score.")
+            raise UserError("The series are too short: no day has a past and a future to score.")
         return cls(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
     def loss(self, predictor):
@@ -367,11 +369,11 @@ def _files(data_dir, input, ticker):
     """
     try:
         if input:
-            return {"input": read_csv(input)}
+            return {"input": read_prices(input)}
         if ticker:
             return {"yahoo": prices.from_yahoo(ticker)}
         return prices.read(data_folder(data_dir))
-    except (PriceError, FileNotFoundError) as error:
+    except (UserError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error)) from error
 
 
@@ -405,7 +407,7 @@ def train(
     output = output or (bundle.MODELS / "forecasting" if official else Path("forecasting-model"))
     work_dir = work_dir or _work_dir(files, data_dir)
     every = [one for series in files.values() for one in series]
-    trained = [one for one in every if split.training_days(one) >= LEAST + HORIZONS + SKIPPED]
+    trained = [one for one in every if split.training_days(one) >= MIN_PRICES + HORIZONS + SKIPPED]
     histories = [history(one, split.training_days(one)) for one in trained]
     thin = 20 if official else 1
     known = [one.cut(0, int(np.searchsorted(one.dates, split.cutoff))) for one in every]
@@ -414,7 +416,7 @@ def train(
         origins = [split.validation_origins(one, thin, n) for n, one in enumerate(known)]
         held = Held.of(known, origins)
         places_of(histories, 1, 0)
-    except PriceError as error:
+    except UserError as error:
         raise typer.BadParameter(str(error)) from error
     log.info("%d series, %d validation origins; %s", len(histories), len(held.rows), split)
 
@@ -562,9 +564,9 @@ def evaluate(
         )
         total = pooled(tallies)
         metrics = report(total, cell.value)
-    except (PriceError, KeyError) as error:
+    except (UserError, KeyError) as error:
         raise typer.BadParameter(
-            f"No day has {LEAST} prices before it and {HORIZONS} after it to score."
+            f"No day has {MIN_PRICES} prices before it and {HORIZONS} after it to score."
         ) from error
     for name in SLOW if slow else ():
         theirs = pooled(subset)[name].summary(1)

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from apps.forecasting.prices import Series
+from apps.forecasting.series import Series
 
 
 @dataclass(frozen=True)

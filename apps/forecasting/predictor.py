@@ -9,9 +9,10 @@ import numpy as np
 from apps.forecasting import baselines, scores
 from apps.forecasting.features import HORIZONS, LEVELS, NAMES, WARM_UP, features, future_returns
 from apps.forecasting.model import CELLS, ForecastNetwork
-from apps.forecasting.prices import LEAST, PriceError, Series
+from apps.forecasting.series import MIN_PRICES, Series
 from shared import bundle
 from shared.compiled import Compiled
+from shared.errors import UserError
 from shared.plots import percent
 
 FOLDER = bundle.MODELS / "forecasting"
@@ -190,7 +191,7 @@ def future_dates(dates, count):
 def default_origins(length, count, horizon=HORIZONS):
     """Positions of the last `count` days that have a past to read and `horizon` days after them."""
     last = length - horizon
-    return np.arange(max(LEAST - 1, last - count), last)
+    return np.arange(max(MIN_PRICES - 1, last - count), last)
 
 
 def windows(rows, origins):
@@ -291,7 +292,7 @@ class Predictor:
             A `Forecast`, or a list in the order of the list given.
 
         Raises:
-            PriceError: if a series is too short before the origin.
+            UserError: if a series is too short before the origin.
         """
         if not isinstance(series, Series):
             return [self.forecast(one, horizon, origin) for one in series]
@@ -320,14 +321,14 @@ class Predictor:
             A `Backtest`.
 
         Raises:
-            PriceError: if the series is too short.
+            UserError: if the series is too short.
         """
         horizon = _horizon(horizon)
         at = default_origins(len(series), origins, horizon)
         if len(at) < 10:
-            raise PriceError(
+            raise UserError(
                 f"{series.name} has {len(series)} prices; a backtest over {horizon} days needs "
-                f"at least {LEAST + horizon + 9}."
+                f"at least {MIN_PRICES + horizon + 9}."
             )
         made = {self.cell: self.quantiles(series, at)}
         made |= {name: QUICK[name](series.close, at) for name in names}
@@ -383,7 +384,7 @@ class Predictor:
         horizon = _horizon(horizon)
         at = default_origins(len(series), days, 1)
         if len(at) < max(horizon, 10):
-            raise PriceError(f"{series.name} is too short: it needs {LEAST + horizon} prices.")
+            raise UserError(f"{series.name} is too short: it needs {MIN_PRICES + horizon} prices.")
         medians = self.quantiles(series, at)[:, 0, MIDDLE]
         before, actual = series.close[at], series.close[at + 1]
         line = before * np.exp(medians)
@@ -468,11 +469,11 @@ def leakage(series, days=500, horizon=HORIZONS):
     data differs between the two figures.
 
     Raises:
-        PriceError: if the series is too short.
+        UserError: if the series is too short.
     """
     logs = np.log(series.close[-(days + 250 + horizon) :])
     if len(logs) < 200:
-        raise PriceError(f"{series.name} has {len(logs)} prices; this demonstration needs 200.")
+        raise UserError(f"{series.name} has {len(logs)} prices; this demonstration needs 200.")
     ahead = logs[horizon:] - logs[:-horizon]  # of every day with a future
     start = min(250, len(ahead) // 2)
     outcome = np.sign(ahead[start:])
@@ -551,14 +552,14 @@ def _origin(series, origin):
     """An origin as a position from the start.
 
     Raises:
-        PriceError: if too few prices lie before it.
+        UserError: if too few prices lie before it.
     """
     at = len(series) - 1 if origin is None else int(origin)
     at += len(series) if at < 0 else 0
-    if not LEAST - 1 <= at < len(series):
-        raise PriceError(
+    if not MIN_PRICES - 1 <= at < len(series):
+        raise UserError(
             f"{series.name} has {max(0, min(at + 1, len(series)))} prices up to that day; a "
-            f"forecast needs at least {LEAST}."
+            f"forecast needs at least {MIN_PRICES}."
         )
     return at
 

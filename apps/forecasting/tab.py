@@ -12,9 +12,11 @@ from gradio.context import LocalContext
 
 from apps.forecasting import charts, views
 from apps.forecasting.examples import EXAMPLES, example
-from apps.forecasting.prices import PriceError, fetch, read_csv
+from apps.forecasting.reader import read_prices
 from apps.forecasting.views import CELLS, DISCLAIMER, HORIZON
+from apps.forecasting.yahoo import fetch_prices
 from shared import bundle, page
+from shared.errors import UserError
 
 TITLE = "Forecasting"
 START = "sp500"
@@ -229,12 +231,12 @@ def _find(key, own):
     """The series of a key.
 
     Raises:
-        PriceError: if it is neither built in nor the visitor's.
+        UserError: if it is neither built in nor the visitor's.
     """
     if key in EXAMPLES:
         return example(key)
     if key not in own:
-        raise PriceError("These prices are no longer here. Fetch or upload them again.")
+        raise UserError("These prices are no longer here. Fetch or upload them again.")
     return own[key]
 
 
@@ -260,7 +262,7 @@ def _answering(card):
             series = _find(key, own)
             at = views.position(series, back)
             forecast = views.models().Predictor.load(cell).forecast(series, horizon, at)
-        except (PriceError, bundle.BundleError) as problem:
+        except (UserError, bundle.BundleError) as problem:
             return [page.error(problem), *[gr.skip()] * 7]
         unit = views.unit_of(series)
         fans = {name: views.shorter(views.fans_from(series, at)[name], horizon) for name in beside}
@@ -295,7 +297,7 @@ def _guarded(show, count=1, words=0):
             return gr.skip() if count == 1 else [gr.skip()] * count
         try:
             made = show(_find(asked[0], own), *asked[1:], *more)
-        except (PriceError, bundle.BundleError) as problem:
+        except (UserError, bundle.BundleError) as problem:
             said = page.note(str(problem))
             return said if count == 1 else [said if n == words else None for n in range(count)]
         if count == 1:
@@ -322,8 +324,8 @@ def _fetched(ticker, own):
     wanted = (ticker or "").strip().upper()
     yield page.note(f"Asking Yahoo Finance for {wanted or 'a ticker'} …"), *[gr.skip()] * 4
     try:
-        series = fetch(wanted)
-    except PriceError as problem:
+        series = fetch_prices(wanted)
+    except UserError as problem:
         yield page.error(problem), *[gr.skip()] * 4
         return
     yield _taken([series], own)
@@ -331,8 +333,8 @@ def _fetched(ticker, own):
 
 def _uploaded(path, own):
     try:
-        found = read_csv(Path(path))
-    except PriceError as problem:
+        found = read_prices(Path(path))
+    except UserError as problem:
         return page.error(problem), *[gr.skip()] * 4
     return _taken(found, own)
 
@@ -443,7 +445,7 @@ def _given(text, settings):
             f"close, or one of: {', '.join(EXAMPLES)}."
         )
     with _sentences():
-        found = read_csv(text)
+        found = read_prices(text)
     if len(found) > 1:
         raise _refused(f"This CSV has {len(found)} tickers; send one at a time.")
     return found[0]
@@ -470,7 +472,7 @@ def _sentences():
     """What is wrong with the prices or the bundle becomes a sentence for the caller."""
     try:
         yield
-    except (PriceError, bundle.BundleError) as problem:
+    except (UserError, bundle.BundleError) as problem:
         raise _refused(str(problem)) from None
 
 

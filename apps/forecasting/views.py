@@ -10,7 +10,7 @@ import numpy as np
 from apps.forecasting import charts
 from apps.forecasting.charts import price
 from apps.forecasting.examples import EXAMPLES
-from apps.forecasting.prices import LEAST
+from apps.forecasting.series import MIN_PRICES
 from shared import page, plots, tables
 from shared.plots import percent
 
@@ -62,7 +62,7 @@ def steps(count, unit):
 
 def position(series, back):
     """Position of the day to start from, so many days before the last."""
-    return max(len(series) - 1 - back, min(len(series), LEAST) - 1)
+    return max(len(series) - 1 - back, min(len(series), MIN_PRICES) - 1)
 
 
 # What was computed of a series, for as long as somebody holds it: nobody's prices stay longer.

@@ -152,7 +152,8 @@ def test_photographs():
 
 def test_prices():
     from apps.forecasting import predictor
-    from apps.forecasting.prices import PriceError, read_csv
+    from apps.forecasting.reader import read_prices
+    from shared.errors import UserError
 
     network = predictor.Predictor.load()
     price = st.one_of(st.floats(), st.integers(-5, 10**12), CELLS)
@@ -170,8 +171,8 @@ def test_prices():
     @given(st.one_of(tables(), TEXTS))
     def one(text):
         try:
-            (found,) = network.forecast(read_csv(text.encode("utf-8", "replace")))
-        except PriceError as problem:
+            (found,) = network.forecast(read_prices(text.encode("utf-8", "replace")))
+        except UserError as problem:
             assert refused(problem)
             return
         assert np.isfinite(found.median).all()

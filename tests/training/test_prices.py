@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from apps.forecasting.features import HORIZONS
-from apps.forecasting.prices import Series
+from apps.forecasting.series import Series
 from training.datasets import prices
 
 

@@ -3,7 +3,7 @@
 Reads `forecasting/<name>.csv.xz`, and where their publishers' files lie in the data folder
 instead, these: `all_stocks_5yr.csv` (Kaggle, “S&P 500 stock data”) and `Stocks/*.us.txt`
 (Kaggle, “Huge Stock Market Dataset”), which need an account there and so are not downloaded.
-CSVs and Yahoo are read by `apps.forecasting.prices`, which the page needs as well.
+CSVs and Yahoo are read by `apps.forecasting.reader`, which the page needs as well.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from apps.forecasting.features import HORIZONS
-from apps.forecasting.prices import LEAST, fetch, read_csv
+from apps.forecasting.reader import read_prices
+from apps.forecasting.series import MIN_PRICES
+from apps.forecasting.yahoo import fetch_prices
 
 FILES = ("us_long_1962_2017", "gspc_close_1927_2025", "sp500_2013_2018", "recent_2016_2025")
 LONG = (
@@ -66,12 +68,12 @@ class Split:
 
     def validation_origins(self, series, every=1, offset=0):
         """Positions of the validation's origins; their futures end before the cutoff."""
-        start = max(self.training_days(series), LEAST - 1) + offset % every
+        start = max(self.training_days(series), MIN_PRICES - 1) + offset % every
         return np.arange(start, np.searchsorted(series.dates, self.cutoff) - HORIZONS, every)
 
     def test_origins(self, series, file, every=1):
         """Positions of the test's origins, those whose future is known."""
-        start = max(int(np.searchsorted(series.dates, self.tests[file])), LEAST - 1)
+        start = max(int(np.searchsorted(series.dates, self.tests[file])), MIN_PRICES - 1)
         return np.arange(start, len(series) - HORIZONS, every)
 
 
@@ -94,14 +96,14 @@ def read(data_dir, files=FILES):
 def _read_file(data_dir, name):
     path = data_dir / "forecasting" / f"{name}.csv.xz"
     if path.exists():
-        return read_csv(path)
+        return read_prices(path)
     if name == "sp500_2013_2018" and (data_dir / "all_stocks_5yr.csv").exists():
-        return read_csv(data_dir / "all_stocks_5yr.csv")
+        return read_prices(data_dir / "all_stocks_5yr.csv")
     if name == "us_long_1962_2017" and (data_dir / "Stocks").is_dir():
         paths = {
             ticker: data_dir / "Stocks" / f"{ticker.lower()}.us.txt" for ticker in LONG.split()
         }
-        return [read_csv(file, ticker)[0] for ticker, file in paths.items() if file.exists()]
+        return [read_prices(file, ticker)[0] for ticker, file in paths.items() if file.exists()]
     raise FileNotFoundError(
         f"{name}.csv.xz is not in {data_dir / 'forecasting'}. Put it there (columns ticker, date, "
         "open, high, low, close, volume), or train on your own file with --input, or on tickers "
@@ -113,6 +115,6 @@ def from_yahoo(tickers, folder=None):
     """Series of tickers from Yahoo, by the cache on disk.
 
     Raises:
-        PriceError: if one of them cannot be had.
+        UserError: if one of them cannot be had.
     """
-    return [fetch(ticker, folder) for ticker in tickers]
+    return [fetch_prices(ticker, folder) for ticker in tickers]

@@ -12,8 +12,9 @@ from apps.forecasting.predictor import (
     future_dates,
     leakage,
 )
-from apps.forecasting.prices import LEAST, PriceError
+from apps.forecasting.series import MIN_PRICES
 from shared import bundle
+from shared.errors import UserError
 
 
 def build(cell="lstm"):
@@ -80,7 +81,7 @@ def test_a_changed_or_shuffled_future_cannot_change_a_past_forecast(predictor, s
 
 
 def test_many_origins_at_once_equal_one_at_a_time(predictor, series):
-    origins = np.array([LEAST - 1, 90, 300, 699])
+    origins = np.array([MIN_PRICES - 1, 90, 300, 699])
     together = predictor.quantiles(series, origins)
     for place, origin in enumerate(origins):
         alone = predictor.quantiles(series, [origin])[0]
@@ -101,15 +102,15 @@ def test_calibration_widens_around_the_median(series):
 
 
 def test_short_series_are_refused_with_the_number_that_is_needed(predictor, series):
-    with pytest.raises(PriceError, match=f"at least {LEAST}"):
+    with pytest.raises(UserError, match=f"at least {MIN_PRICES}"):
         predictor.forecast(series.cut(0, 10))
-    with pytest.raises(PriceError, match=f"at least {LEAST}"):
+    with pytest.raises(UserError, match=f"at least {MIN_PRICES}"):
         predictor.forecast(series, origin=30)
-    with pytest.raises(PriceError, match="backtest"):
+    with pytest.raises(UserError, match="backtest"):
         predictor.backtest(series.cut(0, 70))
-    with pytest.raises(PriceError, match="200"):
+    with pytest.raises(UserError, match="200"):
         leakage(series.cut(0, 100))
-    assert len(predictor.forecast(series.cut(0, LEAST)).notes) == 1
+    assert len(predictor.forecast(series.cut(0, MIN_PRICES)).notes) == 1
 
 
 def test_baseline_fans_start_from_the_same_origin(predictor, series):
@@ -203,7 +204,7 @@ def test_future_dates_follow_the_rhythm_of_the_series():
 def test_default_origins_have_a_future():
     at = default_origins(200, 50, 20)
     assert (at[0], at[-1], len(at)) == (130, 179, 50)
-    assert default_origins(90, 50, 20)[0] == LEAST - 1
+    assert default_origins(90, 50, 20)[0] == MIN_PRICES - 1
 
 
 def test_a_bundle_gives_back_what_was_saved(tmp_path, series):

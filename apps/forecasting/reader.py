@@ -1,28 +1,22 @@
-"""Where prices come from: the user's CSV, or Yahoo through `yfinance` with a cache on disk.
+"""Prices from a visitor's file: a CSV becomes one `Series` for each ticker in it.
 
-It lies here and not under `training/datasets` because the page reads CSVs and tickers too;
-`training.datasets.prices` reads the corpus with it. Everything that is wrong with a file is
-either mended and said in the series' notes, or refused with a `PriceError`.
+Whatever is wrong with a file is either repaired and reported in the series' notes, or refused
+with a `UserError`.
 """
 
 import csv
 import io
 import re
-import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Yahoo answers only to what looks like a browser. TensorFlow brings a curl that cannot, and
-# the first of the two that is loaded serves both: so this one comes before it.
-import curl_cffi  # noqa: F401
 import numpy as np
 import pandas as pd
 
-LEAST = 61  # closing prices that a forecast needs: 20 for a first volatility, 40 to read
+from apps.forecasting.series import MIN_PRICES, Series
+from shared.errors import UserError
+
 MOST_ROWS = 2_000_000
-FRESH_HOURS = 12
 COLUMNS = {
     "date": ("date", "datetime", "day", "time", "timestamp", "datum", "fecha"),
     "adjusted": ("adj close", "adjclose", "adj_close", "adjusted close", "adjusted_close"),
@@ -43,56 +37,13 @@ COLUMNS = {
 }
 MISSING = {"", "-", "n/a", "na", "nan", "null", "none", ".", "#n/a"}
 NOT_NUMERIC = r"[\s\u00a0'$€£¥]|USD|EUR|GBP"
-TICKER = re.compile(r"[A-Z0-9^][A-Z0-9.\-=^]{0,14}")
 
 
 # Said in the series' notes instead.
 warnings.filterwarnings("ignore", "Length of header", pd.errors.ParserWarning)
 
 
-class PriceError(ValueError):
-    """The prices cannot be used; the message is a sentence for the page."""
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """Closing prices by date, oldest first, with the day's range where it is known.
-
-    Attributes:
-        name: Ticker or title.
-        dates: Array `(days,)` of `datetime64[D]`, increasing.
-        close: Array `(days,)` of positive floats.
-        open, high, low: The same, NaN where missing, or None.
-        source: Where it comes from, for the chart.
-        notes: Sentences on what was mended or looks odd.
-    """
-
-    name: str
-    dates: np.ndarray
-    close: np.ndarray
-    open: np.ndarray | None = None
-    high: np.ndarray | None = None
-    low: np.ndarray | None = None
-    source: str = ""
-    notes: tuple[str, ...] = ()
-
-    def __len__(self):
-        return len(self.close)
-
-    def cut(self, start, end):
-        """The days from position `start` up to, not including, `end`."""
-        parts = {
-            key: None if (values := getattr(self, key)) is None else values[start:end]
-            for key in ("dates", "close", "open", "high", "low")
-        }
-        return replace(self, **parts)
-
-    def ranges(self):
-        """`open`, `high` and `low` as a dict."""
-        return {"open": self.open, "high": self.high, "low": self.low}
-
-
-def read_csv(source, name=None, least=LEAST):
+def read_prices(source, name=None, least=MIN_PRICES):
     """The series of a CSV with a date, a closing price, and optionally open, high, low, ticker.
 
     Separators `, ; tab |`, decimal points and commas, ISO, European and American dates and
@@ -107,7 +58,7 @@ def read_csv(source, name=None, least=LEAST):
         List of `Series`, by ticker.
 
     Raises:
-        PriceError: if the file cannot be used.
+        UserError: if the file cannot be used.
     """
     if isinstance(source, Path):
         name = name or source.name.split(".")[0]
@@ -116,13 +67,13 @@ def read_csv(source, name=None, least=LEAST):
         try:
             source = source.read_bytes()
         except OSError as error:
-            raise PriceError(f"{source.name} cannot be read: {error.strerror}.") from error
+            raise UserError(f"{source.name} cannot be read: {error.strerror}.") from error
     text = _decoded(source) if isinstance(source, bytes) else source
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise PriceError("This file is empty. It needs the columns date and close.")
+        raise UserError("This file is empty. It needs the columns date and close.")
     if len(lines) > MOST_ROWS:
-        raise PriceError(
+        raise UserError(
             f"This file has {len(lines):,} rows; at most {MOST_ROWS:,} are read at once."
         )
     if lines[0].lower().startswith("sep="):  # Excel's hint
@@ -131,7 +82,7 @@ def read_csv(source, name=None, least=LEAST):
         lines = ["Date" + lines[0].removeprefix("Price"), *lines[3:]]  # yfinance's three headings
     separator = max(";\t|,", key=lambda mark: (lines[0].count(mark), mark == ","))
     if lines[0].count(separator) == 0:
-        raise PriceError(
+        raise UserError(
             "This file has only one column. It needs a date and a closing price, "
             "separated by commas, semicolons or tabs."
         )
@@ -150,7 +101,7 @@ def read_csv(source, name=None, least=LEAST):
             on_bad_lines="skip",
         )
     except (ValueError, csv.Error) as error:
-        raise PriceError(f"This file cannot be read as a CSV: {error}.") from error
+        raise UserError(f"This file cannot be read as a CSV: {error}.") from error
     if headless:
         names = (
             ["date", "close"] if table.shape[1] == 2 else ["date", "open", "high", "low", "close"]
@@ -174,7 +125,7 @@ def _decoded(content):
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise PriceError("This file is not text. Save the table as CSV and try again.")
+    raise UserError("This file is not text. Save the table as CSV and try again.")
 
 
 def _looks_like_date(text):
@@ -199,7 +150,7 @@ def _from_table(table, name, least, notes=()):
             found[role] = match
     columns = ", ".join(str(column) for column in table.columns)
     if "date" not in found:
-        raise PriceError(f"This file has no date column. The columns found are: {columns}.")
+        raise UserError(f"This file has no date column. The columns found are: {columns}.")
     if "close" not in found and "adjusted" not in found:
         numeric = [
             column
@@ -207,7 +158,7 @@ def _from_table(table, name, least, notes=()):
             if column not in found.values() and _numbers(table[column]).notna().mean() > 0.5
         ]
         if len(numeric) != 1:
-            raise PriceError(
+            raise UserError(
                 f"This file has no column named close or price. The columns found are: {columns}."
             )
         found["close"] = numeric[0]
@@ -235,10 +186,10 @@ def _from_table(table, name, least, notes=()):
     for ticker, part in frame.groupby("ticker", sort=True):
         try:
             series.append(_clean(part, str(ticker), least, notes))
-        except PriceError as error:
+        except UserError as error:
             short[str(ticker)] = error
     if not series:
-        raise next(iter(short.values()), PriceError("This file has no rows."))
+        raise next(iter(short.values()), UserError("This file has no rows."))
     return series
 
 
@@ -304,7 +255,7 @@ def _clean(frame, name, least, notes=()):
     """A `Series` of a frame with `date`, `close`, perhaps `open`, `high`, `low`, and `text`.
 
     Raises:
-        PriceError: if too little of it can be used.
+        UserError: if too little of it can be used.
     """
     notes, total = list(notes), len(frame)
     undated = int(frame["date"].isna().sum())
@@ -312,7 +263,7 @@ def _clean(frame, name, least, notes=()):
     if undated:
         notes.append(f"{_rows(undated)} without a readable date did not count.")
     if total and not len(frame):
-        raise PriceError(f"{name}: no date in the date column can be read. Try 2024-01-31.")
+        raise UserError(f"{name}: no date in the date column can be read. Try 2024-01-31.")
     bad = frame["close"].isna()
     if bad.any():
         texts = frame.loc[bad, "text"].astype(str).str.strip()
@@ -320,7 +271,7 @@ def _clean(frame, name, least, notes=()):
         if len(words):
             what = f"text instead of a price (“{words.iloc[0][:20]}”)"
             if len(words) > total / 2:
-                raise PriceError(f"{name}: the price column holds {what} in {_rows(len(words))}.")
+                raise UserError(f"{name}: the price column holds {what} in {_rows(len(words))}.")
             notes.append(f"{_rows(len(words))} with {what} did not count.")
         if len(words) < bad.sum():
             notes.append(f"{_rows(int(bad.sum()) - len(words))} without a price did not count.")
@@ -329,7 +280,7 @@ def _clean(frame, name, least, notes=()):
     wrong = int((~usable).sum())
     if wrong:
         if wrong > 0.1 * len(frame):
-            raise PriceError(
+            raise UserError(
                 f"{name}: {_rows(wrong)} of {len(frame):,} have a price of zero or below. Returns "
                 "need positive prices; if these are returns or differences, give the prices."
             )
@@ -348,7 +299,7 @@ def _clean(frame, name, least, notes=()):
     frame, more = _without_still_weekends(frame)
     notes += more
     if len(frame) < least:
-        raise PriceError(
+        raise UserError(
             f"{name} has {len(frame):,} usable prices; a forecast needs at least {least}, "
             "about three months of trading days."
         )
@@ -395,103 +346,3 @@ def _oddities(close, dates):
     if len(close) > 1 and np.mean(jumps == 0) > 0.5:
         notes.append("The price stands still on more than half of the days.")
     return notes
-
-
-def fetch(ticker, folder=None, hours=FRESH_HOURS, download=None, wait=1.0):
-    """Ten years of adjusted daily prices of a ticker from Yahoo, kept on disk.
-
-    Args:
-        ticker: As Yahoo writes it, such as `AAPL`, `^GSPC` or `BTC-USD`.
-        folder: Path of the cache; `prices` in the settings' data folder if None.
-        hours: How old a copy may be to be taken instead.
-        download: Function of a ticker that gives a frame as yfinance does; yfinance's if None.
-        wait: Seconds before the one retry.
-
-    Returns:
-        A `Series`. If Yahoo cannot be reached, the copy on disk however old, with a note.
-
-    Raises:
-        PriceError: if there is neither an answer nor a copy; the message says which.
-    """
-    ticker = str(ticker or "").strip().upper()
-    if not TICKER.fullmatch(ticker):
-        raise PriceError(
-            f"“{ticker[:20]}” is not a ticker. Type one as Yahoo Finance does: AAPL, ^GSPC, "
-            "BTC-USD."
-        )
-    if folder is None:
-        from shared.settings import read
-
-        folder = read().data / "prices"
-    path = folder / f"{re.sub('[^A-Z0-9.-]', '_', ticker)}.csv"
-    if path.exists() and time.time() - path.stat().st_mtime < 3600 * hours:
-        return _stored(path, ticker)
-    try:
-        frame = _downloaded(ticker, download or _yahoo, wait)
-    except PriceError as error:
-        if not path.exists():
-            raise
-        series = _stored(path, ticker)
-        return replace(series, notes=(*series.notes, f"{error} These prices are an older copy."))
-    frame = frame.rename(columns=str.lower)[["open", "high", "low", "close"]]
-    frame.insert(0, "date", pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
-    text = frame.to_csv(index=False)
-    series = read_csv(text, ticker)[0]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{time.time_ns()}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError:  # a disk that cannot be written only costs the next request
-        pass
-    return replace(series, source=f"Yahoo Finance, {series.dates[-1]}")
-
-
-def _stored(path, ticker):
-    series = read_csv(path, ticker)[0]
-    day = time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
-    return replace(series, source=f"Yahoo Finance, stored on {day}")
-
-
-def _yahoo(ticker):
-    import yfinance
-
-    return yfinance.Ticker(ticker).history(
-        period="10y", interval="1d", auto_adjust=True, timeout=8, raise_errors=True
-    )
-
-
-def _downloaded(ticker, download: Callable, wait):
-    """What `download` gives, asked again once if it fails.
-
-    Raises:
-        PriceError: with a sentence for each kind of failure.
-    """
-    from yfinance import exceptions as yahoo
-
-    for attempt in range(2):
-        if attempt:
-            time.sleep(wait)
-        try:
-            frame = download(ticker)
-        except (yahoo.YFPricesMissingError, yahoo.YFTzMissingError, yahoo.YFTickerMissingError):
-            raise PriceError(
-                f"Yahoo Finance has no prices of {ticker}. Check the spelling, or upload a CSV."
-            ) from None
-        except yahoo.YFRateLimitError:
-            problem = (
-                "Yahoo Finance limits the requests from this address. Try again later, or upload "
-                "a CSV."
-            )
-        except Exception:  # requests, curl and yfinance raise many kinds of their own
-            problem = (
-                "Yahoo Finance cannot be reached from here. Upload a CSV, or choose a built-in "
-                "series."
-            )
-        else:
-            if frame is not None and len(frame) and "Close" in frame:
-                return frame
-            problem = (
-                f"Yahoo Finance sent no prices of {ticker}. Check the spelling, or upload a CSV."
-            )
-    raise PriceError(problem)

@@ -8,7 +8,10 @@ from yfinance import exceptions as yahoo
 
 from apps.forecasting import tab
 from apps.forecasting.examples import EXAMPLES, example
-from apps.forecasting.prices import LEAST, PriceError, fetch, read_csv
+from apps.forecasting.reader import read_prices
+from apps.forecasting.series import MIN_PRICES
+from apps.forecasting.yahoo import fetch_prices
+from shared.errors import UserError
 
 DATES = pd.bdate_range("2024-01-01", periods=80)
 PRICES = np.round(100 + np.arange(80) + 0.25, 2)
@@ -21,7 +24,7 @@ def csv(dates=DATES, prices=PRICES, header="date,close", separator=",", form="%Y
 
 
 def only(text):
-    (series,) = read_csv(text)
+    (series,) = read_prices(text)
     return series
 
 
@@ -134,7 +137,7 @@ def test_several_tickers_and_the_range_of_the_day():
         for date, price in zip(DATES, PRICES, strict=True):
             rows.append(f"{ticker},{date:%Y-%m-%d},{price - 1},{price + 1},{price - 2},{price},10")
     rows.append("C,2024-01-01,1,1,1,1,1")  # too short: left out
-    first, second = read_csv("\n".join(rows))
+    first, second = read_prices("\n".join(rows))
     assert (first.name, second.name) == ("A", "B")
     np.testing.assert_allclose(first.high, PRICES + 1)
 
@@ -166,7 +169,7 @@ def test_rows_that_end_in_a_separator_are_read_and_columns_without_a_heading_are
     [
         ("", "empty"),
         ("date,close\n", "at least 61"),
-        (csv(DATES[:10], PRICES[:10]), rf"10 usable prices.*at least {LEAST}"),
+        (csv(DATES[:10], PRICES[:10]), rf"10 usable prices.*at least {MIN_PRICES}"),
         ("a\n1\n2", "one column"),
         ("date,close\n2024-01-01," + "1" * 200_000, "cannot be read as a CSV"),
         (csv(header="day of birth,close"), "no date column"),
@@ -179,8 +182,8 @@ def test_rows_that_end_in_a_separator_are_read_and_columns_without_a_heading_are
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_sentence(text, why):
-    with pytest.raises(PriceError, match=why) as caught:
-        read_csv(text)
+    with pytest.raises(UserError, match=why) as caught:
+        read_prices(text)
     assert "Traceback" not in str(caught.value)
 
 
@@ -196,9 +199,9 @@ def test_200_000_rows_are_read_in_a_few_seconds():
 def test_a_file_on_disk_gives_its_name(tmp_path):
     path = tmp_path / "acme.csv"
     path.write_text(csv())
-    assert read_csv(path)[0].name == "acme"
-    with pytest.raises(PriceError, match="cannot be read"):
-        read_csv(tmp_path / "missing.csv")
+    assert read_prices(path)[0].name == "acme"
+    with pytest.raises(UserError, match="cannot be read"):
+        read_prices(tmp_path / "missing.csv")
 
 
 def frame(days=80):
@@ -226,8 +229,8 @@ class Server:
 
 def test_a_ticker_is_asked_for_once_and_then_read_from_disk(tmp_path):
     server = Server(frame())
-    first = fetch("aapl", tmp_path, download=server)
-    again = fetch("AAPL", tmp_path, download=server)
+    first = fetch_prices("aapl", tmp_path, download=server)
+    again = fetch_prices("AAPL", tmp_path, download=server)
     assert server.asked == 1
     np.testing.assert_allclose(first.close, PRICES)
     np.testing.assert_allclose(again.high, PRICES + 1)
@@ -236,20 +239,20 @@ def test_a_ticker_is_asked_for_once_and_then_read_from_disk(tmp_path):
 
 
 def test_an_expired_copy_is_renewed_and_used_when_yahoo_fails(tmp_path):
-    fetch("AAPL", tmp_path, download=Server(frame(70)))
+    fetch_prices("AAPL", tmp_path, download=Server(frame(70)))
     (path,) = tmp_path.glob("*.csv")
     old = time.time() - 100 * 3600
     os.utime(path, (old, old))
     broken = Server(yahoo.YFRateLimitError(), yahoo.YFRateLimitError())
-    stale = fetch("AAPL", tmp_path, download=broken, wait=0)
+    stale = fetch_prices("AAPL", tmp_path, download=broken, wait=0)
     assert len(stale) == 70
     assert any("older copy" in note for note in stale.notes)
-    assert len(fetch("AAPL", tmp_path, download=Server(frame(80)))) == 80
+    assert len(fetch_prices("AAPL", tmp_path, download=Server(frame(80)))) == 80
 
 
 def test_one_retry(tmp_path):
     server = Server(ConnectionError("reset"), frame())
-    assert len(fetch("MSFT", tmp_path, download=server, wait=0)) == 80
+    assert len(fetch_prices("MSFT", tmp_path, download=server, wait=0)) == 80
     assert server.asked == 2
 
 
@@ -267,8 +270,8 @@ def test_one_retry(tmp_path):
 )
 def test_yahoos_refusals_are_sentences(tmp_path, answers, why, asked):
     server = Server(*answers)
-    with pytest.raises(PriceError, match=why):
-        fetch("XYZ", tmp_path, download=server, wait=0)
+    with pytest.raises(UserError, match=why):
+        fetch_prices("XYZ", tmp_path, download=server, wait=0)
     assert server.asked == asked
     assert not list(tmp_path.iterdir())
 
@@ -276,15 +279,15 @@ def test_yahoos_refusals_are_sentences(tmp_path, answers, why, asked):
 @pytest.mark.parametrize("ticker", ["", "../../etc/passwd", "A B", "x" * 40, None, "AAPL;rm"])
 def test_what_is_no_ticker_is_not_asked_for(tmp_path, ticker):
     server = Server()
-    with pytest.raises(PriceError, match="not a ticker"):
-        fetch(ticker, tmp_path, download=server)
+    with pytest.raises(UserError, match="not a ticker"):
+        fetch_prices(ticker, tmp_path, download=server)
     assert server.asked == 0
 
 
 @pytest.mark.parametrize("key", EXAMPLES)
 def test_every_example_can_be_forecast(key):
     series = example(key)
-    assert len(series) >= LEAST
+    assert len(series) >= MIN_PRICES
     assert (series.close > 0).all()
     assert (np.diff(series.dates) > np.timedelta64(0)).all()
     assert series.source
