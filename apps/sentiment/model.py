@@ -1,4 +1,4 @@
-"""The network: word vectors, a recurrent layer, pooling over time, log-odds after every word."""
+"""The sentiment network: embedding, recurrent layer, pooling over time, one logit per word."""
 
 import keras
 from keras import ops
@@ -10,26 +10,26 @@ CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 
 @keras.saving.register_keras_serializable("unrolled")
 class SentimentNetwork(keras.Model):
-    """Reads a review word by word and gives the log-odds that it is positive.
+    """A recurrent classifier that gives the log-odds that a review is positive.
 
-    The recurrent layer reads forwards only and the pooling (mean and maximum of the hidden
-    states so far) looks only back, so the answer after each word is exactly the answer to the
-    text up to there.
+    The recurrent layer reads forwards and the pooling (mean and maximum of the hidden states so
+    far) looks back only. The log-odds after each word are therefore exactly the log-odds of the
+    text up to that word.
 
     Args:
         cell: `"rnn"`, `"gru"` or `"lstm"`.
-        vocabulary: Number of words, padding (0) and unknown (1) among them.
+        vocabulary: Number of tokens, including padding (0) and the unknown word (1).
         dimensions: Size of the word vectors.
         units: Size of the hidden state.
-        dropout: Fraction dropped of the pooled features, and half of it of the word vectors.
+        dropout: Dropout rate of the pooled features; the word vectors get half of it.
         word_dropout: Fraction of the words that training replaces by the unknown word.
-        adversary: In training each review's word vectors are moved by so much, in standard
-            deviations of a vector's numbers, in the direction that raises the loss most
-            (adversarial training, Miyato, Dai & Goodfellow 2017); 0 for not at all.
+        adversary: Size of the adversarial perturbation of the word vectors in training, in
+            standard deviations of a vector's components (Miyato, Dai & Goodfellow 2017); 0
+            trains without perturbation.
         seed: Integer or None.
 
     Call arguments:
-        words: Integer tensor `(batch, time)`, padded with 0 on the right.
+        tokens: Integer tensor `(batch, time)`, padded with 0 on the right.
 
     Returns:
         Log-odds `(batch,)` after the last word.
@@ -71,31 +71,31 @@ class SentimentNetwork(keras.Model):
         self.word_dropout = word_dropout
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, words_shape):
-        self.embedding.build(words_shape)
-        self.recurrent.build((*words_shape, self.options["dimensions"]))
-        self.head.build((words_shape[0], 2 * self.options["units"]))
+    def build(self, tokens_shape):
+        self.embedding.build(tokens_shape)
+        self.recurrent.build((*tokens_shape, self.options["dimensions"]))
+        self.head.build((tokens_shape[0], 2 * self.options["units"]))
 
-    def call(self, words, training=False):
-        vectors, mask = self._vectors(words, training)
-        return self.last_from_vectors(vectors, mask, training=training)
+    def call(self, tokens, training=False):
+        vectors, mask = self._embed(tokens, training)
+        return self.log_odds_from_vectors(vectors, mask, training=training)
 
-    def _vectors(self, words, training):
-        mask = ops.not_equal(words, 0)  # (batch, time)
+    def _embed(self, tokens, training):
+        mask = ops.not_equal(tokens, 0)  # (batch, time)
         if training and self.word_dropout > 0:
-            dropped = keras.random.uniform(ops.shape(words), seed=self.seed_generator)
-            words = ops.where(ops.logical_and(mask, dropped < self.word_dropout), 1, words)
-        return self.embedding(words), mask
+            uniform = keras.random.uniform(ops.shape(tokens), seed=self.seed_generator)
+            tokens = ops.where(ops.logical_and(mask, uniform < self.word_dropout), 1, tokens)
+        return self.embedding(tokens), mask
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if training and self.options["adversary"]:  # `y_pred` goes unused; compilers leave it out
-            vectors, mask = self._vectors(x, training)
-            moved = vectors + self.worst_move(vectors, mask, y)
-            y_pred = self.last_from_vectors(moved, mask, training=True)
+        if training and self.options["adversary"]:  # the unused `y_pred` is pruned by the compiler
+            vectors, mask = self._embed(x, training)
+            perturbed = vectors + self.adversarial_perturbation(vectors, mask, y)
+            y_pred = self.log_odds_from_vectors(perturbed, mask, training=True)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def worst_move(self, vectors, mask, labels):
-        """The move of word vectors that raises the loss most, to first order.
+    def adversarial_perturbation(self, vectors, mask, labels):
+        """The perturbation of the word vectors that raises the loss most, to first order.
 
         Args:
             vectors: `(batch, time, dimensions)`.
@@ -103,51 +103,81 @@ class SentimentNetwork(keras.Model):
             labels: Probabilities `(batch,)` that a review is positive.
 
         Returns:
-            `(batch, time, dimensions)`, for each review of the length `adversary` times the
-            standard deviation of the batch's numbers. No gradient flows through it.
+            `(batch, time, dimensions)`. The norm for each review is `adversary` times the
+            standard deviation of the components in the batch. No gradient flows through it.
         """
         vectors = ops.stop_gradient(vectors)
-        hidden, back = self.recurrent.vjp(vectors, mask=mask)
+        hidden, vjp = self.recurrent.vjp(vectors, mask=mask)
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         count = ops.maximum(ops.sum(real, axis=1), 1)  # (batch, 1)
         pooled = _pool(hidden, mask)
-        highest = pooled[:, None, self.options["units"] :]
-        # A masked step repeats the state before it, so several may hold the maximum.
-        there = ops.cast(ops.equal(hidden, highest), hidden.dtype)
+        maximum = pooled[:, None, self.options["units"] :]
+        # A masked step repeats the state before it, so several steps may hold the maximum.
+        is_maximum = ops.cast(ops.equal(hidden, maximum), hidden.dtype)
         labels = ops.cast(ops.reshape(labels, (-1, 1)), hidden.dtype)
-        to_mean, to_highest = ops.split(
+        d_mean, d_maximum = ops.split(
             (ops.sigmoid(self.head(pooled)) - labels) * self.head.kernel[:, 0], 2, axis=-1
         )  # (batch, units)
-        d_hidden = ops.expand_dims(to_mean / count, 1) * real
-        to_highest = to_highest / ops.sum(there, axis=1)
-        found = back(d_hidden + ops.expand_dims(to_highest, 1) * there)
+        d_hidden = ops.expand_dims(d_mean / count, 1) * real
+        d_maximum = d_maximum / ops.sum(is_maximum, axis=1)
+        gradient = vjp(d_hidden + ops.expand_dims(d_maximum, 1) * is_maximum)
         scale = ops.sqrt(ops.sum(ops.square(vectors) * real) / (ops.sum(real) * vectors.shape[-1]))
-        norm = ops.sqrt(ops.sum(ops.square(found), axis=(1, 2), keepdims=True))
+        norm = ops.sqrt(ops.sum(ops.square(gradient), axis=(1, 2), keepdims=True))
         return ops.stop_gradient(
-            self.options["adversary"] * scale * found / ops.maximum(norm, 1e-20)
+            self.options["adversary"] * scale * gradient / ops.maximum(norm, 1e-20)
         )
 
-    def running(self, words):
-        """Log-odds after every word: `(batch, time)` integers -> `(batch, time)`.
+    def running_log_odds(self, tokens):
+        """Log-odds after every word: integers `(batch, time)` -> `(batch, time)`.
 
-        At padding the answer stays what it was after the last word.
+        At padding, the log-odds stay those after the last word.
         """
-        return self.running_from_vectors(self.embedding(words), ops.not_equal(words, 0))
+        mask = ops.not_equal(tokens, 0)
+        hidden = self.recurrent(self.embedding(tokens), mask=mask)
+        return self.running_log_odds_from_hidden(hidden, mask)
 
-    def running_from_vectors(self, vectors, mask):
-        """The same from word vectors `(batch, time, dimensions)` and a mask `(batch, time)`."""
-        return self.running_from_hidden(self.recurrent(vectors, mask=mask), mask)
+    def running_log_odds_from_hidden(self, hidden, mask):
+        """Log-odds after every word, from hidden states.
 
-    def running_from_hidden(self, hidden, mask):
-        """The same from hidden states `(batch, time, units)`, such as those of held gates."""
+        Args:
+            hidden: `(batch, time, units)`.
+            mask: Boolean `(batch, time)`.
+
+        Returns:
+            `(batch, time)`.
+        """
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         mean = ops.cumsum(hidden * real, axis=1) / ops.maximum(ops.cumsum(real, axis=1), 1)
-        return self.head(ops.concatenate([mean, _highest_so_far(hidden)], axis=-1))[..., 0]
+        return self.head(ops.concatenate([mean, _running_maximum(hidden)], axis=-1))[..., 0]
 
-    def last_from_vectors(self, vectors, mask, training=False):
-        """Only the last of them, `(batch,)`: a smaller graph to differentiate."""
+    def log_odds_from_vectors(self, vectors, mask, training=False):
+        """Log-odds after the last word, from word vectors.
+
+        Args:
+            vectors: `(batch, time, dimensions)`.
+            mask: Boolean `(batch, time)`.
+            training: Whether dropout applies.
+
+        Returns:
+            `(batch,)`.
+        """
         hidden = self.recurrent(vectors, mask=mask, training=training)  # (batch, time, units)
         return self.head(self.dropout(_pool(hidden, mask), training=training))[:, 0]
+
+    def unit_contributions(self, hidden):
+        """What each unit adds to the log-odds after the last word of one unpadded text.
+
+        The log-odds are the head's bias and the sum of these contributions: a unit's mean and
+        maximum over time, each times its weight in the head.
+
+        Args:
+            hidden: Hidden states `(time, units)`.
+
+        Returns:
+            `(units,)`.
+        """
+        mean, maximum = ops.split(self.head.kernel[:, 0], 2)
+        return ops.mean(hidden, axis=0) * mean + ops.max(hidden, axis=0) * maximum
 
     def get_config(self):
         return {**super().get_config(), **self.options}
@@ -161,14 +191,15 @@ def _pool(hidden, mask):
     return ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1)
 
 
-def _highest_so_far(values):
-    """Running maximum over the time axis of `(batch, time, units)`, doubling its reach each round.
+def _running_maximum(values):
+    """Running maximum over the time axis of `(batch, time, units)`.
 
-    `ops.associative_scan` would say it in a line, but does not compile under XLA on TensorFlow.
+    Each pass of the loop doubles the distance that a maximum has travelled. (One call of
+    `ops.associative_scan` would do, but XLA on TensorFlow does not compile it.)
     """
-    reach = 1
-    while reach < values.shape[1]:
-        later = ops.maximum(values[:, reach:], values[:, :-reach])
-        values = ops.concatenate([values[:, :reach], later], axis=1)
-        reach *= 2
+    distance = 1
+    while distance < values.shape[1]:
+        later = ops.maximum(values[:, distance:], values[:, :-distance])
+        values = ops.concatenate([values[:, :distance], later], axis=1)
+        distance *= 2
     return values

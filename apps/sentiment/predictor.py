@@ -122,7 +122,7 @@ class Predictor:
         self.card = card
         self.cell = network.options["cell"]
         self.variant = variant or self.cell
-        self._running = Compiled(network.running)
+        self._running = Compiled(network.running_log_odds)
         self._last = Compiled(network.call)
         self._attributed = Compiled(self._attribute)
         self._traced = Compiled(self._trace)
@@ -239,7 +239,7 @@ class Predictor:
                 states = [traced[name][:, -1] for name in self.network.recurrent.cell.states]
                 parts.append(np.asarray(traced["hidden"]))
         hidden = np.concatenate(parts, axis=1)
-        running = self.network.running_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
+        running = self.network.running_log_odds_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
         return words, self._probability(np.asarray(running)[0])
 
     def rewrites(self, reading, baseline, seed=0):
@@ -307,7 +307,7 @@ class Predictor:
         masks = tf.repeat(mask, len(scales), axis=0)
         with tf.GradientTape() as tape:
             tape.watch(scaled)
-            ends = self.network.last_from_vectors(scaled, masks)
+            ends = self.network.log_odds_from_vectors(scaled, masks)
         gradients = tape.gradient(ends, scaled)  # (nodes + 1, time, dimensions)
         weights = tf.constant(np.append(weights / 2, 0), "float32")
         average = tf.tensordot(weights, gradients, axes=1)
