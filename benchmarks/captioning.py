@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from apps.captioning import WIDTH
+from apps.captioning import BEAM_WIDTH
 from apps.captioning.model import BEGIN
 from benchmarks.decoding import per_token
 from benchmarks.forecasting import milliseconds
@@ -34,17 +34,17 @@ def measure(bundle=None, repeats=15):
     photos = (paths * MANY)[:MANY]
     one = paths[:1]
     pixels = [images.squash(images.read(photo)) for photo in photos]
-    features = predictor.features(pixels[:1])
+    features = predictor.encode(pixels[:1])
     predictor.describe(one)
     predictor.describe(one, width=1)
     predictor.describe(photos)
-    beam = f"one photo, beam {WIDTH}"
+    beam = f"one photo, beam {BEAM_WIDTH}"
     times = {
         beam: milliseconds(lambda: predictor.describe(one), repeats),
         "of it: reading the file": milliseconds(
             lambda: images.squash(images.read(one[0])), repeats
         ),
-        "of it: the encoder": milliseconds(lambda: predictor.features(pixels[:1]), repeats),
+        "of it: the encoder": milliseconds(lambda: predictor.encode(pixels[:1]), repeats),
         "of it: the search": milliseconds(lambda: predictor.describe_features(features), repeats),
     }
     times["of it: the encoder's share, %"] = round(
@@ -53,7 +53,7 @@ def measure(bundle=None, repeats=15):
     times["one photo, greedy"] = milliseconds(lambda: predictor.describe(one, width=1), repeats)
 
     see, encode, step = _predicting(predictor)
-    for width in (1, WIDTH):
+    for width in (1, BEAM_WIDTH):
         run = partial(_loop, see, encode, step, predictor.words, pixels[0], width)
         # Without a length penalty, which the loop does not know.
         ours = partial(predictor.describe, one, width=width, alpha=0.0)

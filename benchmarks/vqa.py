@@ -24,7 +24,7 @@ QUESTIONS = ["What is in the background?", "What color is the animal?", "How man
 
 def measure(repeats=30):
     """All timings, as a dict."""
-    from apps.vqa.predictor import GREY, Predictor, read_words
+    from apps.vqa.predictor import GREY_LEVEL, Predictor, tokenize_question
 
     predictor = Predictor.load()
     pixels = images.squash(images.read(EXAMPLES["temple"].path))
@@ -38,31 +38,31 @@ def measure(repeats=30):
         return shade
 
     def asked(photo):
-        return predictor.reply(predictor.see(photo), next(questions))
+        return predictor.reply(predictor.encode_photo(photo), next(questions))
 
     def predicted(photo, question):
         """The answer, and its probability without the photo and without each word."""
-        senses, net = predictor.senses, predictor.network
+        embeddings, net = predictor.embeddings, predictor.network
         grids = [
-            senses.see(predictor.encoder.predict(each[None], verbose=0))[0]
-            for each in (photo, np.full_like(photo, GREY))
+            embeddings.project(predictor.encoder.predict(each[None], verbose=0))[0]
+            for each in (photo, np.full_like(photo, GREY_LEVEL))
         ]
-        numbers = read_words(predictor.tokenizer, question)[0]
+        numbers = tokenize_question(predictor.tokenizer, question)[0]
         readings = [(0, numbers), (1, numbers)]
         readings += [(0, np.delete(numbers, n)) for n in range(len(numbers))]
         found = []
         for grid, read in readings:
             words = np.zeros((1, 16), "int32")
             words[0, : len(read)] = read
-            inputs = (grids[grid][None], senses.read(words), words > 0)
+            inputs = (grids[grid][None], embeddings.embed_words(words), words > 0)
             found.append(net.predict(inputs, verbose=0)[0])
         return predictor.answers[int(found[0].argmax())]
 
-    grid = predictor.see(pixels)
+    grid = predictor.encode_photo(pixels)
     new = milliseconds(lambda: asked(unseen()), repeats)
     times = {
         "a photo and a question": new,
-        "of it: the encoder": milliseconds(lambda: predictor.features([unseen()]), repeats),
+        "of it: the encoder": milliseconds(lambda: predictor.encode([unseen()]), repeats),
         "a further question": milliseconds(lambda: predictor.reply(grid, next(questions)), repeats),
         "a photo and a question, predict": milliseconds(
             lambda: predicted(pixels, next(questions)), 3

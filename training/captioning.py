@@ -21,10 +21,10 @@ import keras
 import numpy as np
 import typer
 
-from apps.captioning import ALPHA, WIDTH
+from apps.captioning import BEAM_WIDTH, LENGTH_PENALTY
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN
-from apps.captioning.predictor import ENCODER, FOLDER, Predictor
-from apps.captioning.scores import Cider, scores, words_of
+from apps.captioning.predictor import ENCODER_FILE, FOLDER, Predictor
+from apps.captioning.scores import Cider, score_captions, split_words
 from shared import bundle
 from shared.text import WordTokenizer
 from training.command import (
@@ -59,7 +59,7 @@ EPOCHS, RATE, WARM_UP = 14, 1e-3, 200
 FINE_EPOCHS, FINE_RATE = 4, 1e-4
 SCORED_EPOCHS, SCORED_RATE = 5, 5e-5
 SMOOTHING = 0.1
-WIDTHS = (1, WIDTH, 5)  # of the beam, to be compared; 1 is greedy
+WIDTHS = (1, BEAM_WIDTH, 5)  # of the beam, to be compared; 1 is greedy
 # On TensorFlow and a CPU it takes four times as long as a plain graph, with an encoder or without.
 XLA = keras.backend.backend() != "tensorflow"
 SIDES = {"left", "right"}  # a mirrored photograph makes these words wrong
@@ -107,7 +107,7 @@ def read_rows(folder, captions=None):
             row = json.loads(line)
             name, texts = row["image"], row["captions"]
             known = name in pictures
-            usable = isinstance(texts, list) and texts and all(words_of(text) for text in texts)
+            usable = isinstance(texts, list) and texts and all(split_words(text) for text in texts)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise typer.BadParameter(
                 f'{captions}, line {number}: expected {{"image": …, "captions": […]}}.'
@@ -124,7 +124,9 @@ def read_rows(folder, captions=None):
 
 def build_tokenizer(photos):
     """A `WordTokenizer` of the words seen `LEAST` times, the most frequent first."""
-    counts = Counter(word for photo in photos for text in photo.captions for word in words_of(text))
+    counts = Counter(
+        word for photo in photos for text in photo.captions for word in split_words(text)
+    )
     least = LEAST if len(photos) > 1_000 else 1
     frequent = [word for word, count in counts.most_common() if count >= least]
     return WordTokenizer.build(["[BEGIN]", "[END]", *frequent])
@@ -141,7 +143,7 @@ def encode(tokenizer, photos):
     target = np.full((len(photos), CAPTIONS, LENGTH), PADDING, "int32")
     following = target.copy()
     for row, photo in enumerate(photos):
-        texts = [" ".join(words_of(text)) for text in photo.captions]
+        texts = [" ".join(split_words(text)) for text in photo.captions]
         for place, numbers in enumerate(tokenizer.encode(np.resize(texts, CAPTIONS))):
             whole = np.concatenate([[BEGIN], numbers, [END]])
             size = min(len(whole) - 1, LENGTH)
@@ -153,7 +155,7 @@ def encode(tokenizer, photos):
 def mirrorable(photos):
     """Whether a mirrored photograph has the same captions, for each: a boolean array."""
     return np.array(
-        [not any(SIDES & set(words_of(text)) for text in photo.captions) for photo in photos]
+        [not any(SIDES & set(split_words(text)) for text in photo.captions) for photo in photos]
     )
 
 
@@ -243,17 +245,17 @@ def fit_scored(captioner, encoder, data, folder, seed, epochs):
     predictor = Predictor(captioner, data["tokenizer"], encoder, {})
     words = np.array(data["tokenizer"].words)
     references = [
-        [[*words_of(text), words[END]] for text in photo.captions] for photo in data["photos"]
+        [[*split_words(text), words[END]] for text in photo.captions] for photo in data["photos"]
     ]
     cider = Cider(references)
 
     def batch(rows, values, number):
         features = on_grid(encoder, values)
-        drawn, *_ = predictor.draw_features(np.repeat(features, CAPTIONS, axis=0), seed=number)
+        drawn, *_ = predictor.sample_features(np.repeat(features, CAPTIONS, axis=0), seed=number)
         # The end is scored like a word: a caption must not stop in the middle.
         written = [words[numbers[numbers != PADDING]].tolist() for numbers in drawn]
         own = [references[row] for row in rows for _ in range(CAPTIONS)]
-        score = cider.each(written, own).reshape(len(rows), CAPTIONS)
+        score = cider.score_each(written, own).reshape(len(rows), CAPTIONS)
         others = (score.sum(axis=1, keepdims=True) - score) / (CAPTIONS - 1)
         following = drawn.reshape(len(rows), CAPTIONS, -1)
         target = np.concatenate([np.full_like(following[..., :1], BEGIN), following], axis=-1)
@@ -311,7 +313,7 @@ def _fit(network, predictor, data, batch, folder, recipe, seed, epochs):
 
     def validate():
         features = on_grid(predictor.encoder, values)
-        found = scores(_written(predictor, features, 1), _references(photos))
+        found = score_captions(_written(predictor, features, 1), _references(photos))
         return {"score": found["cider"], **found}
 
     noted = {**predictor.network.options, "epochs": epochs, "photos": PHOTOS, **recipe}
@@ -350,9 +352,9 @@ def train(
     if not training:
         raise typer.BadParameter("Training needs at least two photographs.")
     names = [name for name in VARIANTS if not variant or name in variant]
-    if "lstm" not in names and not (output / ENCODER).exists():
-        raise typer.BadParameter(f"{output} has no {ENCODER}: train the variant lstm first.")
-    encoder = starting_encoder(data_dir, FOLDER / ENCODER)
+    if "lstm" not in names and not (output / ENCODER_FILE).exists():
+        raise typer.BadParameter(f"{output} has no {ENCODER_FILE}: train the variant lstm first.")
+    encoder = starting_encoder(data_dir, FOLDER / ENCODER_FILE)
     every = [*training, *validation, *(test or ())]
     made_from = weights_of(encoder) + f"{training} {validation} {test}".encode()
     work_dir = checkpoint_dir("captioning", work_dir, data_dir)
@@ -390,7 +392,7 @@ def train(
             options, encoder, data, folder / "fine", seed, fine_epochs, True, captioner
         )
         if name == "lstm":
-            encoder.save(folder / ENCODER)
+            encoder.save(folder / ENCODER_FILE)
             _take_over(encoder, folder)  # all that follows sees through the weights as stored
             card["encoder"] = _of_encoder(encoder, folder, test is not None)
             card["baselines"] = baselines(training, encoder, data["values"][0], *scored)
@@ -421,7 +423,7 @@ def _publish(output, card, name, details, folder):
 
 def _fingerprint(folder):
     """Of the encoder and the words that all variants of a bundle share; None without them."""
-    encoder, words = folder / ENCODER, folder / TOKENIZER
+    encoder, words = folder / ENCODER_FILE, folder / TOKENIZER
     if not (encoder.exists() and words.exists()):
         return None
     return zlib.crc32(encoder.read_bytes() + words.read_text(encoding="utf-8").encode())
@@ -429,14 +431,14 @@ def _fingerprint(folder):
 
 def _take_over(encoder, folder):
     """Give the encoder the weights of a bundle's."""
-    bundle.set_weights(encoder, bundle.load_arrays(folder / ENCODER))
+    bundle.set_weights(encoder, bundle.load_arrays(folder / ENCODER_FILE))
 
 
 def _of_encoder(encoder, folder, official):
     return {
         "network": encoder.options,
         "parameters": encoder.count_params(),
-        "bytes": (folder / ENCODER).stat().st_size,
+        "bytes": (folder / ENCODER_FILE).stat().st_size,
         "origin": "MobileNetV2 1.0 224 (Sandler et al. 2018) trained on ImageNet by Google, "
         "Apache-2.0; its top fine-tuned "
         + ("here on Flickr8k" if official else "on Flickr8k, then on own photographs"),
@@ -447,7 +449,7 @@ def _references(photos):
     return [photo.captions for photo in photos]
 
 
-def _written(predictor, features, width=WIDTH, alpha=ALPHA):
+def _written(predictor, features, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
     return [each.text for each in predictor.describe_features(features, width, alpha)]
 
 
@@ -474,7 +476,7 @@ def baselines(training, encoder, values, photos, scored):
     nearest = np.argmax(directions(scored) @ known.T, axis=1)
     written = [training[n].captions[0] for n in nearest]
     return {
-        "nearest": scores(written, _references(photos)),
+        "nearest": score_captions(written, _references(photos)),
         "common": common(training, photos),
         "human": human(photos),
     }
@@ -482,8 +484,8 @@ def baselines(training, encoder, values, photos, scored):
 
 def common(training, photos):
     """The scores of the caption that people wrote most often, whatever the photograph."""
-    texts = Counter(" ".join(words_of(text)) for photo in training for text in photo.captions)
-    return scores([texts.most_common(1)[0][0]] * len(photos), _references(photos))
+    texts = Counter(" ".join(split_words(text)) for photo in training for text in photo.captions)
+    return score_captions([texts.most_common(1)[0][0]] * len(photos), _references(photos))
 
 
 def human(photos):
@@ -496,7 +498,7 @@ def human(photos):
     if count < 2:
         return None
     found = [
-        scores(
+        score_captions(
             [photo.captions[n] for photo in photos],
             [photo.captions[:n] + photo.captions[n + 1 :] for photo in photos],
         )
@@ -562,13 +564,14 @@ def _write_variant(output, name, predictor, records, data, scored):
     photos, values = scored
     features = on_grid(predictor.encoder, values)
     searches = {
-        width: scores(_written(predictor, features, width), _references(photos)) for width in WIDTHS
+        width: score_captions(_written(predictor, features, width), _references(photos))
+        for width in WIDTHS
     }
     details = {
         "network": predictor.network.options,
         "parameters": predictor.network.count_params(),
-        **scores(_written(predictor, held_features), _references(held), "validation_"),
-        **searches[WIDTH],
+        **score_captions(_written(predictor, held_features), _references(held), "validation_"),
+        **searches[BEAM_WIDTH],
         "by_width": [{"width": width, **found} for width, found in searches.items()],
         "stages": {
             stage: {
@@ -591,8 +594,8 @@ def evaluate(
     captions: Captions = None,
     variant: Annotated[Variant, typer.Option(help="Which network.")] = Variant.lstm,
     model: Model = None,
-    width: Annotated[int, typer.Option(min=1, help="Beam width; 1 is greedy.")] = WIDTH,
-    alpha: Annotated[float, typer.Option(min=0, help="Length penalty.")] = ALPHA,
+    width: Annotated[int, typer.Option(min=1, help="Beam width; 1 is greedy.")] = BEAM_WIDTH,
+    alpha: Annotated[float, typer.Option(min=0, help="Length penalty.")] = LENGTH_PENALTY,
     as_json: AsJson = False,
 ):
     """Score the shipped bundle on the official test photographs, or on your own."""
@@ -611,10 +614,10 @@ def evaluate(
     written = []
     for first in range(0, len(photos), 50):
         some = [pixels(pictures, photo.name) for photo in photos[first : first + 50]]
-        written += _written(predictor, predictor.features(some), width, alpha)
+        written += _written(predictor, predictor.encode(some), width, alpha)
     seconds = time.perf_counter() - start
     metrics = {
-        **scores(written, _references(photos)),
+        **score_captions(written, _references(photos)),
         "images": len(photos),
         "seconds": round(seconds, 1),
     }

@@ -22,16 +22,15 @@ import numpy as np
 import typer
 
 from apps.analogies import vectors
+from apps.vqa.embeddings import EMBEDDINGS_FILE, Embeddings
 from apps.vqa.predictor import (
-    ENCODER,
+    ENCODER_FILE,
     FOLDER,
-    LENGTHS,
-    SHARED_ENCODER,
+    LENGTH_BUCKETS,
+    SHARED_ENCODER_PATH,
     Predictor,
-    read_words,
+    tokenize_question,
 )
-from apps.vqa.senses import FILE as SENSES
-from apps.vqa.senses import Senses
 from shared import bundle
 from shared.text import WordTokenizer, clean, pad
 from training.command import (
@@ -64,7 +63,7 @@ VARIANTS = {
 }
 Variant = StrEnum("Variant", list(VARIANTS))
 TOKENIZER, ANSWERS = "tokenizer.json", "answers.json"
-SHARED_FILES = (TOKENIZER, ANSWERS, SENSES)
+SHARED_FILES = (TOKENIZER, ANSWERS, EMBEDDINGS_FILE)
 LEAST = 3  # times that an answer must be given, and a word without a vector be asked
 FURTHER = 8_000  # frequent words of the language that no training question contains
 COMPONENTS = 256  # kept of each cell of the grid
@@ -240,7 +239,7 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
 
     Args:
         options: Arguments of the network.
-        data: Dict with `"senses"`, `"tokenizer"`, `"answers"`, and for `"training"` and
+        data: Dict with `"embeddings"`, `"tokenizer"`, `"answers"`, and for `"training"` and
             `"validation"` a dict with `"questions"`, `"numbers"` (list of arrays of words),
             `"grids"` `(photos, cells, components)` and `"rows"` (of each question's photograph).
         folder: Path of the checkpoints.
@@ -259,7 +258,7 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
     keras.utils.set_random_seed(seed)
     network = Answerer(**options, seed=seed)
     network.build()
-    part, senses = data["training"], data["senses"]
+    part, embeddings = data["training"], data["embeddings"]
     wanted = targets(part["questions"], data["answers"])
     usable = np.flatnonzero(wanted.any(axis=1))
     lengths = np.array([len(numbers) for numbers in part["numbers"]])
@@ -284,12 +283,14 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
 
         def make(n):
             rows = chunks[n]
-            time_steps = LENGTHS[0] if lengths[rows].max() <= LENGTHS[0] else LENGTHS[1]
+            time_steps = (
+                LENGTH_BUCKETS[0] if lengths[rows].max() <= LENGTH_BUCKETS[0] else LENGTH_BUCKETS[1]
+            )
             words = pad([part["numbers"][row] for row in rows], time_steps)
             grid = part["grids"][part["rows"][rows]].astype("float32")
             # Each way to an answer is fitted to the same targets.
-            target = np.repeat(wanted[rows][:, None], network.ways, axis=1)
-            return (grid, senses.read(words), words > 0), target
+            target = np.repeat(wanted[rows][:, None], network.branches, axis=1)
+            return (grid, embeddings.embed_words(words), words > 0), target
 
         return Batches(count, make)
 
@@ -303,14 +304,14 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
 
     recipe = {**network.options, "epochs": epochs, "batch": BATCH, "rate": RATE}
     recipe |= {"weight_decay": DECAY, "smoothing": SMOOTHING}
-    recipe |= {"questions": len(usable), "words": len(senses.vectors)}
-    recipe["senses"] = zlib.crc32(senses.directions.tobytes())
+    recipe |= {"questions": len(usable), "words": len(embeddings.word_vectors)}
+    recipe["embeddings"] = zlib.crc32(embeddings.components.tobytes())
     record = fit(network, epoch_batches, validate, folder, recipe, epochs, epochs, verbose)
     return network, record
 
 
 def _predictor(network, data):
-    return Predictor(network, data["senses"], data["tokenizer"], data["answers"], None, {})
+    return Predictor(network, data["embeddings"], data["tokenizer"], data["answers"], None, {})
 
 
 def _chances(predictor, part):
@@ -365,11 +366,11 @@ def nearest(data, scored):
     Returns:
         List of answers, and the weight of the question.
     """
-    known = _directions(data["senses"], data["training"])
+    known = _directions(data["embeddings"], data["training"])
     given = np.array([each.answer for each in data["training"]["questions"]])
 
     def answers(part, weights):
-        words, photos = _directions(data["senses"], part)
+        words, photos = _directions(data["embeddings"], part)
         found = []
         for n in range(0, len(words), 500):
             some = slice(n, n + 500)
@@ -384,10 +385,13 @@ def nearest(data, scored):
     return answers(scored, [weight])[0].tolist(), weight
 
 
-def _directions(senses, part):
+def _directions(embeddings, part):
     """Questions and photographs as rows of length 1."""
     words = np.stack(
-        [senses.read(numbers).sum(axis=0) + np.float32(1e-6) for numbers in part["numbers"]]
+        [
+            embeddings.embed_words(numbers).sum(axis=0) + np.float32(1e-6)
+            for numbers in part["numbers"]
+        ]
     )
     photos = part["grids"].astype("float32").mean(axis=1)[part["rows"]]
     return [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (words, photos)]
@@ -449,7 +453,7 @@ def consistency(predictor, part):
     found = []
     for numbers in (
         [part["numbers"][n] for n in places],
-        [read_words(predictor.tokenizer, text)[0] for _, text in pairs],
+        [tokenize_question(predictor.tokenizer, text)[0] for _, text in pairs],
     ):
         chances = _chances(predictor, {**asked, "numbers": numbers})
         found.append([predictor.answers[n] for n in chances.argmax(axis=1)])
@@ -496,7 +500,9 @@ def train(
             "There is nothing to choose among: no answer has words and is given often enough, "
             f"{LEAST} times where there are more than 1,000 questions."
         )
-    encoder = starting_encoder(None if SHARED_ENCODER.exists() else data_dir, SHARED_ENCODER)
+    encoder = starting_encoder(
+        None if SHARED_ENCODER_PATH.exists() else data_dir, SHARED_ENCODER_PATH
+    )
     tokenizer, table, asked = build_vocabulary(training, vectors.load())
     parts = {"training": training, "validation": validation}
     if test:
@@ -515,16 +521,16 @@ def train(
     for name, questions in parts.items():
         names = sorted({each.image for each in questions})
         values[name] = names, cached(encoder, pictures, names, work_dir / f"{name}.npy")
-    old, stored = old_card(output), output / SENSES
+    old, stored = old_card(output), output / EMBEDDINGS_FILE
     if (old.get("fingerprint"), old.get("seed")) == (fingerprint, seed) and stored.exists():
         shutil.copy(stored, folder)  # fitted anew on another machine they would not be the same
     else:
         some = _some_cells(encoder, values["training"][1], seed)
-        Senses.fit(table, some, COMPONENTS).save(folder)
-    senses = Senses.load(folder)  # all networks are fitted on the senses as stored
-    data = {"senses": senses, "tokenizer": tokenizer, "answers": answers}
+        Embeddings.fit(table, some, COMPONENTS).save(folder)
+    embeddings = Embeddings.load(folder)  # all networks are fitted on the embeddings as stored
+    data = {"embeddings": embeddings, "tokenizer": tokenizer, "answers": answers}
     for name, questions in parts.items():
-        data[name] = _part(questions, tokenizer, _see(senses, encoder, values[name][1]),
+        data[name] = _part(questions, tokenizer, _see(embeddings, encoder, values[name][1]),
                            values[name][0])  # fmt: skip
     scored = data["test" if test else "validation"]
     card = _new_card(fingerprint, seed, training, validation, test)
@@ -540,7 +546,7 @@ def train(
     }
     for name in [name for name in VARIANTS if not variant or name in variant]:
         options = {**VARIANTS[name], "answers": len(answers)}
-        options |= {"dimensions": table.shape[1], "components": senses.directions.shape[1]}
+        options |= {"dimensions": table.shape[1], "components": embeddings.components.shape[1]}
         network, record = fit_network(options, data, work_dir / name, seed, epochs)
         details = _write_variant(folder, name, network, record, data, scored)
         _publish(output, card, name, details, folder)
@@ -555,8 +561,8 @@ def _publish(output, card, name, details, folder):
     """
     before = _shared_files(output)
     output.mkdir(parents=True, exist_ok=True)
-    (output / ENCODER).unlink(missing_ok=True)
-    for file in (*SHARED_FILES, ENCODER, f"{name}.safetensors"):
+    (output / ENCODER_FILE).unlink(missing_ok=True)
+    for file in (*SHARED_FILES, ENCODER_FILE, f"{name}.safetensors"):
         if (folder / file).exists():  # the encoder may be that of the captions
             shutil.copy(folder / file, output)
     if _shared_files(output) != before:
@@ -596,9 +602,12 @@ def _some_cells(encoder, values, seed):
     return np.concatenate(found).reshape(-1, found[0].shape[-1])
 
 
-def _see(senses, encoder, values):
+def _see(embeddings, encoder, values):
     """The grids of photographs, float16."""
-    found = [senses.see(on_grid(encoder, values[n : n + 500])) for n in range(0, len(values), 500)]
+    found = [
+        embeddings.project(on_grid(encoder, values[n : n + 500]))
+        for n in range(0, len(values), 500)
+    ]
     return np.concatenate(found).astype("float16")
 
 
@@ -606,7 +615,7 @@ def _part(questions, tokenizer, grids, photos):
     place = {name: n for n, name in enumerate(photos)}
     return {
         "questions": questions,
-        "numbers": [read_words(tokenizer, each.text)[0] for each in questions],
+        "numbers": [tokenize_question(tokenizer, each.text)[0] for each in questions],
         "grids": grids,
         "rows": np.array([place[each.image] for each in questions]),
     }
@@ -620,7 +629,7 @@ def _coverage(questions, answers):
 
 def _of_encoder(encoder, folder):
     """What the card says of the encoder; it is stored where the captions' bundle has none."""
-    file, own = SHARED_ENCODER, folder / ENCODER
+    file, own = SHARED_ENCODER_PATH, folder / ENCODER_FILE
     if file.exists():
         own.unlink(missing_ok=True)
     else:
@@ -649,7 +658,7 @@ def _new_card(fingerprint, seed, training, validation, test):
     origin = (
         "is that of the captions: from MobileNetV2, Apache-2.0, fine-tuned on Flickr8k, for "
         "non-commercial research."
-        if SHARED_ENCODER.exists()
+        if SHARED_ENCODER_PATH.exists()
         else "is MobileNetV2, Apache-2.0."
     )
     return {
@@ -762,7 +771,7 @@ def _seen(predictor, questions, pictures):
     grids = []
     for n in range(0, len(photos), 50):
         some = [pixels(pictures, name) for name in photos[n : n + 50]]
-        grids.append(predictor.features(some))
+        grids.append(predictor.encode(some))
     return _part(questions, predictor.tokenizer, np.concatenate(grids), photos)
 
 

@@ -1,6 +1,6 @@
-"""Captions for photographs: what the page states before any network is loaded."""
+"""Captions for photos: the limits that the page states before any network is loaded."""
 
-WIDTH, ALPHA = 3, 1.0  # beam width and exponent of the length penalty, chosen on validation photos
-WIDEST, STRONGEST = 8, 2.0  # the most that the page offers of each
-COLDEST, HOTTEST = 0.1, 2.0  # temperatures of drawing
-GRID = 7  # cells on each side of what the network looks at
+BEAM_WIDTH, LENGTH_PENALTY = 3, 1.0  # the defaults, chosen on the validation photos
+MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY = 8, 2.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 2.0
+GRID_SIZE = 7  # cells along each side of the feature grid

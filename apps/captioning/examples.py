@@ -1,6 +1,6 @@
 """What people might write of the photographs to try, and how a caption compares with that."""
 
-from apps.captioning.scores import Cider, scores, words_of
+from apps.captioning.scores import Cider, score_captions, split_words
 from shared.photos import EXAMPLES
 
 # Five captions of each, written for this page in the manner of Flickr8k.
@@ -68,15 +68,15 @@ def judged(text, key):
         key: Of the example, in `REFERENCES`.
 
     Returns:
-        Two dicts as from `scores`: the caption's, and the mean of the five references, each
+        Two dicts as from `score_captions`: the caption's, and the mean of the five references, each
         against the other four.
     """
-    tokens = [[words_of(line) for line in lines] for lines in REFERENCES.values()]
+    tokens = [[split_words(line) for line in lines] for lines in REFERENCES.values()]
     rarity = Cider(tokens)
 
     def measure(line, others):
-        rare = rarity.each([words_of(line)], [[words_of(other) for other in others]])[0]
-        return {**scores([line], [others]), "cider": round(float(rare), 4)}
+        rare = rarity.score_each([split_words(line)], [[split_words(other) for other in others]])[0]
+        return {**score_captions([line], [others]), "cider": round(float(rare), 4)}
 
     lines = REFERENCES[key]
     people = [measure(line, lines[:n] + lines[n + 1 :]) for n, line in enumerate(lines)]

@@ -7,7 +7,13 @@ from functools import cache
 
 import numpy as np
 
-from apps.captioning import ALPHA, COLDEST, GRID, HOTTEST, WIDTH
+from apps.captioning import (
+    BEAM_WIDTH,
+    GRID_SIZE,
+    LENGTH_PENALTY,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+)
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN, Captioner
 from shared import bundle, images
 from shared.compiled import Compiled, filled
@@ -17,7 +23,7 @@ from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer, choose_bucket
 
 FOLDER = bundle.MODELS / "captioning"
-ENCODER = "encoder.safetensors"
+ENCODER_FILE = "encoder.safetensors"
 STEPS = 20  # most words written, the end among them
 ROWS = (1, 10)  # photographs described together, one compiled graph each
 GREY = 127  # what a hidden cell is painted with
@@ -113,7 +119,7 @@ class Predictor:
         with cls._lock:
             return _load(variant, folder or FOLDER)
 
-    def features(self, photos, hidden=()):
+    def encode(self, photos, hidden=()):
         """What the encoder makes of photographs.
 
         Args:
@@ -126,13 +132,13 @@ class Predictor:
         if cells := self._cells(hidden):
             photos = [photo.copy() for photo in photos]
             for photo in photos:
-                height, width = (side // GRID for side in photo.shape[:2])
+                height, width = (side // GRID_SIZE for side in photo.shape[:2])
                 for cell in cells:
-                    top, left = cell // GRID * height, cell % GRID * width
+                    top, left = cell // GRID_SIZE * height, cell % GRID_SIZE * width
                     photo[top : top + height, left : left + width] = GREY
         return self.encoder.encode(photos)
 
-    def describe(self, photos, width=WIDTH, alpha=ALPHA, prefix=(), hidden=()):
+    def describe(self, photos, width=BEAM_WIDTH, alpha=LENGTH_PENALTY, prefix=(), hidden=()):
         """The `Description` of every photograph, by beam search.
 
         Args:
@@ -151,10 +157,12 @@ class Predictor:
         check_search(width, alpha)
         with ThreadPoolExecutor() as pool:  # decoding a photo takes as long as the encoder
             squashed = list(pool.map(lambda photo: images.squash(images.read(photo)), photos))
-        features = self.features(squashed, hidden)
+        features = self.encode(squashed, hidden)
         return self.describe_features(features, width, alpha, prefix, hidden)
 
-    def describe_features(self, features, width=WIDTH, alpha=ALPHA, prefix=(), hidden=()):
+    def describe_features(
+        self, features, width=BEAM_WIDTH, alpha=LENGTH_PENALTY, prefix=(), hidden=()
+    ):
         """As `describe`, from what `features` returned; it checks no width and no penalty."""
         inputs = [self._mask(hidden), self._prefix(prefix)]
         found = []
@@ -171,7 +179,7 @@ class Predictor:
                 found.append(Description(captions, branches))
         return found
 
-    def draw(self, photo, count=5, temperature=1.0, seed=0):
+    def sample(self, photo, count=5, temperature=1.0, seed=0):
         """The `Description` of a photograph by captions drawn from the network's distribution.
 
         Args:
@@ -184,14 +192,19 @@ class Predictor:
             ImageError: if the photograph cannot be read.
             InputError: if the temperature is out of range.
         """
-        if not isinstance(temperature, int | float) or not COLDEST <= temperature <= HOTTEST:
-            raise InputError(f"The temperature must be a number from {COLDEST:g} to {HOTTEST:g}.")
-        features = self.features([images.squash(images.read(photo))])
-        lanes = self.draw_features(np.repeat(features, count, axis=0), temperature, seed)
+        if (
+            not isinstance(temperature, int | float)
+            or not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE
+        ):
+            raise InputError(
+                f"The temperature must be a number from {MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}."
+            )
+        features = self.encode([images.squash(images.read(photo))])
+        lanes = self.sample_features(np.repeat(features, count, axis=0), temperature, seed)
         captions = self._captions([*lanes, lanes[2]])
         return Description(tuple(sorted(captions, key=lambda each: -each.score)), None)
 
-    def draw_features(self, features, temperature=1.0, seed=0):
+    def sample_features(self, features, temperature=1.0, seed=0):
         """A caption drawn for each row of what `features` returned.
 
         Returns:
@@ -224,7 +237,7 @@ class Predictor:
                 Caption(
                     words=tuple(self.words[n] for n in (numbers[:-1] if ended else numbers)),
                     each=np.exp(each[:length]),
-                    attention=looked[:length, :-1].reshape(length, GRID, -1),
+                    attention=looked[:length, :-1].reshape(length, GRID_SIZE, -1),
                     gate=looked[:length, -1],
                     score=float(normalised),
                     ended=ended,
@@ -234,12 +247,14 @@ class Predictor:
 
     def _cells(self, hidden):
         for cell in hidden:
-            if not isinstance(cell, int) or not 0 <= cell < GRID**2:
-                raise InputError(f"There is no square {cell}: they run from 0 to {GRID**2 - 1}.")
+            if not isinstance(cell, int) or not 0 <= cell < GRID_SIZE**2:
+                raise InputError(
+                    f"There is no square {cell}: they run from 0 to {GRID_SIZE**2 - 1}."
+                )
         return hidden
 
     def _mask(self, hidden):
-        mask = np.ones((1, GRID**2), "bool")
+        mask = np.ones((1, GRID_SIZE**2), "bool")
         mask[:, list(self._cells(hidden))] = False
         return mask
 
@@ -310,4 +325,6 @@ def _tokenizer(folder):
 
 
 def _encoder(folder):
-    return ImageEncoder.shared(folder / ENCODER, **bundle.read_card(folder)["encoder"]["network"])
+    return ImageEncoder.shared(
+        folder / ENCODER_FILE, **bundle.read_card(folder)["encoder"]["network"]
+    )

@@ -14,12 +14,12 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)*")
 LONGEST = 4  # words of an n-gram
 
 
-def words_of(text):
+def split_words(text):
     """The words of a caption as they are compared: lower case, no punctuation."""
     return _WORD.findall(text.lower().replace("’", "'"))
 
 
-def scores(written, references, prefix=""):
+def score_captions(written, references, prefix=""):
     """All scores of a corpus.
 
     Args:
@@ -31,10 +31,10 @@ def scores(written, references, prefix=""):
         Dict `bleu1` to `bleu4` (0 to 100), `cider` (1.0 is a hundred per cent of the usual scale)
         and `rouge_l` (0 to 1).
     """
-    written = [words_of(text) for text in written]
-    references = [[words_of(text) for text in texts] for texts in references]
+    written = [split_words(text) for text in written]
+    references = [[split_words(text) for text in texts] for texts in references]
     found = {f"bleu{n}": bleu(written, references, n) for n in range(1, LONGEST + 1)}
-    found["cider"] = float(np.mean(Cider(references).each(written, references)))
+    found["cider"] = float(np.mean(Cider(references).score_each(written, references)))
     pairs = zip(written, references, strict=True)
     found["rouge_l"] = float(np.mean([rouge_l(*pair) for pair in pairs]))
     digits = {"cider": 4, "rouge_l": 4}
@@ -67,7 +67,7 @@ class Cider:
         for texts in references:
             self.frequency.update({gram for words in texts for gram in _grams(words)})
 
-    def each(self, written, references):
+    def score_each(self, written, references):
         """The score of every caption, an array; arguments as lists of words."""
         return np.array([self._score(*pair) for pair in zip(written, references, strict=True)])
 

@@ -9,12 +9,12 @@ from typing import Literal
 import gradio as gr
 
 from apps.captioning import (
-    ALPHA,
-    COLDEST,
-    HOTTEST,
-    STRONGEST,
-    WIDEST,
-    WIDTH,
+    BEAM_WIDTH,
+    LENGTH_PENALTY,
+    MAX_BEAM_WIDTH,
+    MAX_LENGTH_PENALTY,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     examples,
     files,
     views,
@@ -59,8 +59,10 @@ def build(tab, settings):
         cell = page.choice([(name, key) for key, name in variants.items()], "lstm", "Cell")
         cell.visible = len(variants) > 1
         # Rendered below, in the section that explains them.
-        width = gr.Slider(1, WIDEST, WIDTH, step=1, label="Beam width", render=False)
-        alpha = gr.Slider(0, STRONGEST, ALPHA, step=0.1, label="Length penalty", render=False)
+        width = gr.Slider(1, MAX_BEAM_WIDTH, BEAM_WIDTH, step=1, label="Beam width", render=False)
+        alpha = gr.Slider(
+            0, MAX_LENGTH_PENALTY, LENGTH_PENALTY, step=0.1, label="Length penalty", render=False
+        )
         page.link_button(tab, example=example, cell=cell, width=width, penalty=alpha)
     problem = page.html()
     answer = page.html(
@@ -104,7 +106,7 @@ def build(tab, settings):
         "Drawn, not searched", "Five captions, each word drawn at random by its probability."
     )
     with gr.Row(elem_classes="controls"):
-        temperature = gr.Slider(COLDEST, HOTTEST, 1, step=0.1, label="Temperature")
+        temperature = gr.Slider(MIN_TEMPERATURE, MAX_TEMPERATURE, 1, step=0.1, label="Temperature")
         draw_button = gr.Button("Draw again", min_width=120)
     seed = gr.State(0)
     drawn = page.html()
@@ -204,8 +206,8 @@ def build(tab, settings):
         key = link.get("example")
         options = (
             link.get("cell") if link.get("cell") in variants else "lstm",
-            page.number_of_link(link.get("width"), int, 1, WIDEST, WIDTH),
-            page.number_of_link(link.get("penalty"), float, 0, STRONGEST, ALPHA),
+            page.number_of_link(link.get("width"), int, 1, MAX_BEAM_WIDTH, BEAM_WIDTH),
+            page.number_of_link(link.get("penalty"), float, 0, MAX_LENGTH_PENALTY, LENGTH_PENALTY),
         )
         step = page.number_of_link(link.get("step"), int, 0, 99, None)
         key = key if key in EXAMPLES else FIRST
@@ -274,7 +276,7 @@ def warm_up():
 
 def _see(photo, predictor, width, alpha):
     """The `Seen` of a `Photo`."""
-    features = predictor.features([photo.pixels])
+    features = predictor.encode([photo.pixels])
     return views.Seen(photo, features, predictor.describe_features(features, width, alpha)[0])
 
 
@@ -307,7 +309,7 @@ def _hide(asked, seen, event: gr.EventData):
     models, (_, cell, width, alpha) = _models(), asked
     try:
         predictor = models.Predictor.load(cell)
-        features = predictor.features([seen.photo.pixels], event.cells)
+        features = predictor.encode([seen.photo.pixels], event.cells)
         found = predictor.describe_features(features, width, alpha, hidden=event.cells)
     except (models.InputError, bundle.BundleError) as why:
         return page.error(why)
@@ -320,7 +322,7 @@ def _draw(asked, seen, temperature, seed):
     models = _models()
     try:
         predictor = models.Predictor.load(asked[1])
-        found = predictor.draw(seen.photo.pixels, temperature=temperature, seed=seed)
+        found = predictor.sample(seen.photo.pixels, temperature=temperature, seed=seed)
     except (models.InputError, bundle.BundleError) as why:
         return page.error(why)
     return views.drawn(found, temperature)
@@ -410,7 +412,7 @@ def _rows(predictor, items, width, alpha):
             rows.append([name, "", "", str(why)])
     readable = [row for row in rows if not row[3]]
     if readable:
-        features = predictor.features(pixels)
+        features = predictor.encode(pixels)
         found = predictor.describe_features(features, width, alpha)
         for row, each in zip(readable, found, strict=True):
             row[1:3] = each.text, float(f"{each.captions[0].probability:.4g}")
@@ -421,7 +423,10 @@ def _api(settings, variants):
     cells = Literal[variants]
 
     def caption(
-        photo: gr.FileData, width: int = WIDTH, penalty: float = ALPHA, cell: cells = "lstm"
+        photo: gr.FileData,
+        width: int = BEAM_WIDTH,
+        penalty: float = LENGTH_PENALTY,
+        cell: cells = "lstm",
     ) -> dict:
         """A sentence for a photo, with where the network looked for each word.
 
@@ -476,7 +481,7 @@ def _api(settings, variants):
             predictor, rows = models.Predictor.load(cell), []
             for start in range(0, len(paths), CHUNK):
                 some = [("", path, "") for path in paths[start : start + CHUNK]]
-                rows += _rows(predictor, some, WIDTH, ALPHA)
+                rows += _rows(predictor, some, BEAM_WIDTH, LENGTH_PENALTY)
         return [
             {"note": note} if note else {"caption": text, "probability": sure}
             for _, text, sure, note in rows

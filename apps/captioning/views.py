@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from apps.captioning import GRID
+from apps.captioning import GRID_SIZE
 from apps.captioning.examples import REFERENCES
 from shared import page, photos, plots
 from shared.plots import chance, percent, signed
@@ -203,9 +203,10 @@ def cover(seen, asked):
     """The photograph under a grid of cells to hide; `asked` changes whenever it starts afresh."""
     cells = "".join(
         f'<button type="button" aria-pressed="false" data-cell="{n}" '
-        f'tabindex="{-1 if n else 0}" aria-label="row {n // GRID + 1}, column {n % GRID + 1}">'
+        f'tabindex="{-1 if n else 0}" '
+        f'aria-label="row {n // GRID_SIZE + 1}, column {n % GRID_SIZE + 1}">'
         "</button>"
-        for n in range(GRID**2)
+        for n in range(GRID_SIZE**2)
     )
     grid = (
         '<div class="cells" role="group" aria-label="Squares to hide; arrow keys lead from one to '

@@ -87,7 +87,7 @@ class Answerer(keras.Model):
             self.look = keras.layers.Dense(hidden, "relu", name="look")
 
     @property
-    def ways(self):
+    def branches(self):
         """How many ways to an answer it has."""
         return 1 + self.recurrent
 
@@ -106,9 +106,9 @@ class Answerer(keras.Model):
             self.look.build((None, 2 * components))
 
     def call(self, inputs, training=False):
-        return self.looking(inputs, training=training)[0]
+        return self.predict_with_attention(inputs, training=training)[0]
 
-    def looking(self, inputs, training=False):
+    def predict_with_attention(self, inputs, training=False):
         """As a call, with where it looked: logits, and weights `(batch, cells)` of sum 1.
 
         Those that read a bag of words or nothing of the photograph look everywhere alike.

@@ -10,21 +10,23 @@ from functools import cache
 
 import numpy as np
 
-from apps.vqa import BEST, CHARACTERS, GRID, WORDS
+from apps.vqa import BEST, CHARACTERS, GRID_SIZE, WORDS
+from apps.vqa.embeddings import Embeddings
 from apps.vqa.model import Answerer
-from apps.vqa.senses import Senses
 from shared import bundle, images
 from shared.compiled import Compiled, filled
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "vqa"
-ENCODER = "encoder.safetensors"
-SHARED_ENCODER = bundle.MODELS / "captioning" / ENCODER  # where a bundle has none of its own
-LENGTHS = (8, 16, WORDS)  # words of questions answered together, one compiled graph each
+ENCODER_FILE = "encoder.safetensors"
+SHARED_ENCODER_PATH = (
+    bundle.MODELS / "captioning" / ENCODER_FILE
+)  # where a bundle has none of its own
+LENGTH_BUCKETS = (8, 16, WORDS)  # words of questions answered together, one compiled graph each
 ROWS = (8, 16, 64)  # and how many questions
 KEPT = 64  # photographs whose features are kept
-GREY = 127
+GREY_LEVEL = 127
 UNSURE = "It does not know: this is its best guess."
 ASKING = (
     *("what", "which", "who", "whose", "where", "when", "why", "how", "is", "are", "was", "were"),
@@ -102,7 +104,7 @@ class Reply:
         return tuple(word.text for word in self.words if not word.known)
 
 
-def read_words(tokenizer, text):
+def tokenize_question(tokenizer, text):
     """Numbers and places of the words of a question; punctuation marks are left out.
 
     Returns:
@@ -146,9 +148,9 @@ class Predictor:
 
     _lock = threading.Lock()
 
-    def __init__(self, network, senses, tokenizer, answers, encoder, card, temperature=1.0):
+    def __init__(self, network, embeddings, tokenizer, answers, encoder, card, temperature=1.0):
         self.network = network
-        self.senses = senses
+        self.embeddings = embeddings
         self.tokenizer = tokenizer
         self.answers = answers
         self.encoder = encoder
@@ -156,7 +158,7 @@ class Predictor:
         self.temperature = temperature
         self.threshold = 0.0
         # So small that a plain graph is fast enough; XLA would take memory for every shape.
-        self._looking = Compiled(lambda *inputs: network.looking(inputs), xla=False)
+        self._looking = Compiled(lambda *inputs: network.predict_with_attention(inputs), xla=False)
         self._grids, self._keeping = OrderedDict(), threading.Lock()
 
     @classmethod
@@ -173,8 +175,8 @@ class Predictor:
         with cls._lock:
             return _load(variant, folder or FOLDER)
 
-    def features(self, photos):
-        """What the encoder and the senses make of photographs.
+    def encode(self, photos):
+        """What the encoder and the embeddings make of photographs.
 
         Args:
             photos: List of arrays `(224, 224, 3)` of uint8, as from `images.squash`.
@@ -182,9 +184,9 @@ class Predictor:
         Returns:
             Float32 array `(photos, 49, components)`.
         """
-        return self.senses.see(self.encoder.encode(photos))
+        return self.embeddings.project(self.encoder.encode(photos))
 
-    def see(self, photo):
+    def encode_photo(self, photo):
         """The features of one photograph, `(49, components)`, kept for further questions.
 
         Args:
@@ -193,11 +195,11 @@ class Predictor:
         Raises:
             ImageError: if it cannot be read.
         """
-        return self._see(images.squash(images.read(photo)))
+        return self._encode_cached(images.squash(images.read(photo)))
 
     def blank(self):
         """The features of a photograph greyed out, `(49, components)`."""
-        return self._see(np.full((images.SIZE, images.SIZE, 3), GREY, "uint8"))
+        return self._encode_cached(np.full((images.SIZE, images.SIZE, 3), GREY_LEVEL, "uint8"))
 
     def answer(self, photo, question):
         """The `Reply` to a question about a photograph.
@@ -206,13 +208,13 @@ class Predictor:
             ImageError: if the photograph cannot be read.
             InputError: if the question cannot be answered; the message says why.
         """
-        return self.reply(self.see(photo), question)
+        return self.reply(self.encode_photo(photo), question)
 
     def answer_each(self, grid, questions):
         """The best `Answer` to each of many questions about one photograph.
 
         Args:
-            grid: What `see` returned.
+            grid: What `encode_photo` returned.
             questions: List of strings.
 
         Returns:
@@ -238,7 +240,7 @@ class Predictor:
         return found
 
     def reply(self, grid, question, beside=None):
-        """As `answer`, from what `see` returned.
+        """As `answer`, from what `encode_photo` returned.
 
         Args:
             grid: The features of the photograph.
@@ -265,7 +267,7 @@ class Predictor:
             blank=self._best(chances[1]),
             kept=float(chances[1, best]),
             looked=float(np.abs(chances[0] - chances[1]).sum() / 2),
-            attention=looked[0].reshape(GRID, -1),
+            attention=looked[0].reshape(GRID_SIZE, -1),
             words=words,
             sure=self._sure(chances[0], known, len(words)),
             notes=_notes(text, words),
@@ -282,14 +284,14 @@ class Predictor:
             Probabilities `(questions, answers)`, and attention weights `(questions, 49)`.
         """
         longest = max((len(numbers) for numbers in questions), default=1)
-        words = pad(questions, choose_bucket(LENGTHS, longest))
+        words = pad(questions, choose_bucket(LENGTH_BUCKETS, longest))
         logits, looked = [], []
         for start in range(0, len(words), ROWS[-1]):
             some = slice(start, start + ROWS[-1])
             count = len(words[some])
             rows = choose_bucket(ROWS, count)
             numbers = filled(words[some], rows)
-            inputs = (filled(grids[some], rows), self.senses.read(numbers), numbers > 0)
+            inputs = (filled(grids[some], rows), self.embeddings.embed_words(numbers), numbers > 0)
             both = self._looking(*inputs)
             for found, part in zip((logits, looked), both, strict=True):
                 found.append(np.asarray(part)[:count])
@@ -297,13 +299,13 @@ class Predictor:
         chances = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return chances / chances.sum(axis=1, keepdims=True), np.concatenate(looked)
 
-    def _see(self, pixels):
+    def _encode_cached(self, pixels):
         key = hashlib.sha256(pixels.tobytes()).digest()
         with self._keeping:
             if key in self._grids:
                 self._grids.move_to_end(key)
                 return self._grids[key]
-        grid = self.features([pixels])[0]
+        grid = self.encode([pixels])[0]
         with self._keeping:
             self._grids[key] = grid
             if len(self._grids) > KEPT:
@@ -313,7 +315,7 @@ class Predictor:
     def _read(self, question):
         """A question as text, and the numbers and places of its words."""
         text = check_question(question)
-        numbers, places = read_words(self.tokenizer, text)
+        numbers, places = tokenize_question(self.tokenizer, text)
         if len(numbers) > WORDS:
             raise InputError(
                 f"This question has {len(numbers)} words; at most {WORDS} are read. Ask one thing "
@@ -359,14 +361,14 @@ def _load(variant, folder):
     network = Answerer(**details["network"])
     network.build()
     bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
-    senses, tokenizer, answers, encoder = _shared(folder)
-    sizes = len(answers), senses.vectors.shape, senses.directions.shape[-1]
+    embeddings, tokenizer, answers, encoder = _shared(folder)
+    sizes = len(answers), embeddings.word_vectors.shape, embeddings.components.shape[-1]
     options = network.options
     needed = options["answers"], (tokenizer.size, options["dimensions"]), options["components"]
     if sizes != needed:
         raise bundle.BundleError(f"The files of the bundle {folder.name} do not fit together.")
     predictor = Predictor(
-        network, senses, tokenizer, answers, encoder, card, details["temperature"]
+        network, embeddings, tokenizer, answers, encoder, card, details["temperature"]
     )
     predictor.threshold = details["threshold"]["probability"]
     return predictor
@@ -374,18 +376,18 @@ def _load(variant, folder):
 
 @cache
 def _shared(folder):
-    """What all networks of a bundle use: senses, tokenizer, answers and encoder."""
+    """What all networks of a bundle use: embeddings, tokenizer, answers and encoder."""
     try:
         answers = list(json.loads((folder / "answers.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise bundle.BundleError(f"{folder.name}/answers.json cannot be read.") from error
     tokenizer = WordTokenizer.load(folder / "tokenizer.json")
-    return Senses.load(folder), tokenizer, answers, _encoder(folder)
+    return Embeddings.load(folder), tokenizer, answers, _encoder(folder)
 
 
 def _encoder(folder):
-    own = folder / ENCODER
-    file = own if own.exists() else SHARED_ENCODER
+    own = folder / ENCODER_FILE
+    file = own if own.exists() else SHARED_ENCODER_PATH
     described = bundle.read_card(folder)["encoder"]
     encoder = ImageEncoder.shared(file, **described["network"])
     if zlib.crc32(file.read_bytes()) != described["crc32"]:

@@ -207,7 +207,7 @@ def _example(event):
 
 def _see(photo):
     """The `Seen` of a `Photo`."""
-    return views.Seen(photo, _models().Predictor.load(EYES).see(photo.pixels))
+    return views.Seen(photo, _models().Predictor.load(EYES).encode_photo(photo.pixels))
 
 
 def _reply(seen, question, cell, other=None):

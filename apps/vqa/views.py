@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from apps.vqa import GRID
+from apps.vqa import GRID_SIZE
 from shared import page, photos, plots
 from shared.plots import chance, percent, signed
 
@@ -72,7 +72,7 @@ class Seen:
 
     Attributes:
         photo: A `Photo`.
-        grid: As from `Predictor.see`, `(49, components)`.
+        grid: As from `Predictor.encode_photo`, `(49, components)`.
     """
 
     photo: photos.Photo
@@ -194,7 +194,7 @@ def sight(seen, asked):
         f'<div class="looked">{photos.shot(seen.photo, veiled, named=False)}</div>',
         f"Bright: where the network looked for “{reply.question}”, the brightest place clear and "
         f"all else darkened. Here {photos.looked(reply.attention)}. A look spread over all "
-        f"{GRID**2} squares is a look at nothing in particular.",
+        f"{GRID_SIZE**2} squares is a look at nothing in particular.",
     )
 
 

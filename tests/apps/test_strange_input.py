@@ -85,7 +85,7 @@ def test_questions():
     from apps.vqa import predictor
 
     network = predictor.Predictor.load()
-    grid = network.see(Photo.of_example("bus").pixels)
+    grid = network.encode_photo(Photo.of_example("bus").pixels)
 
     @SOME
     @given(TEXTS)

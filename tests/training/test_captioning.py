@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from apps.captioning.model import BEGIN, END, Captioner
 from apps.captioning.predictor import Predictor
-from apps.captioning.scores import scores
+from apps.captioning.scores import score_captions
 from shared import bundle
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
@@ -104,7 +104,7 @@ def publish(folder, output, name, encoder, words):
     folder.mkdir()
     stored = {f"{name}.safetensors": name, captioning.TOKENIZER: words}
     if encoder:
-        stored[captioning.ENCODER] = encoder
+        stored[captioning.ENCODER_FILE] = encoder
     for file, text in stored.items():
         (folder / file).write_text(text)
     card = dict.fromkeys(bundle.CARD_KEYS, "…") | {
@@ -158,12 +158,14 @@ def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(captioning, "on_grid", lambda _, values: values.astype("float32"))
-        patch.setattr("apps.captioning.predictor.GRID", 2)
+        patch.setattr("apps.captioning.predictor.GRID_SIZE", 2)
         patch.setattr(captioning, "SCORED_RATE", 3e-2)
         patch.setattr(captioning, "WARM_UP", 1)
         patch.setattr(captioning, "PHOTOS", 4)
         untrained = Predictor(captioner, tokenizer, encoder, {})
-        before = scores(captioning._written(untrained, np.ones((16, 2, 2, 4)), 1), references)
+        before = score_captions(
+            captioning._written(untrained, np.ones((16, 2, 2, 4)), 1), references
+        )
         record = captioning.fit_scored(captioner, encoder, data, tmp_path, 0, 6)
     assert record["epochs"][-1]["cider"] > 0.5 > before["cider"]
 

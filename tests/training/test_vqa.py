@@ -61,7 +61,7 @@ def trained(tmp_path_factory):
     draw(folder / "photos", 40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vqa, "starting_encoder", tiny_encoder)
-        patch.setattr(vqa, "SHARED_ENCODER", folder / "nowhere")
+        patch.setattr(vqa, "SHARED_ENCODER_PATH", folder / "nowhere")
         patch.setattr(vqa.vectors, "load", own_vectors)
         for name, value in {"BATCH": 8, "RATE": 2e-2, "WARM_UP": 2, "COMPONENTS": 6}.items():
             patch.setattr(vqa, name, value)
@@ -117,31 +117,34 @@ def test_a_second_run_resumes_and_says_the_same(trained, caplog):
 def test_a_retrained_network_reads_through_the_senses_of_its_bundle(trained, monkeypatch):
     folder, metrics, train = trained
     before = (folder / "bundle/senses.safetensors").read_bytes()
-    monkeypatch.setattr(vqa.Senses, "fit", None)
+    monkeypatch.setattr(vqa.Embeddings, "fit", None)
     assert train() == metrics
     assert (folder / "bundle/senses.safetensors").read_bytes() == before
 
 
-def publish(folder, output, name, senses, encoder=None):
+def publish(folder, output, name, embeddings, encoder=None):
     """A variant made of letters, and which ones the bundle has with it."""
     folder.mkdir()
-    files = dict.fromkeys(vqa.SHARED_FILES, "…") | {vqa.SENSES: senses, f"{name}.safetensors": name}
-    files |= {vqa.ENCODER: encoder} if encoder else {}
+    files = dict.fromkeys(vqa.SHARED_FILES, "…") | {
+        vqa.EMBEDDINGS_FILE: embeddings,
+        f"{name}.safetensors": name,
+    }
+    files |= {vqa.ENCODER_FILE: encoder} if encoder else {}
     for file, text in files.items():
         (folder / file).write_text(text)
     card = dict.fromkeys(bundle.CARD_KEYS, "…")
     card["variants"] = vqa.old_card(output).get("variants", {})
     vqa._publish(output, card, name, {"network": {}}, folder)
     assert {file: (output / file).read_text() for file in files} == files
-    assert (output / vqa.ENCODER).exists() == bool(encoder)
+    assert (output / vqa.ENCODER_FILE).exists() == bool(encoder)
     return list(bundle.read_card(output)["variants"])
 
 
 def test_networks_that_do_not_fit_the_senses_any_more_are_left_out(tmp_path):
     output = tmp_path / "bundle"
-    assert publish(tmp_path / "1", output, "lstm", "senses", "encoder") == ["lstm"]
-    assert publish(tmp_path / "2", output, "gru", "senses") == ["lstm", "gru"]
-    assert publish(tmp_path / "3", output, "bow", "other senses") == ["bow"]
+    assert publish(tmp_path / "1", output, "lstm", "embeddings", "encoder") == ["lstm"]
+    assert publish(tmp_path / "2", output, "gru", "embeddings") == ["lstm", "gru"]
+    assert publish(tmp_path / "3", output, "bow", "other embeddings") == ["bow"]
 
 
 def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch):
@@ -367,17 +370,17 @@ def test_a_temperature_undoes_overconfidence():
 
 
 def test_the_nearest_question_about_the_nearest_photograph_answers():
-    from apps.vqa.senses import Senses
+    from apps.vqa.embeddings import Embeddings
 
     vectors = np.array([[0, 0], [0, 0], [1, 0], [0, 1]], "float32")
-    senses = Senses(vectors, np.zeros(2), np.eye(2))
+    embeddings = Embeddings(vectors, np.zeros(2), np.eye(2))
     grids = np.array([[[1, 0]], [[0, 1]]], "float16")
     asked = [question(answer=a) for a in ("red", "green", "yes", "no")]
     numbers = [np.array([n]) for n in (2, 2, 3, 3)]
     training = {"questions": asked, "numbers": numbers, "grids": grids,
                 "rows": np.array([0, 1, 0, 1])}  # fmt: skip
     held = {**training, "grids": grids * 2}
-    data = {"senses": senses, "training": training, "validation": held}
+    data = {"embeddings": embeddings, "training": training, "validation": held}
     written, weight = vqa.nearest(data, held)
     assert written == ["red", "green", "yes", "no"]
     assert 0 < weight < 1

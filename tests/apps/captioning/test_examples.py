@@ -1,14 +1,14 @@
 import pytest
 
 from apps.captioning.examples import REFERENCES, judged
-from apps.captioning.scores import words_of
+from apps.captioning.scores import split_words
 from shared.photos import EXAMPLES
 
 
 def test_every_example_has_five_captions():
     assert list(REFERENCES) == list(EXAMPLES)
     for lines in REFERENCES.values():
-        assert len({" ".join(words_of(line)) for line in lines}) == 5
+        assert len({" ".join(split_words(line)) for line in lines}) == 5
 
 
 def test_a_reference_itself_scores_in_full_and_above_people():

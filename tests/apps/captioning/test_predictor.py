@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from apps.captioning.model import END, Captioner
-from apps.captioning.predictor import ENCODER, FOLDER, STEPS, InputError, Predictor
+from apps.captioning.predictor import ENCODER_FILE, FOLDER, STEPS, InputError, Predictor
 from shared import bundle
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
@@ -50,7 +50,7 @@ def drawing():
 
 def test_the_shipped_encoder_gives_the_features_that_were_recorded():
     card = bundle.read_card(FOLDER)
-    encoder = ImageEncoder.load(FOLDER / ENCODER, **card["encoder"]["network"])
+    encoder = ImageEncoder.load(FOLDER / ENCODER_FILE, **card["encoder"]["network"])
     found = np.asarray(encoder(drawing()[None]))[0]
     assert found.shape == (7, 7, 1280)
     # Recorded once; TensorFlow's and JAX's convolutions agree on them to six digits.
@@ -84,7 +84,7 @@ def test_captions_are_distinct_ordered_and_whole(predictor):
 
 def test_the_probabilities_are_the_network_s_own(predictor):
     best = predictor.describe([photo()], alpha=0.0)[0].captions[0]
-    features = predictor.features([squashed(photo())])
+    features = predictor.encode([squashed(photo())])
     numbers = [2, *(predictor.words.index(word) for word in best.words)]
     logits = np.asarray(predictor.network((features, np.array([[numbers]], "int32"))))[0, 0]
     after = [*numbers[1:], 3][: len(best.each)]
@@ -140,18 +140,18 @@ def test_hidden_cells_are_not_looked_at(predictor):
     looked = found.attention.reshape(-1, 49)
     assert not looked[:, [cell, 48]].any()
     np.testing.assert_allclose(looked.sum(axis=1), 1, atol=1e-4)
-    seen = predictor.features([squashed(photo())])
-    unseen = predictor.features([squashed(photo())], hidden=(cell,))
+    seen = predictor.encode([squashed(photo())])
+    unseen = predictor.encode([squashed(photo())], hidden=(cell,))
     assert np.abs(seen - unseen).max() > 1e-3
     assert predictor.describe([photo()], hidden=range(49))[0].captions
 
 
 def test_drawing_repeats_with_its_seed_and_heat_makes_it_wilder(predictor):
-    one, same, other = (predictor.draw(photo(), 8, 1.0, seed) for seed in (1, 1, 2))
+    one, same, other = (predictor.sample(photo(), 8, 1.0, seed) for seed in (1, 1, 2))
     assert [each.words for each in one.captions] == [each.words for each in same.captions]
     assert {each.words for each in one.captions} != {each.words for each in other.captions}
-    cold = predictor.draw(photo(), 8, 0.1)
-    hot = predictor.draw(photo(), 8, 2.0)
+    cold = predictor.sample(photo(), 8, 0.1)
+    hot = predictor.sample(photo(), 8, 2.0)
     assert np.mean([each.log_probability / len(each.each) for each in cold.captions]) > np.mean(
         [each.log_probability / len(each.each) for each in hot.captions]
     )
@@ -179,4 +179,4 @@ def test_what_is_no_photo_or_too_hot_is_refused(predictor):
     with pytest.raises(ImageError, match="no photo yet"):
         predictor.describe([None])
     with pytest.raises(InputError, match="temperature"):
-        predictor.draw(photo(), temperature=9)
+        predictor.sample(photo(), temperature=9)

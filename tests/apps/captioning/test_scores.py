@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from apps.captioning.scores import Cider, bleu, rouge_l, scores, words_of
+from apps.captioning.scores import Cider, bleu, rouge_l, score_captions, split_words
 
 
 def split(*texts):
@@ -11,7 +11,7 @@ def split(*texts):
 
 
 def test_words_are_compared_without_case_and_punctuation():
-    found = words_of("A man's two-wheeled Bike , fast .")
+    found = split_words("A man's two-wheeled Bike , fast .")
     assert found == ["a", "man's", "two", "wheeled", "bike", "fast"]
 
 
@@ -36,10 +36,10 @@ def test_cider_by_hand():
     # Of three photographs "dog" stands in one, "a" in all: only "dog" weighs anything.
     references = [split("a dog"), split("a cat"), split("a man")]
     cider = Cider(references)
-    perfect, common = cider.each(split("a dog", "a"), [split("a dog"), split("a cat")])
+    perfect, common = cider.score_each(split("a dog", "a"), [split("a dog"), split("a cat")])
     assert perfect == pytest.approx(10 * (1 + 1) / 4)  # one and two words; none has three
     assert common == 0
-    longer = cider.each([["a", "dog", "dog", "dog"]], [split("a dog")])[0]
+    longer = cider.score_each([["a", "dog", "dog", "dog"]], [split("a dog")])[0]
     # Clipped at one dog, against a vector of three; no pair but "a dog"; two words too long.
     pair = 1 / math.sqrt(1 + 0)
     rare = math.log(3)
@@ -71,7 +71,7 @@ BLEU = [80.60134170, 62.43353081, 51.56347826, 38.55668796]
 def test_all_equal_the_challenge_s_code():
     written = [text.split() for text in WRITTEN]
     references = [split(*texts) for texts in REFERENCES]
-    np.testing.assert_allclose(Cider(references).each(written, references), CIDER, atol=1e-6)
+    np.testing.assert_allclose(Cider(references).score_each(written, references), CIDER, atol=1e-6)
     found = [rouge_l(*pair) for pair in zip(written, references, strict=True)]
     np.testing.assert_allclose(found, ROUGE_L, atol=1e-6)
     found = [bleu(written, references, n) for n in range(1, 5)]
@@ -79,9 +79,9 @@ def test_all_equal_the_challenge_s_code():
 
 
 def test_all_scores_have_their_names():
-    found = scores(WRITTEN, REFERENCES, "validation_")
+    found = score_captions(WRITTEN, REFERENCES, "validation_")
     names = ["bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l"]
     assert list(found) == [f"validation_{name}" for name in names]
     assert found["validation_bleu1"] > found["validation_bleu4"] > 0
     assert found["validation_cider"] == pytest.approx(np.mean(CIDER), abs=1e-4)
-    assert scores([""] * 4, REFERENCES)["rouge_l"] == 0
+    assert score_captions([""] * 4, REFERENCES)["rouge_l"] == 0

@@ -33,7 +33,9 @@ def test_the_answer_by_numpy():
     network = built(reader="rnn")
     w = {path.removeprefix("answerer/"): a for path, a in weights_of(network).items()}
     grid, vectors, mask = inputs()
-    logits, weights = (np.asarray(part) for part in network.looking((grid, vectors, mask)))
+    logits, weights = (
+        np.asarray(part) for part in network.predict_with_attention((grid, vectors, mask))
+    )
     for row in range(3):
         q = np.zeros(5)
         for vector in vectors[row][mask[row]]:
@@ -58,10 +60,10 @@ def test_in_training_each_way_to_an_answer_stands_by_itself():
     read = inputs()
     network = built(word_dropout=0.0, dropout=0.0)
     ways = np.asarray(network(read, training=True))
-    assert ways.shape == (3, network.ways, ANSWERS) == (3, 2, ANSWERS)
+    assert ways.shape == (3, network.branches, ANSWERS) == (3, 2, ANSWERS)
     means = np.mean([np.log(softmax(ways[:, n])) for n in range(2)], axis=0)
     np.testing.assert_allclose(network(read), means, atol=1e-5)
-    assert built(reader="bow").ways == 1
+    assert built(reader="bow").branches == 1
 
 
 def test_the_bag_of_words_by_numpy():
@@ -71,7 +73,7 @@ def test_the_bag_of_words_by_numpy():
     words = np.tanh(vectors @ w["narrow/kernel"] + w["narrow/bias"]) * mask[..., None]
     seen = np.concatenate([words.sum(axis=1), grid.mean(axis=1)], axis=-1)
     expected = softmax(seen @ w["bag/kernel"] + w["bag/bias"])
-    logits, weights = network.looking((grid, vectors, mask))
+    logits, weights = network.predict_with_attention((grid, vectors, mask))
     np.testing.assert_allclose(softmax(np.asarray(logits)), expected, atol=1e-5)
     np.testing.assert_allclose(weights, 1 / 6, atol=1e-6)
 
@@ -126,7 +128,7 @@ def test_what_depends_on_the_photograph_is_learned_by_those_who_see(image, least
         keras.optimizers.Adam(2e-2), keras.losses.CategoricalCrossentropy(from_logits=True)
     )
     read, answers = toy()
-    targets = np.repeat(answers[:, None], network.ways, axis=1)
+    targets = np.repeat(answers[:, None], network.branches, axis=1)
     losses = [float(network.train_on_batch(read, targets)) for _ in range(80)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from apps.vqa.embeddings import Embeddings
 from apps.vqa.model import Answerer
-from apps.vqa.predictor import InputError, Predictor, check_question, read_words
-from apps.vqa.senses import Senses
+from apps.vqa.predictor import InputError, Predictor, check_question, tokenize_question
 from shared.images import ImageError
 from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
@@ -26,7 +26,7 @@ def make():
     )
     vectors = noise.normal(0, 1, (tokenizer.size, 8)).astype("float32")
     vectors[:2] = 0
-    senses = Senses.fit(vectors, noise.uniform(0, 1, (200, 12)), 6)
+    embeddings = Embeddings.fit(vectors, noise.uniform(0, 1, (200, 12)), 6)
 
     def build(**options):
         sizes = {"dimensions": 8, "components": 6, "narrow": 6, "units": 6, "hidden": 16}
@@ -34,7 +34,7 @@ def make():
         network.build()
         network.set_weights([w + noise.normal(0, 0.5, w.shape) for w in network.get_weights()])
         card = {"question_words": 2 + len(WORDS)}
-        return Predictor(network, senses, tokenizer, ANSWERS, encoder, card)
+        return Predictor(network, embeddings, tokenizer, ANSWERS, encoder, card)
 
     return build
 
@@ -72,9 +72,9 @@ def test_a_reply_is_whole(predictor):
 
 
 def test_the_probabilities_are_the_network_s_own(predictor):
-    numbers, _ = read_words(predictor.tokenizer, QUESTION)
-    grid = predictor.see(photo())
-    inputs = (grid[None], predictor.senses.read(numbers)[None], np.ones((1, 7), "bool"))
+    numbers, _ = tokenize_question(predictor.tokenizer, QUESTION)
+    grid = predictor.encode_photo(photo())
+    inputs = (grid[None], predictor.embeddings.embed_words(numbers)[None], np.ones((1, 7), "bool"))
     logits = np.asarray(predictor.network(inputs))[0]
     expected = np.exp(logits) / np.exp(logits).sum()
     found = predictor.probabilities(grid[None], [numbers])[0][0]
@@ -87,9 +87,10 @@ def test_the_probabilities_are_the_network_s_own(predictor):
 def test_the_importance_of_a_word_is_what_the_answer_loses_without_it(predictor):
     reply = predictor.answer(photo(), QUESTION)
     without = predictor.answer(photo(), "What is the of the bus")
-    chances = dict(zip(ANSWERS, predictor.probabilities(
-        predictor.see(photo())[None], [read_words(predictor.tokenizer, without.question)[0]]
-    )[0][0], strict=True))  # fmt: skip
+    token_ids = tokenize_question(predictor.tokenizer, without.question)[0]
+    grid = predictor.encode_photo(photo())
+    probabilities = predictor.probabilities(grid[None], [token_ids])[0][0]
+    chances = dict(zip(ANSWERS, probabilities, strict=True))
     expected = np.log(reply.answers[0].probability) - np.log(chances[reply.text])
     colour = reply.words[3]
     assert colour.text == "colour"
@@ -99,8 +100,8 @@ def test_the_importance_of_a_word_is_what_the_answer_loses_without_it(predictor)
 
 def test_how_much_it_looked_is_what_the_grey_photograph_changes(make, predictor):
     reply = predictor.answer(photo(), QUESTION)
-    numbers = read_words(predictor.tokenizer, QUESTION)[0]
-    grids = np.stack([predictor.see(photo()), predictor.blank()])
+    numbers = tokenize_question(predictor.tokenizer, QUESTION)[0]
+    grids = np.stack([predictor.encode_photo(photo()), predictor.blank()])
     chances = predictor.probabilities(grids, [numbers] * 2)[0]
     np.testing.assert_allclose(reply.looked, np.abs(chances[0] - chances[1]).sum() / 2, rtol=1e-3)
     assert 0.001 < reply.looked <= 1
@@ -123,7 +124,7 @@ def test_photographs_and_questions_change_the_answer(predictor):
 
 def test_a_further_question_does_not_encode_the_photograph_again(predictor, monkeypatch):
     first = predictor.answer(photo(7), QUESTION)
-    monkeypatch.setattr(predictor, "features", None)
+    monkeypatch.setattr(predictor, "encode", None)
     again = predictor.answer(photo(7), QUESTION)
     assert again.answers == first.answers
     assert predictor.answer(photo(7), "are there trees").answers
@@ -133,13 +134,13 @@ def test_only_the_latest_photographs_are_kept(make, monkeypatch):
     monkeypatch.setattr("apps.vqa.predictor.KEPT", 2)
     predictor = make()
     for seed in range(4):
-        predictor.see(photo(seed))
+        predictor.encode_photo(photo(seed))
     assert len(predictor._grids) == 2
 
 
 def test_a_batch_answers_as_one_question_alone_does(make):
     predictor = make()
-    grid = predictor.see(photo())
+    grid = predictor.encode_photo(photo())
     questions = [QUESTION, " ", "are there trees", "Quelle est la couleur ?", "is this a bus"] * 4
     found = predictor.answer_each(grid, questions)
     assert len(found) == 20
@@ -159,7 +160,7 @@ def test_a_batch_answers_as_one_question_alone_does(make):
 
 
 def test_another_photograph_can_stand_beside_instead_of_a_grey_one(predictor):
-    one, other = (predictor.see(photo(seed)) for seed in (1, 2))
+    one, other = (predictor.encode_photo(photo(seed)) for seed in (1, 2))
     reply, back = predictor.reply(one, QUESTION, other), predictor.reply(other, QUESTION, one)
     assert [each.text for each in reply.blank] == [each.text for each in back.answers]
     np.testing.assert_allclose(reply.looked, back.looked, rtol=1e-3)

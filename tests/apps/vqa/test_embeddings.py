@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from apps.vqa.senses import Senses
+from apps.vqa.embeddings import Embeddings
 from shared.bundle import BundleError
 
 
@@ -14,15 +14,15 @@ def cells(count=400):
 
 def fitted(components=2):
     vectors = np.random.default_rng(1).normal(0, 1, (6, 4)).astype("float32")
-    return Senses.fit(vectors, cells(), components)
+    return Embeddings.fit(vectors, cells(), components)
 
 
 def test_the_components_are_those_that_differ_most():
-    senses = fitted()
-    assert senses.directions.shape == (5, 2)
-    share = (senses.directions**2)[:2].sum(axis=0) / (senses.directions**2).sum(axis=0)
+    embeddings = fitted()
+    assert embeddings.components.shape == (5, 2)
+    share = (embeddings.components**2)[:2].sum(axis=0) / (embeddings.components**2).sum(axis=0)
     assert np.all(share > 0.98)
-    seen = senses.see(cells().reshape(20, 4, 5, 5))
+    seen = embeddings.project(cells().reshape(20, 4, 5, 5))
     assert seen.shape == (20, 20, 2)
     flat = seen.reshape(-1, 2)
     np.testing.assert_allclose(flat.mean(axis=0), 0, atol=1e-4)
@@ -36,27 +36,27 @@ def test_the_components_are_those_that_differ_most():
 
 
 def test_the_length_of_a_cell_does_not_matter_and_more_components_add():
-    senses = fitted()
+    embeddings = fitted()
     grid = cells(8).reshape(2, 2, 2, 5)
-    np.testing.assert_allclose(senses.see(grid * 3), senses.see(grid), atol=1e-5)
-    assert fitted(9).see(grid).shape == (2, 4, 5)
-    assert np.isfinite(senses.see(np.zeros((1, 2, 2, 5), "float32"))).all()
+    np.testing.assert_allclose(embeddings.project(grid * 3), embeddings.project(grid), atol=1e-5)
+    assert fitted(9).project(grid).shape == (2, 4, 5)
+    assert np.isfinite(embeddings.project(np.zeros((1, 2, 2, 5), "float32"))).all()
 
 
 def test_few_cells_differ_along_fewer_directions():
-    few = Senses.fit(np.zeros((2, 4), "float32"), cells(4), 5)
-    assert few.directions.shape == (5, 3)
-    assert np.abs(few.see(cells(50)[:, None, None])).max() < 10
+    few = Embeddings.fit(np.zeros((2, 4), "float32"), cells(4), 5)
+    assert few.components.shape == (5, 3)
+    assert np.abs(few.project(cells(50)[:, None, None])).max() < 10
 
 
 def test_senses_survive_their_file(tmp_path):
-    senses = fitted()
-    senses.save(tmp_path)
-    again = Senses.load(tmp_path)
-    np.testing.assert_array_equal(again.read(np.array([[0, 5]])).shape, (1, 2, 4))
-    off = np.linalg.norm(again.vectors - senses.vectors, axis=1)
-    assert (off < 0.2 * np.linalg.norm(senses.vectors, axis=1)).all()  # four bits a number
+    embeddings = fitted()
+    embeddings.save(tmp_path)
+    again = Embeddings.load(tmp_path)
+    np.testing.assert_array_equal(again.embed_words(np.array([[0, 5]])).shape, (1, 2, 4))
+    off = np.linalg.norm(again.word_vectors - embeddings.word_vectors, axis=1)
+    assert (off < 0.2 * np.linalg.norm(embeddings.word_vectors, axis=1)).all()  # four bits a number
     grid = cells(8).reshape(2, 2, 2, 5)
-    np.testing.assert_allclose(again.see(grid), senses.see(grid), atol=0.1)
+    np.testing.assert_allclose(again.project(grid), embeddings.project(grid), atol=0.1)
     with pytest.raises(BundleError, match="senses.safetensors"):
-        Senses.load(tmp_path / "nowhere")
+        Embeddings.load(tmp_path / "nowhere")
