@@ -5,6 +5,8 @@ Weights are stored as float16 or, where that costs no accuracy, as int8 or in fo
 """
 
 import json
+import threading
+from functools import cache, wraps
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,48 @@ def set_weights(model, arrays):
 
 def _variables(model):
     return {v.path: v for v in model.variables if not v.path.endswith("seed_generator_state")}
+
+
+def load_bundle(folder, variant, network_class, *input_shapes):
+    """A trained network of a bundle.
+
+    Args:
+        folder: Path of the bundle.
+        variant: One of the card's variants; its weights are in `<variant>.safetensors`.
+        network_class: Class of the network, called with the options in the card.
+        input_shapes: Arguments of the network's `build`.
+
+    Returns:
+        The network, the variant's part of the card, and the whole card.
+
+    Raises:
+        BundleError: if there is no such variant, or its files are missing or damaged.
+    """
+    card = read_card(folder)
+    if variant not in card["variants"]:
+        raise BundleError(f"The bundle {folder.name} has no network {variant}.")
+    details = card["variants"][variant]
+    arrays = load_arrays(folder / f"{variant}.safetensors")
+    network = network_class(**details["network"])
+    network.build(*input_shapes)
+    set_weights(network, arrays)
+    return network, details, card
+
+
+def load_once(function):
+    """Decorator: call a function once for each set of arguments, even from several threads.
+
+    `functools.cache` alone runs the function again in each thread that calls it before the first
+    has returned.
+    """
+    lock, cached = threading.Lock(), cache(function)
+
+    @wraps(function)
+    def load(*args):
+        with lock:
+            return cached(*args)
+
+    return load
 
 
 def read_card(folder):

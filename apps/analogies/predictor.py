@@ -2,10 +2,9 @@
 
 import difflib
 import re
-import threading
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from heapq import heappop, heappush
 from itertools import combinations
 from math import comb
@@ -118,8 +117,6 @@ class Predictor:
             there are; without it the rank stands for the frequency (Zipf's law).
     """
 
-    _lock = threading.Lock()
-
     def __init__(self, vectors, card=None, paragraphs=None):
         self.vectors = vectors
         self.card = card
@@ -134,8 +131,7 @@ class Predictor:
         Raises:
             BundleError: if it is missing or damaged.
         """
-        with cls._lock:
-            return _load(file)
+        return _load(file)
 
     def find(self, text, what="word"):
         """The word of the vocabulary that a text means, and its vector.
@@ -593,7 +589,7 @@ def _letters(words):
     return counts
 
 
-@cache
+@bundle.load_once
 def _load(file):
     if file:
         return Predictor(store.read_file(file))

@@ -116,8 +116,7 @@ class Predictor:
         Raises:
             BundleError: if there is no such variant, or its files are missing or damaged.
         """
-        with cls._lock:
-            return _load(variant, folder or FOLDER)
+        return _load(variant, folder or FOLDER)
 
     def encode(self, photos, hidden=()):
         """What the encoder makes of photographs.
@@ -308,14 +307,9 @@ def _searching(network, width):
     return search
 
 
-@cache
+@bundle.load_once
 def _load(variant, folder):
-    card = bundle.read_card(folder)
-    if variant not in card["variants"]:
-        raise bundle.BundleError(f"The bundle {folder.name} has no network {variant}.")
-    network = Captioner(**card["variants"][variant]["network"])
-    network.build()
-    bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
+    network, _, card = bundle.load_bundle(folder, variant, Captioner)
     return Predictor(network, _tokenizer(folder), _encoder(folder), card)
 
 

@@ -1,8 +1,6 @@
 """From a series to its fan: quantiles of the price ahead, baselines, backtest and a look inside."""
 
-import threading
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -219,8 +217,6 @@ class Predictor:
     Load with `Predictor.load(variant)`; safe to use from several threads.
     """
 
-    _lock = threading.Lock()
-
     def __init__(self, network, calibration=None, card=None):
         self.network = network
         self.cell = network.options["cell"]
@@ -243,8 +239,7 @@ class Predictor:
         """
         if variant not in CELLS:
             raise ValueError(f"`variant` must be one of {list(CELLS)}. Received: {variant!r}")
-        with cls._lock:
-            return _load(variant, folder or FOLDER)
+        return _load(variant, folder or FOLDER)
 
     def quantiles(self, series, origins):
         """Calibrated quantiles of the log-returns ahead.
@@ -615,13 +610,8 @@ def _correlation(first, second):
     return float(np.corrcoef(first, second)[0, 1])
 
 
-@cache
+@bundle.load_once
 def _load(variant, folder):
-    card = bundle.read_card(folder)
-    if variant not in card["variants"]:
-        raise bundle.BundleError(f"The bundle {folder.name} has no network with cell {variant}.")
-    details = card["variants"][variant]
-    network = ForecastNetwork(**details["network"])
-    network.build((None, None, len(NAMES)))
-    bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
+    shape = (None, None, len(NAMES))
+    network, details, card = bundle.load_bundle(folder, variant, ForecastNetwork, shape)
     return Predictor(network, details["calibration"], card)

@@ -112,7 +112,6 @@ class Predictor:
     Load with `Predictor.load(variant)`; safe to use from several threads.
     """
 
-    _lock = threading.Lock()
     _attributing = threading.Lock()  # one review at a time: the way back takes 50 MB
 
     def __init__(self, network, tokenizer, temperature, card, variant=None):
@@ -138,8 +137,7 @@ class Predictor:
         Raises:
             BundleError: if there is no such variant, or its files are missing or damaged.
         """
-        with cls._lock:
-            return _load(variant, folder or FOLDER)
+        return _load(variant, folder or FOLDER)
 
     def predict(self, texts):
         """Probabilities that reviews are positive.
@@ -314,16 +312,9 @@ class Predictor:
         return tf.reduce_sum(average * vectors[0], axis=-1), ends[-1]
 
 
-@cache
+@bundle.load_once
 def _load(variant, folder):
-    card = bundle.read_card(folder)
-    if variant not in card["variants"]:
-        raise bundle.BundleError(f"The bundle {folder.name} has no network {variant}.")
-    details = card["variants"][variant]
-    arrays = bundle.load_arrays(folder / f"{variant}.safetensors")
-    network = SentimentNetwork(**details["network"])
-    network.build((None, None))
-    bundle.set_weights(network, arrays)
+    network, details, card = bundle.load_bundle(folder, variant, SentimentNetwork, (None, None))
     # A network that started from a language model has that one's words.
     own = folder / f"{variant}.tokenizer.json"
     words = _tokenizer(own if own.exists() else folder / "tokenizer.json")

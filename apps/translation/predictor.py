@@ -203,8 +203,7 @@ class Predictor:
         Raises:
             BundleError: if there is no such variant, or files are missing or damaged.
         """
-        with cls._lock:
-            return _load(variant, folder or FOLDER)
+        return _load(variant, folder or FOLDER)
 
     def translate(self, text, width=WIDTH, alpha=ALPHA):
         """The `Translation` of a text of any number of lines and sentences.
@@ -331,14 +330,10 @@ def _copy(text):
     return Sentence(text, (text,), (hypothesis,), None, True, (note,))
 
 
-@cache
+@bundle.load_once
 def _load(variant, folder):
-    card = bundle.read_card(folder)
-    if variant not in card["variants"]:
-        raise bundle.BundleError(f"The bundle {folder.name} has no network {variant}.")
-    network = Translator(**card["variants"][variant]["network"])
-    network.build(((None, None), (None, None)))
-    bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
+    shapes = ((None, None), (None, None))
+    network, _, card = bundle.load_bundle(folder, variant, Translator, shapes)
     return Predictor(network, _tokenizer(folder), card)
 
 

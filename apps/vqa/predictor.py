@@ -146,8 +146,6 @@ class Predictor:
     Load with `Predictor.load(variant)`; safe to use from several threads.
     """
 
-    _lock = threading.Lock()
-
     def __init__(self, network, embeddings, tokenizer, answers, encoder, card, temperature=1.0):
         self.network = network
         self.embeddings = embeddings
@@ -172,8 +170,7 @@ class Predictor:
         Raises:
             BundleError: if there is no such variant, or its files are missing or damaged.
         """
-        with cls._lock:
-            return _load(variant, folder or FOLDER)
+        return _load(variant, folder or FOLDER)
 
     def encode(self, photos):
         """What the encoder and the embeddings make of photographs.
@@ -352,15 +349,9 @@ def _notes(text, words):
     return tuple(notes)
 
 
-@cache
+@bundle.load_once
 def _load(variant, folder):
-    card = bundle.read_card(folder)
-    if variant not in card["variants"]:
-        raise bundle.BundleError(f"The bundle {folder.name} has no network {variant}.")
-    details = card["variants"][variant]
-    network = Answerer(**details["network"])
-    network.build()
-    bundle.set_weights(network, bundle.load_arrays(folder / f"{variant}.safetensors"))
+    network, details, card = bundle.load_bundle(folder, variant, Answerer)
     embeddings, tokenizer, answers, encoder = _shared(folder)
     sizes = len(answers), embeddings.word_vectors.shape, embeddings.components.shape[-1]
     options = network.options

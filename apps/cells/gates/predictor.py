@@ -1,8 +1,6 @@
 """From a text to what the character network makes of it, with hands on its gates or without."""
 
-import threading
 from dataclasses import dataclass
-from functools import cache
 
 import keras
 import numpy as np
@@ -76,8 +74,6 @@ def encode(text, alphabet):
 class Predictor:
     """A trained character network. Load with `Predictor.load()`; safe for several threads."""
 
-    _lock = threading.Lock()
-
     def __init__(self, network, alphabet, card):
         self.network = network
         self.alphabet = alphabet
@@ -96,8 +92,7 @@ class Predictor:
         Raises:
             BundleError: if its files are missing or damaged.
         """
-        with cls._lock:
-            return _load(folder or FOLDER)
+        return _load(folder or FOLDER)
 
     def log_probabilities(self, numbers):
         """Log-probabilities of the next character: `(rows, time)` integers -> `(…, alphabet + 1)`.
@@ -262,10 +257,7 @@ def _compiled(function, *shapes):
     return tf.function(function, autograph=False, input_signature=signature)
 
 
-@cache
+@bundle.load_once
 def _load(folder):
-    card = bundle.read_card(folder)
-    network = CharacterNetwork(**card["variants"]["lstm"]["network"])
-    network.build((None, None))
-    bundle.set_weights(network, bundle.load_arrays(folder / "lstm.safetensors"))
+    network, _, card = bundle.load_bundle(folder, "lstm", CharacterNetwork, (None, None))
     return Predictor(network, card["alphabet"], card)
