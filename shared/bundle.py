@@ -150,7 +150,10 @@ def load_bundle(folder, variant, network_class, *input_shapes):
         raise BundleError(f"The bundle {folder.name} has no network {variant}.")
     details = card["variants"][variant]
     arrays = load_arrays(folder / f"{variant}.safetensors")
-    network = network_class(**details["network"])
+    try:
+        network = network_class(**details["network"])
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"The card of {folder.name} describes no network: {error}") from error
     network.build(*input_shapes)
     set_weights(network, arrays)
     return network, details, card

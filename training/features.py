@@ -10,7 +10,7 @@ import numpy as np
 
 from shared import images
 from shared.compiled import Compiled
-from shared.layers.image_encoder import ImageEncoder, fold, read_npz
+from shared.image_encoder import ImageEncoder, fold, read_npz
 
 log = logging.getLogger(__name__)
 

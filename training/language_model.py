@@ -24,6 +24,7 @@ from keras import ops
 
 from shared import bundle
 from shared.layers import LSTMCell, Recurrent
+from shared.options import OptionsMixin
 from shared.text import UNKNOWN, WordTokenizer, clean
 from training.command import (
     AsJson,
@@ -81,7 +82,7 @@ Input = Annotated[Path | None, typer.Option(help="Your own text: UTF-8, a passag
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class LanguageModel(keras.Model):
+class LanguageModel(OptionsMixin, keras.Model):
     """Says the next word of a running text, from a memory that batches hand on.
 
     Word vectors serve input and softmax (Press & Wolf 2017); the hidden state is brought to their
@@ -123,17 +124,6 @@ class LanguageModel(keras.Model):
         **kwargs,
     ):
         super().__init__(name=kwargs.pop("name", "language_model"), **kwargs)
-        self.options = {
-            "vocabulary": vocabulary,
-            "dimensions": dimensions,
-            "units": units,
-            "rows": rows,
-            "samples": samples,
-            "dropout": dropout,
-            "word_dropout": word_dropout,
-            "weight_dropout": weight_dropout,
-            "seed": seed,
-        }
         self.embedding = keras.layers.Embedding(
             vocabulary,
             dimensions,
@@ -217,9 +207,6 @@ class LanguageModel(keras.Model):
         """Set the states that are handed on to zero."""
         for state in self.carried:
             state.assign(ops.zeros(state.shape))
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 def read_reviews(data_dir):

@@ -4,12 +4,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from shared.options import OptionsMixin
+
 ARCHITECTURES = {"skipgram": "Skip-gram", "cbow": "CBOW"}
 PADDING = 0
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class WordNetwork(keras.Model):
+class WordNetwork(OptionsMixin, keras.Model):
     """Which of these words stood there? A dot product of what is given and each candidate.
 
     Skip-gram is given the word in the middle and guesses a word near it; CBOW is given the words
@@ -36,7 +38,6 @@ class WordNetwork(keras.Model):
 
     def __init__(self, vocabulary, dimensions, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.options = {"vocabulary": vocabulary, "dimensions": dimensions, "seed": seed}
         start = keras.initializers.RandomUniform(-0.5 / dimensions, 0.5 / dimensions, seed)
         self.words = keras.layers.Embedding(vocabulary, dimensions, start, name="words")
         # The outputs start at zero, as word2vec's do: every candidate is as likely as not.
@@ -53,9 +54,6 @@ class WordNetwork(keras.Model):
         total = ops.sum(self.words(given) * known, axis=1)
         mean = total / ops.maximum(ops.sum(known, axis=1), 1.0)  # (batch, dimensions)
         return ops.einsum("bd,bcd->bc", mean, self.contexts(candidates))
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 def negative_sampling_loss(labels, logits):

@@ -5,13 +5,14 @@ from keras import ops
 
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 from shared.layers.attention import DotAttention
+from shared.options import OptionsMixin
 
 CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 PADDING, UNKNOWN, BEGIN, END = range(4)
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class Captioner(keras.Model):
+class Captioner(OptionsMixin, keras.Model):
     """Show, attend and tell (Xu et al. 2015), attending after the recurrence (Lu et al. 2017).
 
     The mean of the grid, narrowed, starts the states and is added to every word read. Each hidden
@@ -55,16 +56,6 @@ class Captioner(keras.Model):
         super().__init__(name=kwargs.pop("name", "captioner"), **kwargs)
         if cell not in CELLS:
             raise ValueError(f"`cell` must be one of {list(CELLS)}. Received: cell={cell!r}")
-        self.options = {
-            "vocabulary": vocabulary,
-            "cell": cell,
-            "dimensions": dimensions,
-            "units": units,
-            "features": features,
-            "coverage": coverage,
-            "dropout": dropout,
-            "seed": seed,
-        }
         self.embedding = keras.layers.Embedding(
             vocabulary, dimensions, keras.initializers.RandomNormal(0, 0.1, seed), name="embedding"
         )
@@ -169,6 +160,3 @@ class Captioner(keras.Model):
         table = ops.transpose(ops.cast(self.embedding.embeddings, read.dtype))
         logits = ops.matmul(read, table) + ops.cast(self.output_bias, read.dtype)
         return logits, weights, gate
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}

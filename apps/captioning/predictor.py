@@ -19,7 +19,7 @@ from shared import bundle, images
 from shared.compiled import Compiled, filled
 from shared.decoding import IMPOSSIBLE, beam, check_search, sample
 from shared.errors import UserError
-from shared.layers.image_encoder import ImageEncoder
+from shared.image_encoder import ImageEncoder
 from shared.text import WordTokenizer, choose_bucket
 
 FOLDER = bundle.MODELS / "captioning"

@@ -8,6 +8,7 @@ from keras import ops
 
 from apps.forecasting.features import HORIZONS, LEVELS, NAMES
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from shared.options import OptionsMixin
 
 CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 MIDDLE = len(LEVELS) // 2
@@ -16,7 +17,7 @@ GAPS = np.diff([NormalDist().inv_cdf(level) for level in LEVELS]).astype("float3
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class ForecastNetwork(keras.Model):
+class ForecastNetwork(OptionsMixin, keras.Model):
     """Reads a series day by day and gives quantiles of the log-return 1 … 20 days ahead.
 
     The quantiles are in units of the trailing volatility times the square root of the horizon.
@@ -43,13 +44,6 @@ class ForecastNetwork(keras.Model):
         super().__init__(name=kwargs.pop("name", "forecast"), **kwargs)
         if cell not in CELLS:
             raise ValueError(f"`cell` must be one of {list(CELLS)}. Received: cell={cell!r}")
-        self.options = {
-            "cell": cell,
-            "units": units,
-            "width": width,
-            "dropout": dropout,
-            "seed": seed,
-        }
         self.recurrent = Recurrent(
             CELLS[cell](units, dropout=dropout, seed=seed, name="cell"),
             return_sequences=True,
@@ -102,9 +96,6 @@ class ForecastNetwork(keras.Model):
         above = median + ops.cumsum(up, axis=-1)
         below = median - ops.flip(ops.cumsum(ops.flip(down, axis=-1), axis=-1), axis=-1)
         return ops.concatenate([below, median, above], axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 @keras.saving.register_keras_serializable("unrolled")

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from shared.options import OptionsMixin
 
 CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class SentimentNetwork(keras.Model):
+class SentimentNetwork(OptionsMixin, keras.Model):
     """A recurrent classifier that gives the log-odds that a review is positive.
 
     The recurrent layer reads forwards and the pooling (mean and maximum of the hidden states so
@@ -50,16 +51,6 @@ class SentimentNetwork(keras.Model):
         super().__init__(name=kwargs.pop("name", "sentiment"), **kwargs)
         if cell not in CELLS:
             raise ValueError(f"`cell` must be one of {list(CELLS)}. Received: cell={cell!r}")
-        self.options = {
-            "cell": cell,
-            "vocabulary": vocabulary,
-            "dimensions": dimensions,
-            "units": units,
-            "dropout": dropout,
-            "word_dropout": word_dropout,
-            "adversary": adversary,
-            "seed": seed,
-        }
         self.embedding = keras.layers.Embedding(vocabulary, dimensions, name="embedding")
         self.recurrent = Recurrent(
             CELLS[cell](units, dropout=dropout / 2, seed=seed, name="cell"),
@@ -178,9 +169,6 @@ class SentimentNetwork(keras.Model):
         """
         mean, maximum = ops.split(self.head.kernel[:, 0], 2)
         return ops.mean(hidden, axis=0) * mean + ops.max(hidden, axis=0) * maximum
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 def _pool(hidden, mask):

@@ -5,13 +5,14 @@ from keras import ops
 
 from shared.layers import Bidirectional, GRUCell, LSTMCell, Recurrent, RNNCell
 from shared.layers.attention import DotAttention
+from shared.options import OptionsMixin
 
 CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 PADDING, UNKNOWN, BEGIN, END = range(4)
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class Translator(keras.Model):
+class Translator(OptionsMixin, keras.Model):
     """Sequence to sequence (Sutskever, Vinyals & Le 2014) with attention (Luong et al. 2015).
 
     The encoder's layers read the sentence in both directions; the first states of the decoder
@@ -58,17 +59,6 @@ class Translator(keras.Model):
             raise ValueError(f"`cell` must be one of {list(CELLS)}. Received: cell={cell!r}")
         if units % 2:
             raise ValueError(f"`units` must be even. Received: units={units}")
-        self.options = {
-            "vocabulary": vocabulary,
-            "cell": cell,
-            "dimensions": dimensions,
-            "units": units,
-            "layers": layers,
-            "attention": attention,
-            "reverse": reverse,
-            "dropout": dropout,
-            "seed": seed,
-        }
         self.embedding = keras.layers.Embedding(
             vocabulary, dimensions, keras.initializers.RandomNormal(0, 0.1, seed), name="embedding"
         )
@@ -179,9 +169,6 @@ class Translator(keras.Model):
         read = self.dropout(self.readout(hidden), training=training)  # (batch, time, dimensions)
         table = ops.transpose(ops.cast(self.embedding.embeddings, read.dtype))
         return ops.matmul(read, table) + ops.cast(self.output_bias, read.dtype), weights
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 def _reversed(source):

@@ -5,13 +5,14 @@ from keras import ops
 
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 from shared.layers.attention import DotAttention
+from shared.options import OptionsMixin
 
 CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 READERS = (*CELLS, "bow")
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class Answerer(keras.Model):
+class Answerer(OptionsMixin, keras.Model):
     """Two ways to an answer, on word vectors that stay as they are.
 
     The first is show, ask, attend and answer (Kazemi & Elqursh 2017): the last hidden state q of
@@ -60,19 +61,6 @@ class Answerer(keras.Model):
         super().__init__(name=kwargs.pop("name", "answerer"), **kwargs)
         if reader not in READERS:
             raise ValueError(f"`reader` must be one of {READERS}. Received: reader={reader!r}")
-        self.options = {
-            "answers": answers,
-            "reader": reader,
-            "image": image,
-            "dimensions": dimensions,
-            "components": components,
-            "narrow": narrow,
-            "units": units,
-            "hidden": hidden,
-            "word_dropout": word_dropout,
-            "dropout": dropout,
-            "seed": seed,
-        }
         self.word_dropout = keras.layers.Dropout(word_dropout, seed=seed)
         self.dropout = keras.layers.Dropout(dropout, seed=seed)
         self.narrow = keras.layers.Dense(narrow, "tanh", name="narrow")
@@ -135,6 +123,3 @@ class Answerer(keras.Model):
         if not training:
             logits = ops.mean(ops.log_softmax(logits, axis=-1), axis=1)
         return logits, weights
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}

@@ -15,7 +15,7 @@ from apps.vqa.embeddings import Embeddings
 from apps.vqa.model import Answerer
 from shared import bundle, images
 from shared.compiled import Compiled, filled
-from shared.layers.image_encoder import ImageEncoder
+from shared.image_encoder import ImageEncoder
 from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "vqa"

@@ -1,4 +1,6 @@
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from shared import bundle
+from shared.options import OptionsMixin
 
 
 def test_weights_survive_a_round_trip_within_their_precision(tmp_path):
@@ -146,3 +149,61 @@ def test_whole_numbers_are_stored_as_they_are(tmp_path):
     loaded = bundle.load_arrays(tmp_path / "a.safetensors")
     np.testing.assert_array_equal(loaded["numbers"], numbers)
     assert (loaded["numbers"].dtype, loaded["codes"].dtype) == (np.int32, np.uint8)
+
+
+class Scaled(OptionsMixin, keras.Model):
+    """A network small enough to save."""
+
+    def __init__(self, units=2, **kwargs):
+        super().__init__(name="scaled", **kwargs)
+        self.head = keras.layers.Dense(units, name="head")
+
+    def build(self, shape):
+        self.head.build(shape)
+
+
+def saved_bundle(folder):
+    network = Scaled(3)
+    network.build((None, 4))
+    bundle.save_arrays(folder / "lstm.safetensors", bundle.weights_of(network))
+    card = dict.fromkeys(bundle.CARD_KEYS, 0)
+    card["variants"] = {"lstm": {"network": network.options}, "gru": {"network": {"width": 3}}}
+    bundle.write_card(folder, card)
+    return network
+
+
+def test_a_bundle_is_loaded_with_its_weights_and_its_card(tmp_path):
+    saved = bundle.weights_of(saved_bundle(tmp_path))
+    network, details, card = bundle.load_bundle(tmp_path, "lstm", Scaled, (None, 4))
+    for path, array in bundle.weights_of(network).items():
+        np.testing.assert_allclose(array, saved[path], atol=1e-3)
+    assert details is card["variants"]["lstm"]
+
+
+def test_a_bundle_that_does_not_fit_its_network_raises_bundle_errors(tmp_path):
+    saved_bundle(tmp_path)
+    with pytest.raises(bundle.BundleError, match="no network transformer"):
+        bundle.load_bundle(tmp_path, "transformer", Scaled, (None, 4))
+    with pytest.raises(bundle.BundleError, match="gru.safetensors cannot be read"):
+        bundle.load_bundle(tmp_path, "gru", Scaled, (None, 4))
+    (tmp_path / "lstm.safetensors").rename(tmp_path / "gru.safetensors")
+    with pytest.raises(bundle.BundleError, match="width"):
+        bundle.load_bundle(tmp_path, "gru", Scaled, (None, 4))
+
+
+def test_what_is_loaded_once_is_loaded_once_by_many_threads():
+    calls, gate = [], threading.Barrier(4)
+
+    @bundle.load_once
+    def load(name):
+        calls.append(name)
+        return object()
+
+    def wait_and_load(name):
+        gate.wait()
+        return load(name)
+
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(wait_and_load, "aabb"))
+    assert sorted(calls) == ["a", "b"]
+    assert loaded[0] is loaded[1] and loaded[2] is loaded[3]

@@ -10,8 +10,8 @@ from apps.captioning.model import BEGIN, END, Captioner
 from apps.captioning.predictor import Predictor
 from apps.captioning.scores import score_captions
 from shared import bundle
+from shared.image_encoder import ImageEncoder
 from shared.images import ImageError
-from shared.layers.image_encoder import ImageEncoder
 from training import captioning
 from training.command import run
 from training.datasets.flickr8k import Photo

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from apps.analogies.vectors import Vectors
 from apps.vqa.predictor import Predictor
 from shared import bundle
-from shared.layers.image_encoder import ImageEncoder
+from shared.image_encoder import ImageEncoder
 from training import vqa
 from training.command import run
 from training.datasets.vqa import Question

@@ -3,10 +3,11 @@
 import keras
 
 from shared.layers import LSTMCell, Recurrent
+from shared.options import OptionsMixin
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class CharacterNetwork(keras.Model):
+class CharacterNetwork(OptionsMixin, keras.Model):
     """Reads a text character by character and says after each what may come next.
 
     Args:
@@ -25,13 +26,6 @@ class CharacterNetwork(keras.Model):
 
     def __init__(self, vocabulary=64, dimensions=64, units=256, dropout=0.25, seed=None, **kwargs):
         super().__init__(name=kwargs.pop("name", "characters"), **kwargs)
-        self.options = {
-            "vocabulary": vocabulary,
-            "dimensions": dimensions,
-            "units": units,
-            "dropout": dropout,
-            "seed": seed,
-        }
         self.embedding = keras.layers.Embedding(vocabulary, dimensions, name="embedding")
         self.recurrent = Recurrent(
             LSTMCell(units, seed=seed, name="cell"), return_sequences=True, name="recurrent"
@@ -47,6 +41,3 @@ class CharacterNetwork(keras.Model):
     def call(self, characters, training=False):
         hidden = self.recurrent(self.embedding(characters), training=training)
         return self.head(self.dropout(hidden, training=training))
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}

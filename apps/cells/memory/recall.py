@@ -16,6 +16,7 @@ from keras import ops
 from apps.cells import code as written
 from apps.cells.race.race import CHUNK, descend, scope
 from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent
+from shared.options import OptionsMixin
 
 SYMBOLS, UNITS = 8, 32
 BATCH, RATE, CLIP = 32, 0.01, 1.0
@@ -41,7 +42,7 @@ class Look:
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class Recaller(keras.Model):
+class Recaller(OptionsMixin, keras.Model):
     """Reads symbols `(batch, time, SYMBOLS)` and says them in reverse order.
 
     Args:
@@ -59,7 +60,6 @@ class Recaller(keras.Model):
             "kernel_initializer": keras.initializers.GlorotUniform(seed),
             "recurrent_initializer": keras.initializers.Orthogonal(seed=seed),
         }
-        self.options = {"kind": kind, "units": units, "seed": seed}
         self.reader = Recurrent(
             LSTMCell(units, **start), return_sequences=True, return_state=True, name="reader"
         )
@@ -96,9 +96,6 @@ class Recaller(keras.Model):
             return self.head(hidden), None
         context, weights = self.attention(hidden, memory)
         return self.head(ops.concatenate([hidden, context], axis=-1)), weights
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 def make(rng, count, length):

@@ -5,8 +5,8 @@ import pytest
 from apps.captioning.model import END, Captioner
 from apps.captioning.predictor import ENCODER_FILE, FOLDER, STEPS, InputError, Predictor
 from shared import bundle
+from shared.image_encoder import ImageEncoder
 from shared.images import ImageError
-from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
 
 WORDS = ["[BEGIN]", "[END]", "a", "dog", "cat", "runs", "sits", "in", "the", "snow"]

@@ -4,8 +4,8 @@ import pytest
 from apps.vqa.embeddings import Embeddings
 from apps.vqa.model import Answerer
 from apps.vqa.predictor import InputError, Predictor, check_question, tokenize_question
+from shared.image_encoder import ImageEncoder
 from shared.images import ImageError
-from shared.layers.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
 
 WORDS = ["what", "is", "the", "colour", "of", "bus", "this", "a", "are", "there", "trees"]

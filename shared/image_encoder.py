@@ -9,6 +9,7 @@ from keras import ops
 
 from shared import bundle
 from shared.compiled import Compiled, filled
+from shared.options import OptionsMixin
 from shared.text import choose_bucket
 
 TOGETHER = (1, 10)  # photographs encoded at once, a graph for each
@@ -26,7 +27,7 @@ BLOCKS = (
 
 
 @keras.saving.register_keras_serializable("unrolled")
-class ImageEncoder(keras.Model):
+class ImageEncoder(OptionsMixin, keras.Model):
     """From a photograph to a grid of features.
 
     Batch normalisation is folded into the kernels and biases, as networks are served. For transfer
@@ -50,7 +51,6 @@ class ImageEncoder(keras.Model):
 
     def __init__(self, stem=32, blocks=BLOCKS, features=1280, **kwargs):
         super().__init__(name=kwargs.pop("name", "image_encoder"), **kwargs)
-        self.options = {"stem": stem, "blocks": blocks, "features": features}
         self.stem = keras.layers.Conv2D(stem, 3, 2, padding="same", activation="relu6", name="stem")
         self.blocks, below = [], stem
         for expansion, channels, repeats, first in blocks:
@@ -155,12 +155,9 @@ class ImageEncoder(keras.Model):
                 cls._kept[name] = cls.load(path, **options)
             return cls._kept[name]
 
-    def get_config(self):
-        return {**super().get_config(), **self.options}
-
 
 @keras.saving.register_keras_serializable("unrolled")
-class InvertedResidual(keras.layers.Layer):
+class InvertedResidual(OptionsMixin, keras.layers.Layer):
     """A block of MobileNetV2: widen, filter each channel by itself, narrow, and add the input.
 
     Args:
@@ -172,9 +169,6 @@ class InvertedResidual(keras.layers.Layer):
 
     def __init__(self, below, expansion, channels, stride, **kwargs):
         super().__init__(**kwargs)
-        self.options = {
-            "below": below, "expansion": expansion, "channels": channels, "stride": stride,
-        }  # fmt: skip
         inside = below * expansion
         relu6 = {"activation": "relu6"}
         widen = keras.layers.Conv2D(inside, 1, name="widen", **relu6)
@@ -197,9 +191,6 @@ class InvertedResidual(keras.layers.Layer):
         for layer in self.convolutions:
             values = layer(values)
         return inputs + values if self.residual else values
-
-    def get_config(self):
-        return {**super().get_config(), **self.options}
 
 
 def read_npz(path):

@@ -4,7 +4,7 @@ import pytest
 from scipy.signal import correlate
 
 from shared.bundle import BundleError
-from shared.layers.image_encoder import ImageEncoder, fold, read_npz
+from shared.image_encoder import ImageEncoder, fold, read_npz
 
 TINY = {"stem": 3, "blocks": ((1, 4, 1, 1), (2, 4, 2, 2), (3, 5, 2, 1)), "features": 6}
 # What keras.applications makes of alpha 0.35.
