@@ -1,4 +1,4 @@
-"""From a review to an answer: probability, running sentiment, effects of the words, gates."""
+"""Sentiment of reviews: from a text to probabilities, attributions, gates and minimal pairs."""
 
 import random
 import re
@@ -12,59 +12,74 @@ import numpy as np
 from apps.sentiment.model import SentimentNetwork
 from shared import bundle
 from shared.compiled import Compiled
+from shared.errors import UserError
 from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "sentiment"
-LONGEST = 1024  # words read of one review
-LENGTHS = (32, 64, 128, 288, 512, LONGEST)  # padded lengths (288: 230 words, their marks) and
-ROWS = (1, 8, 64)  # batch sizes: one compiled graph for each pair
+MAX_WORDS = 1024  # of one review; further words are not read
+# There is one compiled graph for each padded length and batch size. (A review of 230 words has
+# some 288 tokens, since punctuation marks count.)
+PADDED_LENGTHS = (32, 64, 128, 288, 512, MAX_WORDS)
+BATCH_SIZES = (1, 8, 64)
+GAUSS_LEGENDRE_NODES = 4  # of the integral in integrated gradients
 
-
-class InputError(ValueError):
-    """The text cannot be answered; the message is a sentence for the page."""
+InputError = UserError  # the name by which pages still catch it
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word or mark of a text: its characters, its place, whether the vocabulary has it."""
+    """A word or punctuation mark of a text.
+
+    Attributes:
+        text: Its characters.
+        start, end: Where it stands in the text.
+        known: Whether it is in the vocabulary.
+    """
 
     text: str
     start: int
     end: int
     known: bool
 
+    @property
+    def is_mark(self):
+        """Whether it has neither letters nor digits."""
+        return not any(character.isalnum() for character in self.text)
+
 
 @dataclass(frozen=True)
 class Reading:
-    """What a network made of a review.
+    """The prediction for a review, with its attributions.
 
     Attributes:
-        text: The cleaned text that was read, and that the words' places refer to.
-        words: The words read.
+        text: The cleaned text. The positions of the words refer to it.
+        words: The words that were read, at most `MAX_WORDS`.
+        total_words: Number of words in the text, including those that were not read.
+        had_html: Whether cleaning removed HTML tags.
         network: Which of the bundle's networks answered.
-        probability: That the review is positive, calibrated.
-        running: The same after each word, `(words,)`.
-        effects: Each word's share of the log-odds, `(words,)`: integrated gradients
-            (Sundararajan, Taly & Yan 2017) from a text of the same length without content.
-        baseline: The log-odds of that text without content.
-        gap: What the effects leave unexplained of the log-odds, a number near 0.
-        notes: Sentences the reader should know: cut, cleaned, few or unknown words.
+        probability: Calibrated probability that the review is positive.
+        running: The probability after each word, `(words,)`.
+        effects: Attribution of each word in log-odds, `(words,)`: integrated gradients
+            (Sundararajan, Taly & Yan 2017) along the path from word vectors of zero.
+        baseline: Log-odds for word vectors of zero, where the path starts.
+        gap: Log-odds less baseline and effects. It is near 0, as the integral is approximated.
     """
 
     text: str
     words: tuple[Word, ...]
+    total_words: int
+    had_html: bool
     network: str
     probability: float
     running: np.ndarray
     effects: np.ndarray
     baseline: float
     gap: float
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class NGram:
-    """A word or word pair that the baseline knows, and the log-odds it adds where it occurs."""
+    """A word or word pair of the baseline, and the log-odds that it adds where it occurs."""
 
     text: str
     weight: float
@@ -72,38 +87,48 @@ class NGram:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A small change to a review: what was done, the new text, and the probability of each."""
+    """A changed version of a review.
 
-    name: str
-    change: str
+    Attributes:
+        kind: `"original"`, `"negated"`, `"negation removed"`, `"halves swapped"` or `"shuffled"`.
+        text: The new text.
+        changed: The words concerned: the negated one, or the removed negation and the word after
+            it.
+        probability: That the new text is positive.
+        baseline_probability: The same by the baseline.
+    """
+
+    kind: str
     text: str
+    changed: tuple[str, ...]
     probability: float
     baseline_probability: float
 
 
-def check(text):
-    """The cleaned text, and notes on what cleaning did.
+def clean_review(text):
+    """The text as the networks read it: cleaned, on one line.
 
     Raises:
-        InputError: if the text has nothing an English sentiment model could read.
+        UserError: if the text has no words, or most of its letters are not Latin.
     """
     if not isinstance(text, str) or not text.strip():
-        raise InputError("There is nothing to read yet. Type or paste a review in English.")
+        raise UserError("There is nothing to read yet. Type or paste a review in English.")
     cleaned = clean(text)
-    letters = [c for c in cleaned if c.isalpha()]
+    letters = [character for character in cleaned if character.isalpha()]
     if not letters:
-        raise InputError("There are no words in this text. Type or paste a review in English.")
-    foreign = [c for c in letters if not unicodedata.name(c, "").startswith("LATIN")]
+        raise UserError("There are no words in this text. Type or paste a review in English.")
+    foreign = [letter for letter in letters if not _is_latin(letter)]
     if len(foreign) > len(letters) / 2:
         script = unicodedata.name(foreign[0], "another script").split()[0].capitalize()
-        raise InputError(
+        raise UserError(
             f"This text is mostly in another alphabet ({script}). "
             "The network has only learned English: try an English review."
         )
-    notes = []
-    if re.search(r"<[a-zA-Z/!][^<>]*>", text):
-        notes.append("HTML tags were removed before reading.")
-    return cleaned, notes
+    return cleaned
+
+
+def _is_latin(letter):
+    return unicodedata.name(letter, "").startswith("LATIN")
 
 
 class Predictor:
@@ -112,7 +137,7 @@ class Predictor:
     Load with `Predictor.load(variant)`; safe to use from several threads.
     """
 
-    _attributing = threading.Lock()  # one review at a time: the way back takes 50 MB
+    _attribution_lock = threading.Lock()  # one review at a time: the gradient takes 50 MB
 
     def __init__(self, network, tokenizer, temperature, card, variant=None):
         self.network = network
@@ -121,10 +146,10 @@ class Predictor:
         self.card = card
         self.cell = network.options["cell"]
         self.variant = variant or self.cell
-        self._running = Compiled(network.running_log_odds)
-        self._last = Compiled(network.call)
-        self._attributed = Compiled(self._attribute)
-        self._traced = Compiled(self._trace)
+        self._running_log_odds = Compiled(network.running_log_odds)
+        self._final_log_odds = Compiled(network.call)
+        self._integrated_gradients = Compiled(self._integrate_gradients)
+        self._layer_trace = Compiled(self._trace_layer)
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
@@ -143,182 +168,195 @@ class Predictor:
         """Probabilities that reviews are positive.
 
         Args:
-            texts: One text, or a list of texts; each is cut to its first 1,024 words.
+            texts: One text, or a list of texts; of each, the first `MAX_WORDS` words are read.
 
         Returns:
             A float for one text, an array `(texts,)` for a list, in its order. A text without
-            a word is a coin toss, 0.5.
+            words gets 0.5.
         """
         if isinstance(texts, str):
             return float(self.predict([texts])[0])
         return self.probabilities(self.tokenizer.encode([clean(text) for text in texts]))
 
     def probabilities(self, sequences):
-        """Calibrated probabilities `(sequences,)` of lists of word numbers."""
-        return self._probability(self.log_odds(sequences))
+        """Calibrated probabilities `(sequences,)` of lists of token numbers."""
+        return self._calibrate(self.log_odds(sequences))
 
     def log_odds(self, sequences):
-        """Uncalibrated log-odds `(sequences,)` of lists of word numbers, batched by length."""
+        """Uncalibrated log-odds `(sequences,)` of lists of token numbers, batched by length."""
         lengths = np.array([len(sequence) for sequence in sequences], int)
         results = np.zeros(len(sequences), "float32")
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
-        for start in range(0, len(order), ROWS[-1]):
-            rows = order[start : start + ROWS[-1]]
-            time = choose_bucket(LENGTHS, lengths[rows[-1]])
-            words = np.zeros((choose_bucket(ROWS, len(rows)), time), "int32")
-            words[: len(rows)] = pad([sequences[row] for row in rows], time)
-            # Of many, the answers on the way would be a third of the time.
-            few = len(words) < ROWS[-1]
-            answers = self._running(words)[:, -1] if few else self._last(words)
-            results[rows] = np.asarray(answers)[: len(rows)]
+        for start in range(0, len(order), BATCH_SIZES[-1]):
+            rows = order[start : start + BATCH_SIZES[-1]]
+            time = choose_bucket(PADDED_LENGTHS, lengths[rows[-1]])
+            tokens = np.zeros((choose_bucket(BATCH_SIZES, len(rows)), time), "int32")
+            tokens[: len(rows)] = pad([sequences[row] for row in rows], time)
+            if len(tokens) < BATCH_SIZES[-1]:
+                # The graph of the running log-odds is compiled anyway, for `read`.
+                log_odds = self._running_log_odds(tokens)[:, -1]
+            else:  # the running log-odds would be a third of the time
+                log_odds = self._final_log_odds(tokens)
+            results[rows] = np.asarray(log_odds)[: len(rows)]
         return results
 
     def read(self, text):
         """The `Reading` of one review.
 
         Raises:
-            InputError: if there is nothing in it that the network could read.
+            UserError: if it has nothing that the network can read.
         """
-        text, notes = check(text)
-        numbers, words, more = self._words(text)
-        padded = pad([numbers], choose_bucket(LENGTHS, len(numbers)))
-        count = len(numbers)
-        running = np.asarray(self._running(padded))[0, :count]
-        with self._attributing:
-            effects, baseline = (np.asarray(value) for value in self._attributed(padded))
+        cleaned = clean_review(text)
+        tokens, words, total_words = self._tokenize(cleaned)
+        count = len(words)
+        running = np.asarray(self._running_log_odds(tokens))[0, :count]
+        with self._attribution_lock:
+            effects, baseline = map(np.asarray, self._integrated_gradients(tokens))
         effects = effects[:count]
         return Reading(
-            text=text,
+            text=cleaned,
             words=words,
+            total_words=total_words,
+            had_html=bool(re.search(r"<[a-zA-Z/!][^<>]*>", text)),
             network=self.variant,
-            probability=float(self._probability(running[-1])),
-            running=self._probability(running),
+            probability=float(self._calibrate(running[-1])),
+            running=self._calibrate(running),
             effects=effects,
             baseline=float(baseline),
             gap=float(running[-1] - baseline - effects.sum()),
-            notes=(*notes, *more),
         )
 
     def trace(self, text):
-        """What the recurrent layer computed at each word.
+        """The gates and states of the recurrent layer at each word.
 
         Returns:
             The words, and a dict from the names of gates and states (for an LSTM `input`,
             `forget`, `candidate`, `output`, `cell`, `hidden`) to arrays `(words, units)`.
         """
-        text, _ = check(text)
-        numbers, words, _ = self._words(text)
-        traced = self._traced(pad([numbers], choose_bucket(LENGTHS, len(numbers))))
-        return words, {name: np.asarray(v)[0, : len(numbers)] for name, v in traced.items()}
+        tokens, words, _ = self._tokenize(clean_review(text))
+        values = self._layer_trace(tokens)
+        return words, {name: np.asarray(array)[0, : len(words)] for name, array in values.items()}
 
-    def running(self, text):
-        """The words of a text, and the probability after each: what `read` says, for less."""
-        text, _ = check(text)
-        numbers, words, _ = self._words(text)
-        running = np.asarray(self._running(pad([numbers], choose_bucket(LENGTHS, len(numbers)))))
-        return words, self._probability(running[0, : len(numbers)])
+    def strongest_units(self, hidden, count):
+        """The units that contribute most to the log-odds of a text, the strongest first.
 
-    def held(self, text, force, after=0):
-        """The words of a text, and the probability after each with hands on the gates.
+        Args:
+            hidden: Hidden states `(words, units)`, as from `trace`.
+            count: How many.
+
+        Returns:
+            Array `(count,)` of unit numbers.
+        """
+        contributions = np.asarray(self.network.unit_contributions(hidden))
+        return np.argsort(-np.abs(contributions), kind="stable")[:count]
+
+    def running_probabilities(self, text, force=None, after=0):
+        """The words of a text, and the probability after each, `(words,)`.
 
         Args:
             text: A review.
-            force: What gates and states are held at, as for `Recurrent.trace`.
-            after: Words that are read with hands off.
+            force: Values at which gates and states are held, as for `Recurrent.trace`; None
+                holds none.
+            after: Number of words that are read before `force` applies.
+
+        Raises:
+            UserError: if the text has nothing that the network can read.
         """
-        text, _ = check(text)
-        numbers, words, _ = self._words(text)
-        vectors = self.network.embedding(numbers[None])  # (1, words, dimensions)
-        states, parts = None, []
-        for part, hold in ((vectors[:, :after], None), (vectors[:, after:], force)):
+        tokens, words, _ = self._tokenize(clean_review(text))
+        if force is None:
+            log_odds = self._running_log_odds(tokens)
+        else:
+            log_odds = self._forced_log_odds(tokens[:, : len(words)], force, after)
+        return words, self._calibrate(np.asarray(log_odds)[0, : len(words)])
+
+    def _forced_log_odds(self, tokens, force, after):
+        """Log-odds after each of the tokens `(1, time)`, gates and states held after some."""
+        layer, states, parts = self.network.recurrent, None, []
+        vectors = self.network.embedding(tokens)  # (1, time, dimensions)
+        for part, forced in ((vectors[:, :after], None), (vectors[:, after:], force)):
             if part.shape[1]:
-                traced = self.network.recurrent.trace(part, states, force=hold)
-                states = [traced[name][:, -1] for name in self.network.recurrent.cell.states]
-                parts.append(np.asarray(traced["hidden"]))
+                values = layer.trace(part, states, force=forced)
+                states = [values[name][:, -1] for name in layer.cell.states]
+                parts.append(np.asarray(values["hidden"]))
         hidden = np.concatenate(parts, axis=1)
-        running = self.network.running_log_odds_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
-        return words, self._probability(np.asarray(running)[0])
+        return self.network.running_log_odds_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
 
     def rewrites(self, reading, baseline, seed=0):
-        """Minimal pairs: small changes to a review, and what each does to both models.
+        """Minimal pairs: changed versions of a review, scored by the network and the baseline.
 
         Args:
             reading: The `Reading` of the review.
-            baseline: A `Baseline`, asked about the same texts.
-            seed: Integer, the order of the shuffle.
+            baseline: A `Baseline`.
+            seed: Integer that determines the order of the shuffled words.
 
         Returns:
             List of `Rewrite`, the original first.
         """
-        texts = [("As written", "", reading.text)]
-        texts += [rewrite for make in (_negate, _swap_halves) if (rewrite := make(reading))]
         shuffled = [word.text for word in reading.words]
         random.Random(seed).shuffle(shuffled)
-        texts.append(("Shuffled", "all words in random order", " ".join(shuffled)))
-        variants = [text for _, _, text in texts]
-        scores = zip(texts, self.predict(variants), baseline.predict(variants), strict=True)
-        return [Rewrite(*made, float(mine), float(other)) for made, mine, other in scores]
+        versions = [
+            ("original", reading.text, ()),
+            _negate(reading),
+            _swap_halves(reading),
+            ("shuffled", " ".join(shuffled), ()),
+        ]
+        versions = [version for version in versions if version]
+        texts = [text for _, text, _ in versions]
+        scores = zip(self.predict(texts), baseline.predict(texts), strict=True)
+        return [
+            Rewrite(*version, float(probability), float(baseline_probability))
+            for version, (probability, baseline_probability) in zip(versions, scores, strict=True)
+        ]
 
-    def _words(self, text):
-        numbers, places = self.tokenizer.locate(text)
-        total = len(numbers)
-        numbers, places = numbers[:LONGEST], places[:LONGEST]
+    def _tokenize(self, text):
+        """Padded tokens `(1, time)` of a cleaned text, its `Word`s, and how many it has in all."""
+        numbers, spans = self.tokenizer.locate(text)
+        total_words = len(numbers)
+        numbers, spans = numbers[:MAX_WORDS], spans[:MAX_WORDS]
         words = tuple(
             Word(text[start:end], start, end, bool(number != UNKNOWN))
-            for number, (start, end) in zip(numbers, places, strict=True)
+            for number, (start, end) in zip(numbers, spans, strict=True)
         )
-        spoken = [word for word in words if any(c.isalnum() for c in word.text)]
-        known = sum(word.known for word in spoken)
-        if not known:
-            raise InputError(
+        if not any(word.known and not word.is_mark for word in words):
+            raise UserError(
                 "The network knows none of these words. It has learned the "
                 f"{self.tokenizer.size:,} most frequent words of English film reviews."
             )
-        notes = []
-        if total > LONGEST:
-            notes.append(f"Only the first {LONGEST:,} of {total:,} words were read.")
-        if len(spoken) < 4:
-            notes.append("This is very short: a few more words make the answer more reliable.")
-        elif known < 0.7 * len(spoken):
-            notes.append(
-                f"The network knows only {known} of these {len(spoken)} words, "
-                "so trust the answer less. It has learned English only."
-            )
-        return numbers, words, notes
+        return pad([numbers], choose_bucket(PADDED_LENGTHS, len(numbers))), words, total_words
 
-    def _probability(self, log_odds):
+    def _calibrate(self, log_odds):
         return 1 / (1 + np.exp(-log_odds / self.temperature))
 
-    def _trace(self, words):
-        return self.network.recurrent.trace(self.network.embedding(words))
+    def _trace_layer(self, tokens):
+        return self.network.recurrent.trace(self.network.embedding(tokens))
 
-    def _attribute(self, words):
-        """Integrated gradients of words `(1, time)`: effects `(time,)`, and log-odds of none."""
+    def _integrate_gradients(self, tokens):
+        """Attributions `(time,)` of tokens `(1, time)`, and the log-odds of zero vectors."""
         import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
 
-        nodes, weights = np.polynomial.legendre.leggauss(4)
-        mask = tf.not_equal(words, 0)
-        vectors = self.network.embedding(words)  # (1, time, dimensions)
-        scales = np.append((nodes + 1) / 2, 0)  # the nodes of the path, and a text without content
+        nodes, weights = np.polynomial.legendre.leggauss(GAUSS_LEGENDRE_NODES)
+        mask = tf.not_equal(tokens, 0)
+        vectors = self.network.embedding(tokens)  # (1, time, dimensions)
+        scales = np.append((nodes + 1) / 2, 0)  # the last one gives the baseline
         scaled = vectors * tf.constant(scales, "float32")[:, None, None]
         masks = tf.repeat(mask, len(scales), axis=0)
         with tf.GradientTape() as tape:
             tape.watch(scaled)
-            ends = self.network.log_odds_from_vectors(scaled, masks)
-        gradients = tape.gradient(ends, scaled)  # (nodes + 1, time, dimensions)
+            log_odds = self.network.log_odds_from_vectors(scaled, masks)
+        gradients = tape.gradient(log_odds, scaled)  # (nodes + 1, time, dimensions)
         weights = tf.constant(np.append(weights / 2, 0), "float32")
         average = tf.tensordot(weights, gradients, axes=1)
-        return tf.reduce_sum(average * vectors[0], axis=-1), ends[-1]
+        return tf.reduce_sum(average * vectors[0], axis=-1), log_odds[-1]
 
 
 @bundle.load_once
 def _load(variant, folder):
     network, details, card = bundle.load_bundle(folder, variant, SentimentNetwork, (None, None))
-    # A network that started from a language model has that one's words.
+    # A network that started from a language model has the vocabulary of that model.
     own = folder / f"{variant}.tokenizer.json"
-    words = _tokenizer(own if own.exists() else folder / "tokenizer.json")
-    return Predictor(network, words, details["temperature"], card, variant)
+    tokenizer = _tokenizer(own if own.exists() else folder / "tokenizer.json")
+    return Predictor(network, tokenizer, details["temperature"], card, variant)
 
 
 @cache
@@ -327,12 +365,13 @@ def _tokenizer(path):
 
 
 class Baseline:
-    """NB-SVM's log-linear relative (Wang & Manning 2012): a weight for each word and word pair.
+    """Logistic regression on words and word pairs, weighted as in NB-SVM (Wang & Manning 2012).
 
     Args:
         weights: Dict from n-gram, its words joined by a space, to its weight in log-odds.
         bias: Log-odds of a text without any of them.
-        temperature: Divides the log-odds, so that probabilities are calibrated.
+        temperature: Divides the log-odds, so that the probabilities are calibrated.
+        tokenizer: A `WordTokenizer`.
     """
 
     def __init__(self, weights, bias, temperature, tokenizer):
@@ -365,14 +404,14 @@ class Baseline:
         """Probabilities that reviews are positive: a float for a text, `(texts,)` for a list."""
         if isinstance(texts, str):
             return float(self.predict([texts])[0])
-        totals = [sum(gram.weight for gram in self.ngrams(text)) for text in texts]
+        totals = [sum(ngram.weight for ngram in self.ngrams(text)) for text in texts]
         return 1 / (1 + np.exp(-(np.array(totals) + self.bias) / self.temperature))
 
     def ngrams(self, text):
-        """The known n-grams of a text, the strongest first: a list of `NGram`."""
-        found = ngrams_of(self.tokenizer.split(clean(text)))
-        known = [NGram(text, self.weights[text]) for text in found if text in self.weights]
-        return sorted(known, key=lambda gram: -abs(gram.weight))
+        """The n-grams of a text that have a weight, the strongest first: a list of `NGram`."""
+        texts = ngrams_of(self.tokenizer.split(clean(text)))
+        ngrams = [NGram(text, self.weights[text]) for text in texts if text in self.weights]
+        return sorted(ngrams, key=lambda ngram: -abs(ngram.weight))
 
 
 def ngrams_of(words, longest=2):
@@ -382,28 +421,39 @@ def ngrams_of(words, longest=2):
 
 
 def _negate(reading):
-    """Negate the word with the strongest effect, or take its negation away."""
+    """The review with “not” before the word of the strongest effect, or without its negation.
+
+    Returns:
+        `kind`, `text` and `changed` of a `Rewrite`; None if no word can be negated.
+    """
     words = reading.words
-    usable = [n for n, w in enumerate(words) if w.known and w.text.isalpha() and len(w.text) > 3]
-    if not usable:
+    candidates = [
+        n
+        for n, word in enumerate(words)
+        if word.known and word.text.isalpha() and len(word.text) > 3
+    ]
+    if not candidates:
         return None
-    key = max(usable, key=lambda n: abs(reading.effects[n]))
-    word = words[key]
-    if key and words[key - 1].text.lower() in ("not", "never", "no"):
-        text = reading.text[: words[key - 1].start] + reading.text[word.start :]
-        return "Negated", f"“{words[key - 1].text}” before “{word.text}” removed", text
+    strongest = max(candidates, key=lambda n: abs(reading.effects[n]))
+    word, previous = words[strongest], words[strongest - 1] if strongest else None
+    if previous and previous.text.lower() in ("not", "never", "no"):
+        text = reading.text[: previous.start] + reading.text[word.start :]
+        return "negation removed", text, (previous.text, word.text)
     text = f"{reading.text[: word.start]}not {reading.text[word.start :]}"
-    return "Negated", f"“not” put before “{word.text}”", text
+    return "negated", text, (word.text,)
 
 
 def _swap_halves(reading):
-    """Exchange what stands before and after the first “but” of a sentence."""
-    for sentence in re.finditer(r"[^.!?]+", reading.text):
-        halves = re.split(r",?\s+but\s+", sentence.group().strip(), maxsplit=1, flags=re.I)
+    """The review with the parts before and after the first “but” of a sentence exchanged.
+
+    Returns:
+        `kind`, `text` and `changed` of a `Rewrite`; None if there is no such sentence.
+    """
+    for match in re.finditer(r"[^.!?]+", reading.text):
+        sentence = match.group().strip()
+        halves = re.split(r",?\s+but\s+", sentence, maxsplit=1, flags=re.I)
         if len(halves) == 2 and all(halves):
-            swapped = f"{halves[1]}, but {halves[0]}"
-            start = sentence.start() + len(sentence.group()) - len(sentence.group().lstrip())
-            end = start + len(sentence.group().strip())
-            text = reading.text[:start] + swapped + reading.text[end:]
-            return "Halves swapped", "what stood before and after “but” swapped", text
+            start = match.start() + match.group().index(sentence)
+            before, after = reading.text[:start], reading.text[start + len(sentence) :]
+            return "halves swapped", f"{before}{halves[1]}, but {halves[0]}{after}", ()
     return None

@@ -1,6 +1,7 @@
-"""Short texts of our own that sentiment models get wrong, by what makes them hard."""
+"""Short texts of our own that sentiment models get wrong, grouped by what makes them hard."""
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """A text, what makes it hard, and what any reader would say: 1 is positive, 0 negative."""
+    """A text, what makes it hard, and its label: 1 is positive, 0 negative."""
 
     kind: str
     text: str
@@ -19,7 +20,7 @@ class Case:
 
 @cache
 def read():
-    """All cases, a tuple of `Case`; those of one kind follow each other."""
+    """All cases, a tuple of `Case`, grouped by kind."""
     with (Path(__file__).parent / "suite.csv").open(encoding="utf-8", newline="") as file:
         return tuple(
             Case(row["kind"], row["text"], int(row["label"] == "positive"))
@@ -33,7 +34,7 @@ def kinds():
 
 
 def accuracies(probabilities):
-    """The share of right answers by kind.
+    """Accuracy by kind.
 
     Args:
         probabilities: Array `(cases,)`: that each case of `read` is positive.
@@ -41,10 +42,16 @@ def accuracies(probabilities):
     Returns:
         Dict from kind to a fraction.
     """
-    right = [(p >= 0.5) == case.label for p, case in zip(probabilities, read(), strict=True)]
+    correct = [(p >= 0.5) == case.label for p, case in zip(probabilities, read(), strict=True)]
     return {
         kind: float(
-            np.mean([r for r, case in zip(right, read(), strict=True) if case.kind == kind])
+            np.mean([c for c, case in zip(correct, read(), strict=True) if case.kind == kind])
         )
         for kind in kinds()
     }
+
+
+def correct_cases(accuracies):
+    """How many of all cases are answered correctly, from the accuracy by kind."""
+    counts = Counter(case.kind for case in read())
+    return sum(round(accuracy * counts[kind]) for kind, accuracy in accuracies.items())

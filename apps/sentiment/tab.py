@@ -75,10 +75,10 @@ def build(tab, settings):
         "None of them was used to train or to choose a model; any reader would know the right "
         "answer.",
     )
-    page.html(views.suite(card))
+    page.html(views.suite_table(card))
     kind = page.choice([(name.capitalize(), name) for name in suite.kinds()], None, "Kind of text")
     cases = page.html(page.note("Choose a kind to see its texts with the answers of both models."))
-    if learning := views.learning(card):
+    if learning := views.study(card):
         page.section(
             "Why read without labels first",
             "Reviews are many, labelled ones few. What does a network gain from learning the "
@@ -151,7 +151,7 @@ def warm_up():
     long = EXAMPLES[-1][1].split()
     for words in (200, 75):
         review = " ".join(long[:words])
-        first.running(review)
+        first.running_probabilities(review)
         first.read(review)
         first.trace(review)
 
@@ -182,7 +182,10 @@ def _compare(text, cell):
     models = _models()
     baseline = models.Baseline.load()
     card = models.Predictor.load(cell).card
-    runs = {name: models.Predictor.load(name).running(text) for name in views.networks(card)}
+    runs = {
+        name: models.Predictor.load(name).running_probabilities(text)
+        for name in views.networks(card)
+    }
     return views.comparison(
         cell,
         runs[cell][0],
@@ -216,7 +219,7 @@ def _look_inside(asked, shown):
     predictor = _models().Predictor.load(cell)
     words, traced = predictor.trace(text)
     shown = shown if shown in traced else views.TRACES_OF[predictor.cell][0]
-    _, running = predictor.running(text)
+    _, running = predictor.running_probabilities(text)
     return gr.Radio(_traces(predictor.cell), value=shown), views.inside(
         words, traced, running, shown
     )
@@ -264,7 +267,7 @@ def _score(predictor, texts):
     notes = []
     for text in texts:
         try:
-            models.check(text)
+            models.clean_review(text)
             notes.append("")
         except models.InputError as problem:
             notes.append(str(problem))
@@ -297,7 +300,7 @@ def _api(settings, networks):
             "words": [word.text for word in reading.words],
             "effects": [round(float(effect), 4) for effect in reading.effects],
             "running": [round(float(value), 4) for value in reading.running],
-            "notes": list(reading.notes),
+            "notes": views.notes(reading),
         }
 
     def sentiment_batch(texts: list[str], cell: names = first) -> list[dict]:

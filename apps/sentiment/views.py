@@ -1,25 +1,29 @@
-"""What the page shows of an answer: readings, comparisons and gates as HTML."""
-
-from html import escape
+"""HTML of the sentiment page: answers, comparisons of models, gates and tables."""
 
 import numpy as np
+from markupsafe import Markup
 
+from apps.sentiment import suite
 from shared import page, plots
 from shared.plots import chance, percent, signed
 
 # The best first: the page opens with it.
 NETWORKS = {"pretrained": "Pre-trained LSTM", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+SHORT_TEXT_WORDS = 15  # below this, a text is unlike the reviews of the training data
+STRONGEST_UNITS = 12  # units drawn unless the visitor asks for all
+STRONGEST_NGRAMS = 8  # n-grams of the baseline that are drawn
+BATCH_PREVIEW_ROWS, BATCH_PREVIEW_CHARACTERS = 5, 80
 
-# What a gate or state is, and what to see in its picture.
+# Of each gate or state: its title, and what to see in its picture.
 TRACES = {
-    "forget": ("Forget gate", "Full colour: the unit keeps its memory. Blank: it lets go."),
+    "forget": ("Forget gate", "Full colour: the unit keeps its memory. Blank: it erases it."),
     "input": ("Input gate", "Full colour: the unit writes what it reads here into its memory."),
     "output": ("Output gate", "Full colour: the unit shows its memory to the rest of the network."),
     "update": ("Update gate", "Full colour: the unit keeps its state. Blank: it rewrites it."),
-    "reset": ("Reset gate", "Blank: the unit ignores its past when it reads the word."),
+    "reset": ("Reset gate", "Blank: the unit ignores its previous state when it reads the word."),
     "candidate": ("Candidate", "What each unit would write at this word: blue up, orange down."),
-    "cell": ("Cell state", "The memory: long horizontal streaks are units that remember."),
-    "hidden": ("Hidden state", "What the answer is made of: blue is above zero, orange below."),
+    "cell": ("Cell state", "The memory. Long horizontal streaks are units that remember."),
+    "hidden": ("Hidden state", "The answer is computed from these: blue above zero, orange below."),
 }
 TRACES_OF = {
     "lstm": ("forget", "input", "output", "candidate", "cell", "hidden"),
@@ -27,23 +31,36 @@ TRACES_OF = {
     "rnn": ("hidden",),
 }
 
-# The steps from an LSTM that knows nothing to the one the page opens with.
-STEPS = {
-    "bag of words": "What any network has to beat.",
-    "from scratch": "An LSTM that takes nothing over: every weight starts at random.",
-    "word vectors": "It begins with the language model’s word vectors.",
-    "encoder, as it is": "And with its LSTM, neither of them changed: only the answer that is "
-    "pooled from it is learned.",
-    "encoder, fine-tuned": "And all of it is fitted to the labels, layer after layer.",
-    "against an adversary": "And while it learns, each review’s word vectors are moved a little in "
-    "the direction that misleads it most.",
-    "read from the end": "The same with a language model that reads from the end; of long reviews "
-    "it learns from the last 400 words, the others from the first.",
-    "both directions": "The calibrated log-odds of the last two, added.",
-    "… and a student": "One LSTM that reads forwards and learns the labelled reviews and, of "
-    "50,000 without a label, what both directions and a bag of word triples say: the one on this "
-    "page, measured as it is stored.",
+# Of each kind of rewrite: its title, and what was done, in which `{}` are the words concerned.
+REWRITES = {
+    "original": ("As written", ""),
+    "negated": ("Negated", "“not” put before “{}”"),
+    "negation removed": ("Negated", "“{}” before “{}” removed"),
+    "halves swapped": ("Halves swapped", "the parts before and after “but” exchanged"),
+    "shuffled": ("Shuffled", "all words in random order"),
 }
+
+# The steps of the study, from an untrained LSTM to the one that the page opens with.
+STEPS = {
+    "bag of words": "The baseline that any network has to beat.",
+    "from scratch": "An LSTM with random initial weights.",
+    "word vectors": "Starts with the word vectors of a language model.",
+    "encoder, as it is": "Starts with the language model’s LSTM too. Neither is trained further: "
+    "only the output layer learns.",
+    "encoder, fine-tuned": "All layers are fine-tuned, unfrozen one after another.",
+    "against an adversary": "In training, the word vectors of each review are perturbed slightly "
+    "in the direction that raises the loss most (adversarial training).",
+    "read from the end": "The same, with a language model that reads backwards. Of long reviews it "
+    "learns from the last 400 words; the others learn from the first 400.",
+    "both directions": "The calibrated log-odds of the last two models, added.",
+    "… and a student": "One LSTM that reads forwards. It is trained on the labelled reviews and, "
+    "on 50,000 unlabelled ones, on the predictions of both directions and of a bag of word triples "
+    "(distillation). This is the network of this page, scored as it is stored.",
+}
+
+
+def _join(*parts):
+    return Markup("").join(map(Markup, parts))
 
 
 def networks(card):
@@ -51,70 +68,122 @@ def networks(card):
     return {name: title for name, title in NETWORKS.items() if name in card["variants"]}
 
 
-def _named(network):
-    """A network's title within a sentence."""
+def _name_in_sentence(network):
+    """The title of a network as it is written within a sentence."""
     return NETWORKS[network].replace("Pre", "pre")
 
 
 def label(probability):
+    """`"positive"` or `"negative"`."""
     return "positive" if probability >= 0.5 else "negative"
 
 
 def confidence(share):
-    """How sure a calibrated probability of at least one half is, in words."""
-    for least, words in ((0.98, "all but certain"), (0.9, "confident"), (0.75, "fairly sure")):
-        if share >= least:
-            return words
-    return "leaning that way, no more" if share >= 0.6 else "undecided"
+    """A calibrated probability of at least one half, as the verb of a sentence."""
+    for threshold, verb in (
+        (0.98, "is almost certain"),
+        (0.9, "is confident"),
+        (0.75, "is fairly sure"),
+        (0.6, "leans that way, but only slightly"),
+    ):
+        if share >= threshold:
+            return verb
+    return "is undecided"
+
+
+def notes(reading):
+    """What a reader of an answer should know about the text: a list of sentences."""
+    sentences = []
+    words = [word for word in reading.words if not word.is_mark]
+    known = sum(word.known for word in words)
+    if reading.had_html:
+        sentences.append("HTML tags were removed before reading.")
+    if len(reading.words) < reading.total_words:
+        sentences.append(
+            f"Only the first {len(reading.words):,} of {reading.total_words:,} words were read."
+        )
+    if len(words) >= 4 and known < 0.7 * len(words):
+        sentences.append(
+            f"The network knows only {known} of these {len(words)} words, "
+            "so trust the answer less. It has learned English only."
+        )
+    return sentences
+
+
+def is_short(reading):
+    """Whether a text is much shorter than the reviews of the training data."""
+    return sum(not word.is_mark for word in reading.words) < SHORT_TEXT_WORDS
+
+
+def short_text_warning(network, card):
+    """What to expect of a network on a short text: one sentence or two."""
+    warning = "This text is short, and the network was trained on long film reviews."
+    accuracies = card["variants"][network].get("suite")
+    if not accuracies:
+        return f"{warning} Trust the answer less."
+    total, correct = len(suite.read()), suite.correct_cases(accuracies)
+    return (
+        f"{warning} Of our {total} short texts, chosen to be difficult, the "
+        f"{_name_in_sentence(network)} got {correct} right ({percent(correct / total)})."
+    )
 
 
 def answer(reading, card):
-    """The answer, the words that led to it and the model card line."""
-    name, said = NETWORKS[reading.network], label(reading.probability)
-    share = max(reading.probability, 1 - reading.probability)
-    many = f"about {100 * share:.0f}" if share < 0.995 else "more than 99"
-    words = plots.coloured_words(
-        reading.text,
-        [(word.start, word.end) for word in reading.words],
-        reading.effects,
-        [
-            f"“{word.text}” {signed(effect)}{'' if word.known else ', unknown'} · "
-            f"{chance(running)} positive so far"
-            for word, effect, running in zip(
-                reading.words, reading.effects, reading.running, strict=True
-            )
-        ],
-        reading.running,
-    )
-    caption = (
-        "Shade: how much each word pushed the answer, by the method of integrated gradients, in "
-        "log-odds (0: not at all); orange towards negative, blue towards positive. Beneath the "
-        "words: how positive the text was up to there; blue above the 50 % line, orange below it. "
-        "Point at a word for its numbers."
-    )
+    """The answer with its meaning, the coloured words and the line of the model card."""
     details = card["variants"][reading.network]
-    beaten = card["baseline"]["accuracy"] > details["accuracy"]
-    return "".join(
-        [
-            page.answer(
-                percent(min(share, 0.999), 1 if share > 0.99 else 0),
-                said,
-                said,
-                f"The {_named(reading.network)} is {confidence(share)}. Of 100 reviews it answers "
-                f"like this, {many} are {said}.",
-            ),
-            *map(page.note, reading.notes),
-            plots.figure(words, caption),
-            page.card_line(
-                card,
-                name,
-                percent(details["accuracy"], 1),
-                percent(card["baseline"]["accuracy"], 1),
-                details["parameters"],
-                remark="The baseline is the better of the two." if beaten else "",
-                trained=details.get("date"),
-            ),
-        ]
+    baseline_wins = card["baseline"]["accuracy"] > details["accuracy"]
+    share = max(reading.probability, 1 - reading.probability)
+    name = label(reading.probability)
+    return _join(
+        page.answer(
+            percent(min(share, 0.999), 1 if share > 0.99 else 0),
+            name,
+            name,
+            _meaning(reading, share, card),
+        ),
+        *map(page.note, notes(reading)),
+        _coloured_words(reading),
+        page.card_line(
+            card,
+            NETWORKS[reading.network],
+            percent(details["accuracy"], 1),
+            percent(card["baseline"]["accuracy"], 1),
+            details["parameters"],
+            remark="The baseline is the better of the two." if baseline_wins else "",
+            trained=details.get("date"),
+        ),
+    )
+
+
+def _meaning(reading, share, card):
+    """What the probability of an answer means, in plain language."""
+    network, name = _name_in_sentence(reading.network), label(reading.probability)
+    if is_short(reading):
+        warning = short_text_warning(reading.network, card)
+        return f"The {network} calls this text {name}. {warning}"
+    count = f"about {100 * share:.0f}" if share < 0.995 else "more than 99"
+    return (
+        f"The {network} {confidence(share)}. Of 100 long film reviews that it answers like "
+        f"this, {count} are {name}."
+    )
+
+
+def _coloured_words(reading):
+    """The text, each word shaded by its effect, above the running probability."""
+    readouts = [
+        f"“{word.text}” {signed(effect)}{'' if word.known else ', unknown'} · "
+        f"{chance(running)} positive so far"
+        for word, effect, running in zip(
+            reading.words, reading.effects, reading.running, strict=True
+        )
+    ]
+    spans = [(word.start, word.end) for word in reading.words]
+    return plots.figure(
+        plots.coloured_words(reading.text, spans, reading.effects, readouts, reading.running),
+        "Shade: how much each word pushed the answer towards positive (blue) or negative (orange), "
+        "in log-odds by integrated gradients. Beneath the words: the probability that the text up "
+        "to there is positive, blue above the 50 % line and orange below it. Point at a word to "
+        "see its numbers.",
     )
 
 
@@ -134,46 +203,56 @@ def comparison(network, words, curves, baseline, ngrams, card):
     answers[card["baseline"]["name"]] = baseline
     scores[card["baseline"]["name"]] = card["baseline"]["accuracy"]
     rows = [
-        [
-            name,
-            label(value),
-            page.Raw(plots.meter(value)),
-            chance(value),
-            percent(scores[name], 1),
-        ]
+        [name, label(value), _meter(value), chance(value), percent(scores[name], 1)]
         for name, value in answers.items()
     ]
-    parts = []
-    mine, theirs = label(answers[NETWORKS[network]]), label(baseline)
-    if mine != theirs:
-        parts.append(
-            page.note(f"They disagree: the {_named(network)} says {mine}, the baseline {theirs}.")
-        )
     columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
     best = list(scores).index(max(scores, key=scores.get))
-    parts.append(page.table(columns, rows, numbers=(3, 4), winner=best))
-    parts.append(f'<p class="small">In bold: the most accurate on the {card["test_set"]}.</p>')
-    parts.append(_running(words, curves))
+    parts = [
+        page.table(columns, rows, numbers=(3, 4), winner=best),
+        _small("Bold: the most accurate on the {}.", card["test_set"]),
+        _running_chart(words, curves),
+    ]
+    network_label, baseline_label = label(answers[NETWORKS[network]]), label(baseline)
+    if network_label != baseline_label:
+        sentence = (
+            f"They disagree: the {_name_in_sentence(network)} says {network_label}, the baseline "
+            f"{baseline_label}."
+        )
+        parts.insert(0, page.note(sentence))
     if ngrams:
-        bars = plots.bars(
-            [(gram.text, gram.weight) for gram in ngrams[:8]],
-            "The strongest words and word pairs of the baseline.",
-        )
-        caption = (
-            "The words and word pairs of this text that weigh most in the baseline, in log-odds. "
-            "It has no idea where in the text they stand."
-        )
-        parts.append(plots.figure(bars, caption))
-    return "".join(parts)
+        parts.append(_ngram_bars(ngrams[:STRONGEST_NGRAMS]))
+    return _join(*parts)
 
 
-def _running(words, curves):
-    # The colour is the cell's; dashed is the LSTM from scratch beside the one that is not.
-    looks = {name: (name, False) for name in curves}
+def _meter(probability):
+    return page.Raw(plots.meter(probability))
+
+
+def _small(text, *values):
+    return Markup(f'<p class="small">{text}</p>').format(*values)
+
+
+def _ngram_bars(ngrams):
+    bars = plots.bars(
+        [(ngram.text, ngram.weight) for ngram in ngrams],
+        "The strongest words and word pairs of the baseline.",
+    )
+    return plots.figure(
+        bars,
+        "The words and word pairs of this text that weigh most in the baseline, in log-odds. "
+        "The baseline does not know where in the text they stand.",
+    )
+
+
+def _running_chart(words, curves):
+    """The running probability of each network."""
+    # A line has the colour of its cell; the LSTM from scratch is dashed beside the pre-trained one.
+    styles = {name: (name, False) for name in curves}
     if "pretrained" in curves:
-        looks |= {"pretrained": ("lstm", False), "lstm": ("lstm", True)}
+        styles |= {"pretrained": ("lstm", False), "lstm": ("lstm", True)}
     chart = plots.line_chart(
-        [plots.Line(NETWORKS[name], curve, *looks[name]) for name, curve in curves.items()],
+        [plots.Line(NETWORKS[name], curve, *styles[name]) for name, curve in curves.items()],
         "words read",
         "probability that the review is positive",
         "Line chart of the running sentiment of the networks.",
@@ -190,194 +269,237 @@ def _running(words, curves):
         ],
     )
     caption = (
-        "Where the lines jump, a network changed its mind; where they part, the networks read the "
-        "same words differently."
+        "Where a line jumps, that network changed its mind. Where the lines part, the networks "
+        "read the same words differently."
     )
-    key = plots.legend([(NETWORKS[name], *look) for name, look in looks.items()])
-    return plots.figure(chart, caption, key)
+    legend = plots.legend([(NETWORKS[name], *style) for name, style in styles.items()])
+    return plots.figure(chart, caption, legend)
 
 
-def inside(words, traced, running, shown):
-    """A gate or state of all units at every word, `shown` one of `traced`."""
-    order = plots.similar_order(traced["hidden"].T)
+def inside(words, traced, running, shown, units=None):
+    """A gate or state of the units at every word.
+
+    Args:
+        words: The words read.
+        traced: Dict from gates and states to arrays `(words, units)`.
+        running: The running probability `(words,)`.
+        shown: Which gate or state, one of `traced`.
+        units: Numbers of the units to draw, in order; all units, similar ones side by side, if
+            None.
+    """
+    order = plots.similar_order(traced["hidden"].T) if units is None else units
     title, caption = TRACES[shown]
-    gate = shown in plots.PALETTE
-    if gate:
+    is_gate = shown in plots.PALETTE
+    if is_gate:
         legend = plots.scale_legend("0 closed", "", "1 open", shown)
     else:
         legend = plots.scale_legend("negative", "0", "positive")
+    if units is None:
+        rows, row_height = f"{len(order)} units", 2 if len(order) <= 200 else 1
+    else:
+        rows, row_height = f"the {len(order)} units that contributed most to the answer", 16
     chart = plots.heat_map(
         traced[shown].T[order],
         [word.text for word in words],
-        f"{title.lower()}, {len(order)} units; above it the running sentiment, dotted: 50 %",
-        f"Heat map of the {title.lower()} of every unit at every word.",
-        shade=shown if gate else None,
+        f"{title.lower()}, {rows}; above it the running sentiment, dotted: 50 %",
+        f"Heat map of the {title.lower()} of {rows} at every word.",
+        shade=shown if is_gate else None,
         line=running,
-        row_height=2 if len(order) <= 200 else 1,  # so that it fits on a screen
+        row_height=row_height,
     )
     return plots.figure(chart, caption, legend)
 
 
 def changes(rewrites, network):
-    """What each small change to a review did to both models."""
-    first = rewrites[0]
+    """How much each small change to a review moved the predictions of both models."""
+    original = rewrites[0]
 
     def moved(probability, before, rewrite):
-        points = "" if rewrite is first else f" ({signed(100 * (probability - before), 0)})"
+        points = "" if rewrite is original else f" ({signed(100 * (probability - before), 0)})"
         return chance(probability) + points
 
-    rows = [
-        [
-            rewrite.name,
-            rewrite.change,
-            page.Raw(plots.meter(rewrite.probability)),
-            moved(rewrite.probability, first.probability, rewrite),
-            moved(rewrite.baseline_probability, first.baseline_probability, rewrite),
-        ]
-        for rewrite in rewrites
-    ]
+    rows = []
+    for rewrite in rewrites:
+        title, change = REWRITES[rewrite.kind]
+        rows.append(
+            [
+                title,
+                change.format(*rewrite.changed),
+                _meter(rewrite.probability),
+                moved(rewrite.probability, original.probability, rewrite),
+                moved(rewrite.baseline_probability, original.baseline_probability, rewrite),
+            ]
+        )
     columns = ["Text", "What was done", "Negative to positive", NETWORKS[network], "Baseline"]
-    return page.table(columns, rows, numbers=(3, 4)) + (
-        '<p class="small">Probability that the review is positive, and by how many points it '
-        "moved. A model that does not move when the words are shuffled does not read their "
-        "order.</p>"
+    return _join(
+        page.table(columns, rows, numbers=(3, 4)),
+        _small(
+            "Probability that the review is positive, and by how many points it moved. A model "
+            "that does not move when the words are shuffled ignores their order."
+        ),
     )
 
 
-def suite(card):
-    """Accuracy of all models on the hard texts, by kind."""
+def suite_table(card):
+    """Accuracy of all models on the difficult texts, by kind."""
     models = {title: card["variants"][name]["suite"] for name, title in networks(card).items()}
     models[card["baseline"]["name"]] = card["baseline"]["suite"]
     rows = [
-        [kind.capitalize(), *(percent(found[kind]) for found in models.values())]
+        [kind.capitalize(), *(percent(accuracies[kind]) for accuracies in models.values())]
         for kind in card["baseline"]["suite"]
     ]
-    return page.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)) + (
-        f'<p class="small">Share of right answers; tossing a coin gets {percent(0.5)}.</p>'
+    return _join(
+        page.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)),
+        _small("Share of right answers. Guessing would get {}.", percent(0.5)),
     )
 
 
-def learning(card):
-    """How few labels a network needs with and without a language learned before.
-
-    Each row of the card's study has `start`, `labels` and `accuracy`, the mean of its `draws`;
-    what was fitted to all numbers of labels is drawn, what to all labels is told step by step.
-    A card without a study gives an empty string.
-    """
-    found = {}
-    for row in card.get("study", []):
-        found.setdefault(row["start"], {})[row["labels"]] = row
-    if not found:
-        return ""
-    counts = sorted({count for curve in found.values() for count in curve})
-    drawn = {name: curve for name, curve in found.items() if len(curve) == len(counts)}
-    looks = {"bag of words": ("baseline", False), "from scratch": ("lstm", True)}
-    looks = {name: looks.get(name, ("lstm", False)) for name in drawn}
-    accuracies = {name: [curve[n]["accuracy"] for n in counts] for name, curve in drawn.items()}
-    readouts = [
-        f"{count:,} labels · "
-        + " · ".join(f"{name} {percent(some[n], 1)}" for name, some in accuracies.items())
-        for n, count in enumerate(counts)
-    ]
-    chart = plots.line_chart(
-        [plots.Line(name, some, *looks[name]) for name, some in accuracies.items()],
-        "labelled reviews that it learned from (logarithmic)",
-        "accuracy on the official test reviews",
-        "Line chart of accuracy by number of labels.",
-        x=np.log10(counts),
-        form=percent,
-        readouts=readouts,
-        names=[f"{count:,}" for count in counts],
-    )
-    key = plots.legend([(name, *look) for name, look in looks.items()])
-    caption = (
-        "The same LSTM twice, and the bag of words. The gap between the solid and the dashed line "
-        "is mostly what the LSTM gained from first reading reviews without labels, predicting "
-        "each next word. 100 and 1,000 labels were drawn three times: the mean, and in the table "
-        "the range. The best of a network’s epochs was chosen on 500 further labelled reviews."
-    )
-    rows = [[name, *(_ranged(curve[n]) for n in counts)] for name, curve in drawn.items()]
-    columns = ["Start", *(f"{count:,} labels" for count in counts)]
-    numbers = range(1, len(columns))
-    steps = [
-        [row["start"], percent(row["accuracy"], 1), STEPS.get(row["start"], "")]
-        for row in card["study"]
-        if row["labels"] == counts[-1]
-    ]
-    return (
-        plots.figure(chart, caption, key)
-        + page.table(columns, rows, numbers)
-        + "<h3>Step by step, with all labels</h3>"
-        "<p>Each was fitted once: differences of less than half a point may be chance.</p>"
-        + page.table(["Step", "Accuracy", "What is new"], steps, [1])
-    )
-
-
-def _ranged(row):
-    """A mean, and where it is one of several draws, the lowest and the highest."""
-    draws, text = row.get("draws", ()), percent(row["accuracy"], 1)
-    if len(draws) < 2:
-        return text
-    return f"{text} ({100 * min(draws):.1f}–{100 * max(draws):.1f})"
-
-
-def cases(chosen, mine, theirs, network):
-    """Hard texts of one kind with the answers of a network and of the baseline.
+def cases(chosen, predicted, baseline, network):
+    """Difficult texts of one kind with the answers of a network and of the baseline.
 
     Args:
         chosen: List of `suite.Case`.
-        mine, theirs: Arrays `(cases,)`, the probability that each is positive.
-        network: Which.
+        predicted: The network's probabilities `(cases,)` that each is positive.
+        baseline: The baseline's.
+        network: Which network.
     """
+
+    def is_correct(probability, case):
+        return (probability >= 0.5) == case.label
+
     rows = [
         [
             case.text,
             label(case.label),
-            *(f"{'✓' if (value >= 0.5) == case.label else '✗'} {chance(value)}" for value in both),
+            *(f"{'✓' if is_correct(value, case) else '✗'} {chance(value)}" for value in values),
         ]
-        for case, *both in zip(chosen, mine, theirs, strict=True)
+        for case, *values in zip(chosen, predicted, baseline, strict=True)
     ]
-    wrong = [
-        sum((v >= 0.5) != c.label for v, c in zip(p, chosen, strict=True)) for p in (mine, theirs)
-    ]
-    said = (
-        f"Of these {len(chosen)} texts the {_named(network)} gets {wrong[0]} wrong, the baseline "
-        f"{wrong[1]}."
+    wrong, baseline_wrong = (
+        sum(not is_correct(value, case) for value, case in zip(values, chosen, strict=True))
+        for values in (predicted, baseline)
     )
-    columns = ["Text", "Right answer", NETWORKS[network], "Baseline"]
-    key = "The numbers: the probability that each model gives to the text being positive."
-    return page.note(said) + page.table(columns, rows, (2, 3)) + f'<p class="small">{key}</p>'
+    return _join(
+        page.note(
+            f"Of these {len(chosen)} texts the {_name_in_sentence(network)} gets {wrong} wrong, "
+            f"the baseline {baseline_wrong}."
+        ),
+        page.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3)),
+        _small("The numbers are the probability, by each model, that the text is positive."),
+    )
+
+
+def study(card):
+    """What pre-training on unlabelled reviews is worth; an empty string if it was not measured.
+
+    Each row of the card's study has `start`, `labels`, `draws` and their mean, `accuracy`. Models
+    that were fitted to every number of labels are drawn; those that were fitted to all labels are
+    listed step by step.
+    """
+    rows_by_start = {}
+    for row in card.get("study", []):
+        rows_by_start.setdefault(row["start"], {})[row["labels"]] = row
+    if not rows_by_start:
+        return ""
+    counts = sorted({count for rows in rows_by_start.values() for count in rows})
+    curves = {start: rows for start, rows in rows_by_start.items() if len(rows) == len(counts)}
+    table = page.table(
+        ["Start", *(f"{count:,} labels" for count in counts)],
+        [[start, *(_accuracy_range(rows[n]) for n in counts)] for start, rows in curves.items()],
+        numbers=range(1, len(counts) + 1),
+    )
+    steps = page.table(
+        ["Step", "Accuracy", "What is new"],
+        [
+            [row["start"], percent(row["accuracy"], 1), STEPS.get(row["start"], "")]
+            for row in card["study"]
+            if row["labels"] == counts[-1]
+        ],
+        numbers=[1],
+    )
+    return _join(
+        _learning_curves(curves, counts),
+        table,
+        "<h3>Step by step, with all labels</h3><p>Each model was trained once: differences of less "
+        "than half a point may be chance.</p>",
+        steps,
+    )
+
+
+def _learning_curves(curves, counts):
+    """Accuracy by number of labels: `curves` has a dict from count to the study's row by start."""
+    styles = {"bag of words": ("baseline", False), "from scratch": ("lstm", True)}
+    styles = {start: styles.get(start, ("lstm", False)) for start in curves}
+    accuracies = {start: [rows[n]["accuracy"] for n in counts] for start, rows in curves.items()}
+    chart = plots.line_chart(
+        [plots.Line(start, values, *styles[start]) for start, values in accuracies.items()],
+        "labelled reviews in training (logarithmic)",
+        "accuracy on the official test reviews",
+        "Line chart of accuracy by number of labels.",
+        x=np.log10(counts),
+        form=percent,
+        readouts=[
+            f"{count:,} labels · "
+            + " · ".join(f"{start} {percent(values[n], 1)}" for start, values in accuracies.items())
+            for n, count in enumerate(counts)
+        ],
+        names=[f"{count:,}" for count in counts],
+    )
+    return plots.figure(
+        chart,
+        "The same LSTM twice, and the bag of words. The gap between the solid and the dashed line "
+        "is mostly what the LSTM gained from pre-training as a language model on unlabelled "
+        "reviews. The points at 100 and 1,000 labels are means of three draws of the training "
+        "reviews; the table has their range. The best epoch of each network was chosen on 500 "
+        "further labelled reviews.",
+        plots.legend([(start, *style) for start, style in styles.items()]),
+    )
+
+
+def _accuracy_range(row):
+    """The mean accuracy of a row of the study and, of several draws, the lowest and the highest."""
+    draws, mean = row.get("draws", ()), percent(row["accuracy"], 1)
+    if len(draws) < 2:
+        return mean
+    return f"{mean} ({100 * min(draws):.1f}–{100 * max(draws):.1f})"
 
 
 def layer(cell, step):
     """The equations of a cell and the source of its step."""
-    text = (
-        "x is the word’s vector, h the hidden state; a prime marks the step before, ∘ the product "
-        "unit by unit. This is the step that has just run, once per word; the products with x "
-        "were computed for all words at once beforehand."
+    explanation = _small(
+        "x is the word’s vector and h the hidden state; a prime marks the previous step, ∘ the "
+        "product unit by unit. The code is the step that has just run, once per word. The products "
+        "with x were computed for all words at once before the first step."
     )
-    return f'{page.equations(cell)}<p class="small">{text}</p>{page.source(step)}'
+    return _join(page.equations(cell), explanation, page.source(step))
 
 
 def summary(column, texts, results, network):
-    """What a batch came to; `results` are (probability, label, note), one for each text."""
-    read = [result for result in results if not result[2]]
-    positive = sum(said == "positive" for _, said, _ in read)
+    """The outcome of a batch; `results` has (probability, label, note) for each text."""
+    labels = [name for _, name, note in results if not note]
     sentence = (
-        f"The {_named(network)} read column “{column}”: {positive:,} of {len(read):,} reviews "
-        "are positive."
+        f"The {_name_in_sentence(network)} read column “{column}”: {labels.count('positive'):,} of "
+        f"{len(labels):,} reviews are positive."
     )
-    if len(read) < len(results):
-        sentence += f" {len(results) - len(read):,} could not be read; the file says why."
+    if len(labels) < len(results):
+        unread = len(results) - len(labels)
+        sentence += f" {unread:,} could not be read; the file says why."
+    most = BATCH_PREVIEW_CHARACTERS
     rows = [
-        [text if len(text) < 80 else f"{text[:80]}…", said, chance(value) if said else note]
-        for text, (value, said, note) in list(zip(texts, results, strict=True))[:5]
+        [
+            text if len(text) < most else f"{text[:most]}…",
+            name,
+            chance(probability) if name else note,
+        ]
+        for text, (probability, name, note) in list(zip(texts, results, strict=True))[
+            :BATCH_PREVIEW_ROWS
+        ]
     ]
-    return page.note(sentence) + page.table(["First rows", "Answer", "Positive"], rows)
+    return _join(page.note(sentence), page.table(["First rows", "Answer", "Positive"], rows))
 
 
-def _minutes(details):
-    """Of training, those of the language models that a network starts from among them."""
+def _training_minutes(details):
+    """Minutes of training, including the language models that a network starts from."""
     models = (details.get(name, {}) for name in ("language_model", "backward_model"))
     return details["minutes"] + sum(model.get("minutes", 0) for model in models)
 
@@ -385,18 +507,20 @@ def _minutes(details):
 def scores(card):
     """The table of the networks beside the baseline, for the About page."""
     rows = [
-        (NETWORKS[name], details["accuracy"], details["parameters"], _minutes(details))
+        (NETWORKS[name], details["accuracy"], details["parameters"], _training_minutes(details))
         for name, details in card["variants"].items()
     ]
     baseline = card["baseline"]
     rows.append((baseline["name"], baseline["accuracy"], baseline["ngrams"], baseline["minutes"]))
     table = page.table(
         ("Model", "Accuracy", "Parameters", "Training, minutes"),
-        [(name, percent(score, 1), f"{size:,}", f"{time:.1f}") for name, score, size, time in rows],
+        [
+            (name, percent(accuracy, 1), f"{size:,}", f"{minutes:.1f}")
+            for name, accuracy, size, minutes in rows
+        ],
         numbers=(1, 2, 3),
         winner=max(range(len(rows)), key=lambda n: rows[n][1]),
     )
-    return (
-        f"<h3>{escape(card['title'])}</h3>"
-        f"<p>Scored on the {escape(card['test_set'])}, {card['examples']:,} examples.</p>{table}"
+    return Markup("<h3>{}</h3><p>Scored on the {}, {:,} examples.</p>{}").format(
+        card["title"], card["test_set"], card["examples"], Markup(table)
     )

@@ -230,7 +230,7 @@ predictor = Predictor.load("lstm")
 held = np.full(predictor.network.recurrent.cell.units, np.nan, "float32")  # NaN: free
 held[{":" if hold.unit is None else hold.unit}] = 1
 force = {_written(hold)}
-words, running = predictor.held({text!r}, force, {after})
+words, running = predictor.running_probabilities({text!r}, force, {after})
 for word, probability in zip(words, running):
     print(f"{{word.text:16}}{{probability:.3f}}")
 """,

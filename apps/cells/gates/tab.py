@@ -208,9 +208,9 @@ def _held(model, text, what, value, unit, after, dice):
         units = predictor.network.recurrent.cell.units
         hold = _hold(what, value, unit, units)
         after = whole("The number of words", after, 0, LONGEST)
-        words, free = predictor.running(_checked(text))
+        words, free = predictor.running_probabilities(_checked(text))
         after = min(after, len(words) - 1)
-        _, held = predictor.held(text, hold.force(units), after)
+        _, held = predictor.running_probabilities(text, hold.force(units), after)
         answer, chart = views.sentiment(words, free, held, hold, after)
         nothing = page.note("Only the network that reads characters can write. Choose it above.")
         return answer, chart, "", nothing, page.code(gates.sentiment_code(text, hold, after))

@@ -146,7 +146,7 @@ def test_the_code_of_the_reviews_runs_and_gives_the_same(hold, capsys):
     predictor, names = SentimentPredictor.load("lstm"), {}
     exec(sentiment_code(tab.REVIEW, hold, 3), names)
     force = hold.force(predictor.network.recurrent.cell.units)
-    _, expected = predictor.held(tab.REVIEW, force, 3)
+    _, expected = predictor.running_probabilities(tab.REVIEW, force, 3)
     np.testing.assert_allclose(names["running"], expected, rtol=1e-4, atol=1e-5)
     assert "wonderful" in capsys.readouterr().out
 

@@ -1,12 +1,14 @@
-"""On the shipped bundle: what the page relies on."""
+"""The predictors of the shipped bundle."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from apps.sentiment.predictor import LONGEST, Baseline, InputError, Predictor, check
+from apps.sentiment import views
+from apps.sentiment.predictor import MAX_WORDS, Baseline, Predictor, clean_review
 from shared.bundle import BundleError
+from shared.errors import UserError
 
 PRAISE = "A wonderful film. The acting is superb and I loved every minute of it."
 BLAME = "A dreadful film. The acting is terrible and I hated every minute of it."
@@ -24,13 +26,13 @@ def baseline():
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_every_cell_tells_praise_from_blame(cell):
+def test_every_cell_separates_praise_from_blame(cell):
     predictor = Predictor.load(cell)
     assert predictor.predict(PRAISE) > 0.8
     assert predictor.predict(BLAME) < 0.2
 
 
-def test_baseline_tells_praise_from_blame_and_says_why(baseline):
+def test_the_baseline_separates_praise_from_blame_by_its_ngrams(baseline):
     assert baseline.predict(PRAISE) > 0.8
     assert baseline.predict(BLAME) < 0.2
     grams = baseline.ngrams(BLAME)
@@ -38,7 +40,7 @@ def test_baseline_tells_praise_from_blame_and_says_why(baseline):
     assert any("terrible" in gram.text and gram.weight < 0 for gram in grams[:5])
 
 
-def test_reading_is_consistent(lstm):
+def test_a_reading_agrees_with_the_prediction_and_with_its_words(lstm):
     reading = lstm.read(MIXED)
     count = len(reading.words)
     assert reading.running.shape == reading.effects.shape == (count,)
@@ -47,7 +49,7 @@ def test_reading_is_consistent(lstm):
     assert all(reading.text[w.start : w.end] == w.text for w in reading.words)
 
 
-def test_effects_add_up_to_the_answer(lstm):
+def test_attributions_add_up_to_the_log_odds(lstm):
     reading = lstm.read(PRAISE)
     log_odds = reading.baseline + reading.effects.sum() + reading.gap
     probability = 1 / (1 + np.exp(-log_odds / lstm.temperature))
@@ -55,7 +57,7 @@ def test_effects_add_up_to_the_answer(lstm):
     assert abs(reading.gap) < 0.15 * np.abs(reading.effects).sum()
 
 
-def test_words_pull_the_way_they_should(lstm):
+def test_attributions_have_the_signs_of_their_words(lstm):
     reading = lstm.read(MIXED)
     effects = {w.text: e for w, e in zip(reading.words, reading.effects, strict=True)}
     assert effects["superb"] > 0
@@ -63,25 +65,25 @@ def test_words_pull_the_way_they_should(lstm):
     assert effects["waste"] < 0
 
 
-def test_running_answer_is_the_answer_to_the_text_so_far(lstm):
+def test_the_running_probability_is_that_of_the_text_up_to_each_word(lstm):
     reading = lstm.read(MIXED)
     for number in (3, 7, len(reading.words) - 1):
         prefix = reading.text[: reading.words[number].end]
         assert reading.running[number] == pytest.approx(lstm.predict(prefix), abs=1e-5)
 
 
-def test_a_list_is_answered_in_its_order_and_as_one_by_one(lstm):
+def test_a_list_gets_the_probabilities_of_its_texts_in_order(lstm):
     texts = [PRAISE, BLAME * 9, MIXED, "Fine.", BLAME, PRAISE * 30]
     together = lstm.predict(texts)
     np.testing.assert_allclose(together, [lstm.predict(text) for text in texts], atol=1e-4)
 
 
-def test_an_empty_list_gives_an_empty_answer(lstm, baseline):
+def test_an_empty_list_gives_an_empty_array(lstm, baseline):
     assert lstm.predict([]).shape == (0,)
     assert baseline.predict([]).shape == (0,)
 
 
-def test_a_text_without_words_in_a_list_is_a_coin_toss(lstm):
+def test_a_text_without_words_in_a_list_gets_one_half(lstm):
     assert lstm.predict(["", PRAISE])[0] == pytest.approx(0.5)
 
 
@@ -103,76 +105,95 @@ def test_trace_has_every_gate_at_every_word(cell, names):
     assert all(traced[name].min() >= 0 and traced[name].max() <= 1 for name in gates)
 
 
-def test_minimal_pairs_change_what_they_say(lstm, baseline):
-    pairs = {pair.name: pair for pair in lstm.rewrites(lstm.read(MIXED), baseline)}
-    assert set(pairs) == {"As written", "Negated", "Halves swapped", "Shuffled"}
-    assert pairs["Halves swapped"].text.startswith("the story is a boring")
-    assert "but The acting is superb" in pairs["Halves swapped"].text
-    assert "not " in pairs["Negated"].text
-    assert sorted(pairs["Shuffled"].text.split()) == sorted(
+def test_each_rewrite_makes_its_change(lstm, baseline):
+    rewrites = {rewrite.kind: rewrite for rewrite in lstm.rewrites(lstm.read(MIXED), baseline)}
+    assert list(rewrites) == ["original", "negated", "halves swapped", "shuffled"]
+    assert rewrites["halves swapped"].text.startswith("the story is a boring")
+    assert "but The acting is superb" in rewrites["halves swapped"].text
+    (word,) = rewrites["negated"].changed
+    assert f"not {word}" in rewrites["negated"].text
+    assert sorted(rewrites["shuffled"].text.split()) == sorted(
         word.text for word in lstm.read(MIXED).words
     )
-    assert pairs["As written"].probability == pytest.approx(lstm.predict(MIXED), abs=1e-4)
+    assert rewrites["original"].probability == pytest.approx(lstm.predict(MIXED), abs=1e-4)
 
 
-def test_a_negation_is_taken_away_again(lstm, baseline):
-    reading = lstm.read("This is not terrible.")
-    negated = next(p for p in lstm.rewrites(reading, baseline) if p.name == "Negated")
-    assert negated.text == "This is terrible."
+def test_a_word_that_is_negated_already_loses_its_negation(lstm, baseline):
+    rewrites = lstm.rewrites(lstm.read("This is not terrible."), baseline)
+    removed = next(rewrite for rewrite in rewrites if rewrite.kind == "negation removed")
+    assert (removed.text, removed.changed) == ("This is terrible.", ("not", "terrible"))
 
 
-def test_the_seed_of_the_shuffle_acts(lstm, baseline):
+def test_the_strongest_units_come_first_and_explain_the_log_odds(lstm):
+    words, traced = lstm.trace(MIXED)
+    contributions = np.asarray(lstm.network.unit_contributions(traced["hidden"]))
+    units = lstm.strongest_units(traced["hidden"], 5)
+    np.testing.assert_array_equal(units, np.argsort(-np.abs(contributions), kind="stable")[:5])
+    bias = float(np.asarray(lstm.network.head.bias)[0])
+    probability = 1 / (1 + np.exp(-(contributions.sum() + bias) / lstm.temperature))
+    assert probability == pytest.approx(lstm.predict(MIXED), abs=1e-4)
+
+
+def test_held_gates_change_the_probabilities_of_the_words_after_them_only(lstm):
+    closed = {"input": np.zeros(lstm.network.recurrent.cell.units, "float32")}
+    words, free = lstm.running_probabilities(MIXED)
+    _, held = lstm.running_probabilities(MIXED, closed, after=5)
+    assert len(held) == len(words)
+    np.testing.assert_allclose(held[:5], free[:5], atol=1e-5)
+    assert np.abs(held[5:] - free[5:]).max() > 0.01
+
+
+def test_the_seed_determines_the_shuffle(lstm, baseline):
     reading = lstm.read(MIXED)
     texts = {lstm.rewrites(reading, baseline, seed=seed)[-1].text for seed in (0, 0, 1)}
     assert len(texts) == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "nothing to read"),
-        (" \n\t ", "nothing to read"),
-        ("\x00\x07", "no words"),
-        ("!!! ... 12/10", "no words"),
-        ("😀😀😀", "no words"),
-        ("<br/><p></p>", "no words"),
-        ("Это очень хороший фильм", "Cyrillic"),
-        ("这部电影非常好看", "another alphabet"),
-        ("xqzzt vrrmpf wqxxj", "knows none of these words"),
-    ],
-)
-def test_what_cannot_be_read_is_refused_with_a_sentence(lstm, text, sentence):
-    with pytest.raises(InputError, match=sentence):
-        lstm.read(text)
+def test_a_text_that_cannot_be_read_is_refused_with_a_sentence(lstm, texts):
+    for text in (
+        "",
+        " \n\t ",
+        "\x00\x07",
+        "!!! ... 12/10",
+        "😀😀😀",
+        "<br/><p></p>",
+        "Это очень хороший фильм",
+        "这部电影非常好看",
+        "xqzzt vrrmpf wqxxj",
+    ):
+        with pytest.raises(UserError) as error:
+            lstm.read(text)
+        texts(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "fragment"),
     [
-        ("Good.", "very short"),
-        ("<b>A wonderful</b> and clever film", "HTML tags"),
-        ("wonderful xqzzt vrrmpf wqxxj zzkt plim", "knows only 1 of these 6 words"),
-        ("good film " * 2000, f"first {LONGEST:,} of 4,000 words"),
+        ("<b>A wonderful</b> and clever film", "HTML"),
+        ("wonderful xqzzt vrrmpf wqxxj zzkt plim", "only 1 of these 6 words"),
+        ("good film " * 2000, f"first {MAX_WORDS:,} of 4,000 words"),
+        ("A wonderful film.", ""),
     ],
 )
-def test_what_was_read_with_reserve_says_so(lstm, text, sentence):
-    notes = " ".join(lstm.read(text).notes)
-    assert sentence in notes
+def test_notes_name_what_limits_a_reading(lstm, text, fragment):
+    notes = views.notes(lstm.read(text))
+    assert len(notes) == bool(fragment)
+    assert fragment in " ".join(notes)
 
 
-def test_twenty_thousand_words_are_answered_on_their_beginning(lstm):
+def test_of_twenty_thousand_words_the_first_are_read(lstm):
     reading = lstm.read(f"{PRAISE} " * 1400)
-    assert len(reading.words) == LONGEST
+    assert len(reading.words) == MAX_WORDS
     assert reading.probability > 0.5
 
 
-def test_markup_and_control_characters_do_not_reach_the_network(lstm):
+def test_tags_and_control_characters_do_not_reach_the_network(lstm):
     marked = PRAISE.replace(". ", ".<br /><br />").replace(" film", "\x07film\x00")
     assert lstm.predict(marked) == pytest.approx(lstm.predict(PRAISE), abs=1e-5)
-    assert check("<i>fine</i> film")[0] == "fine film"
+    assert clean_review("<i>fine</i> film") == "fine film"
 
 
-def test_threads_do_not_disturb_each_other(lstm):
+def test_threads_get_the_answers_of_a_single_thread(lstm):
     texts = [PRAISE, BLAME, MIXED, PRAISE + BLAME] * 4
     alone = [lstm.read(text).probability for text in texts]
     with ThreadPoolExecutor(8) as pool:
@@ -180,13 +201,13 @@ def test_threads_do_not_disturb_each_other(lstm):
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
-def test_load_gives_the_same_object_again_and_refuses_unknown_cells():
+def test_load_caches_networks_and_refuses_unknown_ones():
     assert Predictor.load("lstm") is Predictor.load("lstm")
     with pytest.raises(BundleError, match="transformer"):
         Predictor.load("transformer")
 
 
-def test_a_missing_bundle_gives_a_sentence(tmp_path):
+def test_a_missing_bundle_raises_a_bundle_error(tmp_path):
     with pytest.raises(BundleError, match="cannot be read"):
         Predictor.load("lstm", tmp_path)
     with pytest.raises(BundleError, match="cannot be read"):

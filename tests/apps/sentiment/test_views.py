@@ -1,8 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 
-from apps.sentiment import views
-from apps.sentiment.predictor import NGram, Reading, Word
+from apps.sentiment import suite, views
+from apps.sentiment.predictor import NGram, Reading, Rewrite, Word
 from apps.sentiment.suite import Case
 
 CARD = {
@@ -20,37 +22,51 @@ WORDS = (Word("<i>Fine", 0, 7, True), Word("film", 8, 12, False))
 CURVES = {"lstm": np.array([0.4, 0.8]), "gru": np.array([0.3, 0.2])}
 
 
-def reading(probability=0.8, cell="lstm"):
-    effects = np.array([-0.5, 1.25])
-    running = np.array([0.4, probability])
+def make_reading(probability=0.8, network="lstm", words=WORDS, total_words=9, had_html=False):
+    effects = np.linspace(-0.5, 1.25, len(words))
+    running = np.linspace(0.4, probability, len(words))
+    text = "<i>Fine film"
     return Reading(
-        "<i>Fine film", WORDS, cell, probability, running, effects, 0.0, 0.0, ("Short & sweet.",)
+        text, words, total_words, had_html, network, probability, running, effects, 0.0, 0.0
     )
 
 
-def test_the_answer_says_number_label_words_and_card():
-    html = views.answer(reading(), CARD)
+LONG = (*WORDS, *[Word("film", 8, 12, True)] * 13)
+
+
+def test_the_answer_has_number_words_notes_and_card():
+    html = views.answer(make_reading(had_html=True), CARD)
     assert "80\u202f%" in html
-    assert "The LSTM is fairly sure. Of 100 reviews it answers like this, about 80 are" in html
     assert "“film” +1.25, unknown · 80\u202f% positive so far" in html
-    assert "Short &amp; sweet." in html
+    assert "HTML tags were removed" in html
+    assert "first 2 of 9 words" in html
     assert "trained 1 March 2026, seed 7" in html
     assert "&lt;i&gt;Fine" in html
 
 
-def test_a_negative_answer_gives_the_share_of_negative():
-    html = views.answer(reading(0.004), CARD)
-    assert "99.6\u202f%" in html
-    assert "more than 99 are negative" in html
+def test_a_calibrated_probability_is_explained_for_long_reviews_only(texts):
+    for probability, words in ((0.8, LONG), (0.004, LONG), (0.8, LONG[:-1])):
+        html = views.answer(make_reading(probability, words=words), CARD)
+        texts(re.search("</span><p>(.*?)</p>", html)[1])
+    assert "99.6\u202f%" in views.answer(make_reading(0.004), CARD)
+
+
+def test_the_warning_about_short_texts_counts_those_answered_correctly():
+    accuracies = dict.fromkeys(suite.kinds(), 0.5)
+    card = {"variants": {"lstm": {"suite": accuracies}, "gru": {}}}
+    assert "got 129 right (50\u202f%)" in views.short_text_warning("lstm", card)
+    assert "right" not in views.short_text_warning("gru", card)
 
 
 def test_the_page_says_when_the_baseline_is_better_and_only_then():
-    assert "baseline is the better of the two" in views.answer(reading(), CARD)
-    assert "baseline is the better of the two" not in views.answer(reading(cell="gru"), CARD)
+    assert "baseline is the better of the two" in views.answer(make_reading(), CARD)
+    assert "baseline is the better of the two" not in views.answer(
+        make_reading(network="gru"), CARD
+    )
 
 
 @pytest.mark.parametrize(("baseline", "disagree"), [(0.1, True), (0.9, False)])
-def test_disagreement_with_the_baseline_is_said(baseline, disagree):
+def test_a_disagreement_with_the_baseline_is_reported(baseline, disagree):
     html = views.comparison("lstm", WORDS, CURVES, baseline, [NGram("a <b>", -1.0)], CARD)
     assert ("They disagree: the LSTM says positive, the baseline negative." in html) == disagree
     assert "a &lt;b&gt;" in html
@@ -68,12 +84,9 @@ def test_the_lstm_from_scratch_is_dashed_beside_the_pretrained_one():
     assert "key dashed" not in views.comparison("lstm", WORDS, CURVES, 0.1, [], CARD)
 
 
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [(0.5, "undecided"), (0.7, "leaning that way, no more"), (0.99, "all but certain")],
-)
-def test_confidence_is_put_into_words(share, words):
-    assert views.confidence(share) == words
+def test_confidence_is_put_into_words(texts):
+    for share in (0.5, 0.7, 0.8, 0.95, 0.99):
+        texts(views.confidence(share))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -82,17 +95,31 @@ def test_every_gate_and_state_can_be_drawn(cell):
     traced = dict.fromkeys(views.TRACES_OF[cell], values)
     for shown in traced:
         assert views.TRACES[shown][1] in views.inside(WORDS, traced, [0.4, 0.8], shown)
+        html = views.inside(WORDS, traced, [0.4, 0.8], shown, units=np.array([2, 0]))
+        assert "the 2 units that contributed most" in html
 
 
-def test_the_hard_texts_are_counted_by_kind_and_marked_one_by_one():
-    found = {"names": 0.25, "typos": 0.875}
+def test_rewrites_are_listed_with_the_change_in_points():
+    rewrites = [
+        Rewrite("original", "a <b>", (), 0.8, 0.6),
+        Rewrite("negation removed", "a", ("not", "<b>"), 0.3, 0.7),
+    ]
+    html = views.changes(rewrites, "lstm")
+    assert "“not” before “&lt;b&gt;” removed" in html
+    assert "30\u202f% (−50)" in html and "70\u202f% (+10)" in html
+
+
+def test_difficult_texts_are_counted_by_kind_and_marked_one_by_one():
+    accuracies = {"names": 0.25, "typos": 0.875}
     card = {
-        "baseline": {"name": "NB", "suite": found},
-        "variants": {name: {"suite": {**found, "typos": 0.5}} for name in views.NETWORKS},
+        "baseline": {"name": "NB", "suite": accuracies},
+        "variants": {name: {"suite": {**accuracies, "typos": 0.5}} for name in views.NETWORKS},
     }
-    html = views.suite(card)
+    html = views.suite_table(card)
     assert html.index("Names") < html.index("Typos")
-    assert html.count("25\u202f%") == 5 and html.count("50\u202f%") == 5  # one in the key
+    assert (
+        html.count("25\u202f%") == 5 and html.count("50\u202f%") == 5
+    )  # one of them below the table
     assert "88\u202f%" in html
     chosen = [Case("typos", "Teh <b>best</b>", 1), Case("typos", "Borring", 0)]
     html = views.cases(chosen, np.array([0.7, 0.6]), np.array([0.2, 0.1]), "gru")
@@ -101,7 +128,7 @@ def test_the_hard_texts_are_counted_by_kind_and_marked_one_by_one():
     assert "Teh &lt;b&gt;best" in html
 
 
-def test_the_learning_curve_draws_what_was_fitted_to_all_numbers_of_labels():
+def test_the_study_draws_models_that_were_fitted_to_every_number_of_labels():
     rows = [
         ("encoder, fine-tuned", 100, [0.7]),
         ("from scratch", 100, [0.5, 0.52, 0.6]),
@@ -111,24 +138,24 @@ def test_the_learning_curve_draws_what_was_fitted_to_all_numbers_of_labels():
     ]
     study = [{"start": s, "labels": n, "draws": d, "accuracy": sum(d) / len(d)} for s, n, d in rows]
     study.append({"start": "… and a student", "labels": 5_000, "accuracy": 0.9})
-    html = views.learning({"study": study})
+    html = views.study({"study": study})
     assert html.count("<path") == 2
     assert "100 labels · encoder, fine-tuned 70.0\u202f% · from scratch 54.0\u202f%" in html
     assert "54.0\u202f% (50.0–60.0)" in html
     steps = html.partition("Step by step")[2]
-    found = [steps.index(text) for text in ("75.0", "80.0", "85.0", "90.0")]
-    assert found == sorted(found) and "(" not in steps[: found[0]]
-    assert views.learning({}) == ""
+    positions = [steps.index(text) for text in ("75.0", "80.0", "85.0", "90.0")]
+    assert positions == sorted(positions) and "(" not in steps[: positions[0]]
+    assert views.study({}) == ""
 
 
-def test_the_minutes_of_a_network_are_those_of_its_language_models_too():
-    found = {"accuracy": 0.9, "parameters": 7, "minutes": 3.0}
-    more = {"language_model": {"minutes": 20.5}, "backward_model": {"minutes": 10.0}}
+def test_training_minutes_include_those_of_the_language_models():
+    details = {"accuracy": 0.9, "parameters": 7, "minutes": 3.0}
+    language_models = {"language_model": {"minutes": 20.5}, "backward_model": {"minutes": 10.0}}
     card = {
         "title": "Reviews",
         "test_set": "test",
         "examples": 9,
-        "variants": {"pretrained": {**found, **more}, "lstm": found},
+        "variants": {"pretrained": {**details, **language_models}, "lstm": details},
         "baseline": {"name": "NB", "accuracy": 0.8, "ngrams": 5, "minutes": 0.5},
     }
     html = views.scores(card)
