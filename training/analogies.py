@@ -28,6 +28,7 @@ from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
 from shared import bundle, quantize
 from shared.text import plain_words
+from training.cards import old_card
 from training.command import (
     AsJson,
     DataDir,
@@ -37,7 +38,6 @@ from training.command import (
     checkpoint_dir,
     commit,
     data_folder,
-    old_card,
     print_metrics,
     run,
 )

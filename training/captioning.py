@@ -27,6 +27,7 @@ from apps.captioning.predictor import ENCODER_FILE, FOLDER, Predictor
 from apps.captioning.scores import Cider, score_captions, split_words
 from shared import bundle
 from shared.text import WordTokenizer
+from training.cards import old_card
 from training.command import (
     AsJson,
     DataDir,
@@ -36,7 +37,6 @@ from training.command import (
     checkpoint_dir,
     commit,
     data_folder,
-    old_card,
     print_metrics,
     run,
 )

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from shared import settings
-from shared.bundle import BundleError, read_card
+from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.images import ImageError
 
@@ -22,7 +22,14 @@ WorkDir = Annotated[
     Path | None, typer.Option(help="Folder of checkpoints (default: in the data folder).")
 ]
 Model = Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")]
+Save = Annotated[
+    bool, typer.Option("--save", help="Write the scores into the bundle's card as its test scores.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of metrics last.")]
+
+
+# What the user can mend: `run` prints the message alone.
+USER_ERRORS = (UserError, settings.SettingsError, BundleError, ImageError, FileNotFoundError)
 
 
 def data_folder(chosen):
@@ -58,14 +65,6 @@ def language_model_folder(corpus):
     return settings.read().data / "language-models" / corpus
 
 
-def old_card(folder):
-    """The card of the bundle that stands in a folder, empty without one."""
-    try:
-        return read_card(folder)
-    except BundleError:
-        return {}
-
-
 def print_metrics(metrics, as_json):
     """Print metrics, a dict, as one JSON object or a line each."""
     if as_json:
@@ -76,13 +75,13 @@ def print_metrics(metrics, as_json):
 
 
 def commit():
-    """The commit that trains, for the card; None outside a repository."""
+    """The commit of the code that trains, for the card; None outside a repository."""
     command = ["git", "rev-parse", "--short", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
 
 
 def run(app):
-    """Run a Typer application; what the user can mend ends with one sentence, not a stack trace."""
+    """Run a Typer application; what the user can mend ends it with a sentence, not a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         app()

@@ -23,6 +23,7 @@ from apps.forecasting.reader import read_prices
 from apps.forecasting.series import MIN_PRICES
 from shared import bundle
 from shared.errors import UserError
+from training.cards import old_card
 from training.command import (
     AsJson,
     DataDir,
@@ -32,7 +33,6 @@ from training.command import (
     checkpoint_dir,
     commit,
     data_folder,
-    old_card,
     print_metrics,
     run,
 )

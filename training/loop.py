@@ -55,31 +55,33 @@ class Batches:
         return self.count
 
 
-class Layerwise(keras.optimizers.Adam):
-    """Adam with a pace of its own for each layer: discriminative rates and gradual unfreezing.
+class LayerwiseAdam(keras.optimizers.Adam):
+    """Adam with discriminative learning rates and gradual unfreezing.
 
     Source: Howard & Ruder 2018, sections 3.2 and 3.3.
 
     Args:
         learning_rate: A rate or schedule.
-        paces: Dict from the name of a layer of the model to its share of the rate, and the step
-            from which it is fitted at all.
+        layer_rates: Dict from the name of a layer of the model to its learning-rate multiplier and
+            the step from which it is trained.
         **kwargs: Of Adam.
     """
 
-    def __init__(self, learning_rate, paces, **kwargs):
+    def __init__(self, learning_rate, layer_rates, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        self.paces = paces
+        self.layer_rates = layer_rates
 
-    # Not `update_step`: TensorFlow hands that its own variables, which have no path.
+    # A private hook of Keras 3.15. `update_step` will not do: TensorFlow hands that its own
+    # variables, which have no path.
     def _backend_update_step(self, gradients, variables, learning_rate):
         for gradient, variable in zip(gradients, variables, strict=True):
-            share, first = self.paces[variable.path.split("/")[1]]
-            rate = learning_rate * share * ops.cast(self.iterations >= first, "float32")
+            multiplier, first_step = self.layer_rates[variable.path.split("/")[1]]
+            trained = ops.cast(self.iterations >= first_step, "float32")
+            rate = learning_rate * multiplier * trained
             super()._backend_update_step([gradient], [variable], rate)
 
     def get_config(self):
-        return {**super().get_config(), "paces": self.paces}
+        return {**super().get_config(), "layer_rates": self.layer_rates}
 
 
 @dataclass

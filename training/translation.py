@@ -22,6 +22,7 @@ from apps.translation.memory import Memory, words_of
 from apps.translation.predictor import Predictor
 from shared import bundle
 from shared.text import SPECIAL, SubwordTokenizer, clean, pad
+from training.cards import old_card
 from training.command import (
     AsJson,
     DataDir,
@@ -31,7 +32,6 @@ from training.command import (
     checkpoint_dir,
     commit,
     data_folder,
-    old_card,
     print_metrics,
     run,
 )

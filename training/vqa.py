@@ -33,6 +33,7 @@ from apps.vqa.predictor import (
 )
 from shared import bundle
 from shared.text import WordTokenizer, clean, pad
+from training.cards import old_card
 from training.command import (
     AsJson,
     DataDir,
@@ -42,7 +43,6 @@ from training.command import (
     checkpoint_dir,
     commit,
     data_folder,
-    old_card,
     print_metrics,
     run,
 )

@@ -12,7 +12,7 @@ import pytest
 
 from apps.sentiment.predictor import Predictor
 from tests.training.test_sentiment import reviews, write
-from training import sentiment
+from training.sentiment import recipe
 
 ROOT = Path(__file__).parents[3]
 TEXTS = ["A superb, moving film.", "Two dull hours of my life that nobody will give back.", "Well."]
@@ -23,11 +23,13 @@ import keras
 from pathlib import Path
 from typer.testing import CliRunner
 from apps.sentiment.predictor import Predictor
-from training import language_model, sentiment
+from training import language_model
+from training.sentiment import recipe
+from training.sentiment.__main__ import app
 
 assert keras.backend.backend() == "jax"
 folder, texts = Path(sys.argv[1]), json.loads(sys.argv[2])
-sentiment.UNITS = sentiment.DIMENSIONS = 8
+recipe.UNITS = recipe.DIMENSIONS = 8
 output, work = str(folder / "bundle"), str(folder / "work")
 arguments = ["--output", output, "--work-dir", work, "--epochs", "1"]
 command = ["train", "--input", str(folder / "rows.jsonl"), *arguments]
@@ -36,7 +38,7 @@ def run(app, *command):
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, repr(result.exception) + result.output
 
-run(sentiment.app, *command, "--cell", "lstm")
+run(app, *command, "--cell", "lstm")
 # And the steps of the larger one: a language model, then the labels against an adversary.
 rows = (folder / "rows.jsonl").read_text().splitlines()
 (folder / "rows.txt").write_text("\\n".join(json.loads(row)["text"] for row in rows))
@@ -45,7 +47,7 @@ language_model.RECIPES["reviews"]["network"] |= {"dimensions": 6, "units": 8, "r
 model = str(folder / "language")
 own = ["--input", str(folder / "rows.txt"), "--data-dir", str(folder), "--output", model]
 run(language_model.app, "train", *own, "--work-dir", work)
-run(sentiment.app, *command, "--cell", "pretrained", "--language-model", model)
+run(app, *command, "--cell", "pretrained", "--language-model", model)
 own = [Predictor.load(name, folder / "bundle").predict(texts) for name in ("lstm", "pretrained")]
 own.append(Predictor.load("lstm").predict(texts))
 print(json.dumps([answers.tolist() for answers in own]))
@@ -68,5 +70,5 @@ def test_jax_and_tensorflow_give_the_same_answers(tmp_path):
     for name, answers in zip(("lstm", "pretrained"), own, strict=True):
         trained = Predictor.load(name, tmp_path / "bundle")
         np.testing.assert_allclose(trained.predict(TEXTS), answers, atol=1e-4)
-    assert trained.network.options["adversary"] == sentiment.ADVERSARY
+    assert trained.network.options["adversary"] == recipe.ADVERSARY
     np.testing.assert_allclose(Predictor.load("lstm").predict(TEXTS), shipped, atol=1e-4)

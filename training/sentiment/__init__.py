@@ -1,0 +1,1 @@
+"""Sentiment of film reviews: `python -m training.sentiment train|evaluate|study`."""

@@ -1,0 +1,23 @@
+"""Sentiment of film reviews: `python -m training.sentiment train|evaluate|study`.
+
+`train` learns word vectors from all training and unlabelled reviews, fits the n-gram baseline and
+the network with each cell by one recipe. If there is a language model (`python -m
+training.language_model train`), a larger LSTM starts from it. Scores are measured on the
+validation reviews and written into `models/sentiment`. `evaluate` scores the bundle on the
+official test split or on a JSONL file; `evaluate --save` writes these scores into the card.
+`study` compares the steps of pre-training.
+"""
+
+import typer
+
+from training.command import run
+from training.sentiment.evaluate import evaluate
+from training.sentiment.study import study
+from training.sentiment.train import train
+
+app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
+for command in (train, evaluate, study):
+    app.command()(command)
+
+if __name__ == "__main__":
+    run(app)
