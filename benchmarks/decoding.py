@@ -31,7 +31,7 @@ SENTENCES = 256
 def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
     """All timings, as a dict."""
     from apps.translation.predictor import LENGTHS, Predictor, search
-    from training.datasets import translation
+    from training.translation import data as translation
 
     predictor = Predictor.load(variant, bundle)
     pairs = translation.read(data_folder(data_dir), "test")[:SENTENCES]

@@ -73,10 +73,7 @@ def test_a_command_exists_with_its_options(line):
             each.name == "hf" for each in entry_points(group="console_scripts")
         )
     elif words[0] == "-m" and words[1].startswith("training."):
-        module = importlib.import_module(words[1])
-        if hasattr(module, "__path__"):
-            module = importlib.import_module(f"{words[1]}.__main__")
-        check_typer(module.app, words[2:])
+        check_typer(importlib.import_module(f"{words[1]}.__main__").app, words[2:])
     elif words[0] == "-m":  # a benchmark: its options stand in its source
         source = (ROOT / f"{words[1].replace('.', '/')}.py").read_text(encoding="utf-8")
         nodes = list(ast.walk(ast.parse(source)))

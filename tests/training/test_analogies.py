@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
 from shared import bundle
-from training import analogies
+from training.analogies import train as analogies
 
 CAPITALS = [("oslo", "norway"), ("rome", "italy"), ("paris", "france"), ("cairo", "egypt")]
 GRAMMAR = ["the", "of", "and", "in", "to", "is", "was", "by", "with", "from", "near", "that"]

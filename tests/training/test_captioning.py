@@ -12,9 +12,9 @@ from apps.captioning.scores import score_captions
 from shared import bundle
 from shared.image_encoder import ImageEncoder
 from shared.images import ImageError
-from training import captioning
+from training.captioning import train as captioning
+from training.captioning.data import Photo
 from training.command import run
-from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
 from training.features import cached, run_name
 

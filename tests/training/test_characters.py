@@ -9,8 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from shared import bundle
-from training import characters
-from training.characters import (
+from training.characters import data as corpus
+from training.characters import train as characters
+from training.characters.train import (
     NGrams,
     agreement,
     alphabet_of,
@@ -20,7 +21,6 @@ from training.characters import (
     speakers,
     until,
 )
-from training.datasets import characters as corpus
 
 PLAY = "ANNA:\nIs it late? The lamp, my friend, is low.\n\nOLD BEN:\nGo home; we: wait.\n"
 

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 
 from shared.images import ImageError
-from training.datasets import flickr8k
-from training.datasets.flickr8k import Photo
+from training.captioning import data as flickr8k
+from training.captioning.data import Photo
 from training.datasets.pictures import Pictures
 
 NAMES = {"train": ["b.jpg", "a.jpg"], "dev": ["c.jpg"], "test": ["d.jpg"]}

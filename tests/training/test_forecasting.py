@@ -9,7 +9,7 @@ from apps.forecasting.features import HORIZONS, NAMES
 from apps.forecasting.model import ForecastNetwork, Pinball
 from apps.forecasting.predictor import Predictor
 from shared import bundle
-from training import forecasting
+from training.forecasting import train as forecasting
 
 
 def write(path, days=700, count=3):

@@ -11,9 +11,9 @@ import typer
 from keras import ops
 
 from shared import bundle
-from training import language_model as lm
-from training.datasets import ptb
-from training.language_model import END, LanguageModel, perplexity, windows_of
+from training.language_model import ptb
+from training.language_model import train as lm
+from training.language_model.train import END, LanguageModel, perplexity, windows_of
 
 RECIPE = {
     "vocabulary": 50,

@@ -4,7 +4,7 @@ import pytest
 
 from apps.forecasting.features import HORIZONS
 from apps.forecasting.series import Series
-from training.datasets import prices
+from training.forecasting import data as prices
 
 
 def series(name, start, end):

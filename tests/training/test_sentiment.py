@@ -141,7 +141,7 @@ def test_a_bundle_gives_the_answers_that_were_measured(trained):
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """The bundle of a tiny language model."""
-    from training import language_model
+    from training.language_model import train as language_model
 
     folder = tmp_path_factory.mktemp("language-model")
     lines = folder / "lines.txt"

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 from apps.translation.memory import Memory
 from apps.translation.predictor import Predictor
 from shared import bundle
-from training import translation
-from training.datasets.translation import Pair, read
 from training.loop import smoothed_cross_entropy
+from training.translation import train as translation
+from training.translation.data import Pair, read
 
 WORDS = {"dog": "chien", "cat": "chat", "boy": "garçon", "man": "homme"}
 VERBS = {"sleeps": "dort", "eats": "mange", "runs": "court"}

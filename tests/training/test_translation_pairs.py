@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from training.datasets import translation
+from training.translation import data as translation
 
 CAPTIONS = {"en": "A lamp.\nTwo boats.\n", "fr": "Une lampe.\nDeux bateaux.\n"}
 

@@ -10,9 +10,9 @@ from apps.analogies.vectors import Vectors
 from apps.vqa.predictor import Predictor
 from shared import bundle
 from shared.image_encoder import ImageEncoder
-from training import vqa
 from training.command import run
-from training.datasets.vqa import Question
+from training.vqa import train as vqa
+from training.vqa.data import Question
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
 TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from training.datasets import vqa
-from training.datasets.vqa import Question
+from training.vqa import data as vqa
+from training.vqa.data import Question
 
 TEXTS = {"img_ids": "7\n9\n", "questions": "what is red\nhow many cats\n",
          "answers": "bus\ntwo\n", "types": "0\n1\n"}  # fmt: skip

@@ -23,7 +23,7 @@ import keras
 from pathlib import Path
 from typer.testing import CliRunner
 from apps.sentiment.predictor import Predictor
-from training import language_model
+from training.language_model import train as language_model
 from training.sentiment import recipe
 from training.sentiment.__main__ import app
 

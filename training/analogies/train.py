@@ -39,7 +39,6 @@ from training.command import (
     commit,
     data_folder,
     print_metrics,
-    run,
 )
 from training.datasets import words
 
@@ -50,7 +49,7 @@ logging.getLogger("gensim").setLevel(logging.WARNING)  # it tells of every step
 LEAST_WORDS = 20  # of a vocabulary worth learning
 VOCABULARY = 50_000  # words shipped, the most frequent
 SMALL_VOCABULARY = 30_000  # of the second score, as published ones often are
-# Chosen on the questions of `analogies_validation.txt`, never on the test.
+# Chosen on the questions of `validation.txt`, never on the test.
 RECIPE = {
     "sg": 0,  # CBOW
     "vector_size": 300,
@@ -220,7 +219,7 @@ def learn(corpus, folder, seed, epochs, workers=2, **recipe):
 
 def validation_questions():
     """Questions for choosing settings: every two pairs of a line of the file beside this one."""
-    lines = Path(__file__).with_name("analogies_validation.txt").read_text(encoding="utf-8")
+    lines = Path(__file__).with_name("validation.txt").read_text(encoding="utf-8")
     sections = {}
     for line in lines.splitlines():
         if line.strip() and not line.startswith("#"):
@@ -690,7 +689,3 @@ def evaluate(
         if len(section.right):
             metrics[f"accuracy_{section.name}"] = section.accuracy
     print_metrics(metrics, as_json)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -44,11 +44,10 @@ from training.command import (
     commit,
     data_folder,
     print_metrics,
-    run,
 )
-from training.datasets import vqa
 from training.datasets.pictures import Pictures
 from training.features import cached, on_grid, pixels, run_name, starting_encoder, weights_of
+from training.vqa import data as vqa
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -777,7 +776,3 @@ def _seen(predictor, questions, pictures):
 
 def _answers(predictor, part):
     return [predictor.answers[n] for n in _chances(predictor, part).argmax(axis=1)]
-
-
-if __name__ == "__main__":
-    run(app)

@@ -21,6 +21,7 @@ import numpy as np
 import typer
 
 from shared import bundle
+from training.characters import data as characters
 from training.command import (
     AsJson,
     DataDir,
@@ -31,9 +32,7 @@ from training.command import (
     commit,
     data_folder,
     print_metrics,
-    run,
 )
-from training.datasets import characters
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -507,7 +506,3 @@ def evaluate(
     count = sum(len(numbers) - 1 for numbers in tests.values())
     metrics |= {"characters": count, "seconds": round(seconds, 2)}
     print_metrics(metrics, as_json)
-
-
-if __name__ == "__main__":
-    run(app)

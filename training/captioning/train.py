@@ -27,6 +27,8 @@ from apps.captioning.predictor import ENCODER_FILE, FOLDER, Predictor
 from apps.captioning.scores import Cider, score_captions, split_words
 from shared import bundle
 from shared.text import WordTokenizer
+from training.captioning import data as flickr8k
+from training.captioning.data import Photo
 from training.cards import old_card
 from training.command import (
     AsJson,
@@ -38,10 +40,7 @@ from training.command import (
     commit,
     data_folder,
     print_metrics,
-    run,
 )
-from training.datasets import flickr8k
-from training.datasets.flickr8k import Photo
 from training.datasets.pictures import Pictures
 from training.features import cached, on_grid, pixels, run_name, starting_encoder, weights_of
 
@@ -624,7 +623,3 @@ def evaluate(
     for name, found in others.items():
         metrics |= {f"baseline_{name}_{key}": value for key, value in (found or {}).items()}
     print_metrics(metrics, as_json)
-
-
-if __name__ == "__main__":
-    run(app)

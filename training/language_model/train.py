@@ -37,9 +37,9 @@ from training.command import (
     data_folder,
     language_model_folder,
     print_metrics,
-    run,
 )
-from training.datasets import imdb, ptb, words
+from training.datasets import imdb, words
+from training.language_model import ptb
 from training.loop import Batches, fit, smoothed_cross_entropy
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -553,7 +553,3 @@ def evaluate(
     words = sum(len(passage) for some in data.values() for passage in some)
     metrics |= {"words": words, "seconds": round(time.perf_counter() - start, 2)}
     print_metrics(metrics, as_json)
-
-
-if __name__ == "__main__":
-    run(app)

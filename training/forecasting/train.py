@@ -34,9 +34,8 @@ from training.command import (
     commit,
     data_folder,
     print_metrics,
-    run,
 )
-from training.datasets import prices
+from training.forecasting import data as prices
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -584,7 +583,3 @@ def evaluate(
         losses = "".join(f"{one['pinball'][h]:9.5f}" for one in models)
         cover = models[0]["coverage_80"][h], models[3]["coverage_80"][h]
         print(f"{h + 1:7}         {losses}         {cover[0]:14.3f} {cover[1]:6.3f}")
-
-
-if __name__ == "__main__":
-    run(app)

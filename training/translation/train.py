@@ -33,9 +33,8 @@ from training.command import (
     commit,
     data_folder,
     print_metrics,
-    run,
 )
-from training.datasets import translation
+from training.translation import data as translation
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger(__name__)
@@ -418,7 +417,3 @@ def evaluate(
         "signature": signature(pairs),
     }
     print_metrics(metrics, as_json)
-
-
-if __name__ == "__main__":
-    run(app)

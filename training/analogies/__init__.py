@@ -1,0 +1,1 @@
+"""Word vectors and analogies: `python -m training.analogies train|evaluate|sizes|study`."""

@@ -1,0 +1,1 @@
+"""Plays and articles, by characters: `python -m training.characters train|evaluate`."""

@@ -1,0 +1,1 @@
+"""Price forecasting: `python -m training.forecasting train|evaluate`."""

@@ -1,0 +1,1 @@
+"""English–French translation: `python -m training.translation train|evaluate`."""

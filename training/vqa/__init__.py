@@ -1,0 +1,1 @@
+"""Answers to questions about photographs: `python -m training.vqa train|evaluate`."""
