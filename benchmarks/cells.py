@@ -162,12 +162,12 @@ def race(repeats):
     runners = list(ours.runners.values())
 
     def step():
-        batches = ours.batches(0, races.CHUNK)
+        batches = ours.batches(0, races.MAX_STEPS_PER_CALL)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(partial(ours.train, batches), runners))
 
     def keras_step():
-        for inputs, targets, scored in zip(*ours.batches(0, races.CHUNK), strict=True):
+        for inputs, targets, scored in zip(*ours.batches(0, races.MAX_STEPS_PER_CALL), strict=True):
             for network in theirs.values():
                 network.train_on_batch(inputs, targets[..., None], sample_weight=scored)
 

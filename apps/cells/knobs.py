@@ -2,9 +2,7 @@
 
 import math
 
-
-class KnobError(ValueError):
-    """A knob cannot be used as it is set; the message is a sentence for the page."""
+from shared.errors import UserError as KnobError
 
 
 def number(name, value, low, high):

@@ -1,4 +1,4 @@
-"""The character network: character vectors, an LSTM, the log-odds of the next character."""
+"""The character network: character vectors, an LSTM, and logits of the next character."""
 
 import keras
 
@@ -8,13 +8,13 @@ from shared.options import OptionsMixin
 
 @keras.saving.register_keras_serializable("unrolled")
 class CharacterNetwork(OptionsMixin, keras.Model):
-    """Reads a text character by character and says after each what may come next.
+    """Reads a text character by character and predicts the next character after each.
 
     Args:
-        vocabulary: Number of characters, unknown ones (0) among them.
+        vocabulary: Number of characters, including the unknown character (0).
         dimensions: Size of the character vectors.
         units: Size of the hidden state and of the cell state.
-        dropout: Fraction of the hidden state dropped on its way out, in training.
+        dropout: Fraction of the hidden state that is dropped before the head, in training.
         seed: Integer or None.
 
     Call arguments:

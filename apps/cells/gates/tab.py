@@ -47,9 +47,9 @@ def _gates():
 
 
 def _reviews():
-    from apps.sentiment import predictor
+    from apps.cells.gates import reviews
 
-    return predictor
+    return reviews
 
 
 def build(shell, settings):
@@ -130,7 +130,7 @@ def build(shell, settings):
     def hold(*values):
         try:
             return ["", *_held(*values)]
-        except (KnobError, bundle.BundleError, _reviews().InputError) as refusal:
+        except (KnobError, bundle.BundleError) as refusal:
             return [page.error(refusal), *[gr.skip()] * 5]
 
     def look(model, text, unit):
@@ -189,7 +189,9 @@ def _hold(what, value, unit, units):
     one_of("What is held", what, WHATS)
     chosen = str(unit).strip().lower()
     chosen = None if chosen in ("", "all") else whole("The unit", chosen, 0, units - 1)
-    return _gates().Hold(what, number("The gate", value, 0, 1), chosen)
+    from apps.cells.gates.holds import Hold
+
+    return Hold(what, number("The gate", value, 0, 1), chosen)
 
 
 def _checked(text):
@@ -204,16 +206,15 @@ def _held(model, text, what, value, unit, after, dice):
     """Answer, chart, next characters, continuations and code."""
     gates = _gates()
     if one_of("The network", model, TEXTS) == "sentiment":
-        predictor = _reviews().Predictor.load("lstm")
-        units = predictor.network.recurrent.cell.units
-        hold = _hold(what, value, unit, units)
+        reader = _reviews().ReviewReader.load()
+        hold = _hold(what, value, unit, reader.units)
         after = whole("The number of words", after, 0, LONGEST)
-        words, free = predictor.running_probabilities(_checked(text))
+        words, free = reader.read(_checked(text))
         after = min(after, len(words) - 1)
-        _, held = predictor.running_probabilities(text, hold.force(units), after)
+        _, held = reader.read(text, hold, after)
         answer, chart = views.sentiment(words, free, held, hold, after)
         nothing = page.note("Only the network that reads characters can write. Choose it above.")
-        return answer, chart, "", nothing, page.code(gates.sentiment_code(text, hold, after))
+        return answer, chart, "", nothing, page.code(_reviews().code(text, hold, after))
     predictor = gates.Predictor.load()
     text = _checked(text)
     hold = _hold(what, value, unit, predictor.network.recurrent.cell.units)
@@ -278,10 +279,10 @@ def _api():
             count, seed = whole("count", count, 0, 500), whole("seed", seed, 0, 10**6)
             free, held = predictor.read(text), predictor.read(text, hold, after)
             return {
-                "nats": float(free.surprise.mean()),
-                "held_nats": float(held.surprise.mean()),
-                "following": dict(free.following),
-                "held_following": dict(held.following),
+                "nats": float(free.surprisals.mean()),
+                "held_nats": float(held.surprisals.mean()),
+                "following": dict(free.next_characters),
+                "held_following": dict(held.next_characters),
                 "written": predictor.write(free, count, seed=seed),
                 "held_written": predictor.write(held, count, hold, seed=seed),
             }

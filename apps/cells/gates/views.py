@@ -58,7 +58,7 @@ def meaning(hold):
 
 def characters_answer(free, held, hold):
     """How much worse the network guesses, large."""
-    before, after = (float(np.exp(reading.surprise.mean())) for reading in (free, held))
+    before, after = (float(np.exp(reading.surprisals.mean())) for reading in (free, held))
     if hold.what == "nothing":
         return page.answer(
             f"{before:.1f}",
@@ -78,14 +78,14 @@ def characters_answer(free, held, hold):
 
 def surprises(free, held, hold, after):
     """What each character costs, free and held."""
-    lines = [plots.Line("left alone", free.surprise, "lstm")]
+    lines = [plots.Line("left alone", free.surprisals, "lstm")]
     if hold.what != "nothing":
-        lines.append(plots.Line(named(hold), held.surprise, _shade(hold), True))
+        lines.append(plots.Line(named(hold), held.surprisals, _shade(hold), True))
     names = [_visible(character) for character in free.text]
     readouts = [
         f"“{names[n + 1]}” after “{names[n]}” · "
         + " · ".join(f"{line.name} {chance(np.exp(-line.values[n]))}" for line in lines)
-        for n in range(len(free.surprise))
+        for n in range(len(free.surprisals))
     ]
     chart = plots.line_chart(
         lines,
@@ -116,10 +116,10 @@ def _shade(hold):
 
 def following(free, held, hold):
     """The likeliest next characters, free and held, as a table."""
-    theirs = dict(held.following)
-    names = [name for name, _ in free.following]
+    theirs = dict(held.next_characters)
+    names = [name for name, _ in free.next_characters]
     names += [name for name in theirs if name not in names]
-    mine = dict(free.following)
+    mine = dict(free.next_characters)
 
     def shown(share):
         return "–" if share is None else chance(share)
@@ -165,8 +165,7 @@ def sentiment(words, free, held, hold, after):
         reference=0.5,
         form=percent,
         readouts=[
-            f"“{word.text}” · "
-            + " · ".join(f"{line.name} {chance(line.values[n])}" for line in lines)
+            f"“{word}” · " + " · ".join(f"{line.name} {chance(line.values[n])}" for line in lines)
             for n, word in enumerate(words)
         ],
     )
@@ -174,8 +173,7 @@ def sentiment(words, free, held, hold, after):
     caption = f"Where the two lines part, the held gate was needed.{where}"
     legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
     rows = [
-        [n + 1, word.text, *(float(line.values[n]) for line in lines)]
-        for n, word in enumerate(words)
+        [n + 1, word, *(float(line.values[n]) for line in lines)] for n, word in enumerate(words)
     ]
     columns = ["place", "word", *(line.name for line in lines)]
     tone = "positive" if now >= 0.5 else "negative"

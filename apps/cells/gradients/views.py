@@ -4,24 +4,12 @@ from html import escape
 
 import numpy as np
 
+from apps.cells import CELLS
+from apps.cells.charts import draw_log_chart, format_power
 from shared import page, plots
 
-CELLS = {"rnn": "RNN", "irnn": "IRNN", "lstm": "LSTM", "gru": "GRU"}
 VANISHED, EXPLODED = 1e-3, 1e3  # what is left of a gradient of 1, and is called so
-DEEPEST = 20  # powers of ten that a chart shows at most, up and down
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def power(number):
-    """`2.4 × 10⁻⁵`, or `0.19` where that is short."""
-    if not np.isfinite(number):
-        return "not a number"
-    if 1e3 <= abs(number) < 1e5:
-        return f"{number:,.0f}"
-    if number == 0 or 1e-2 <= abs(number) < 1e3:
-        return f"{number:.3g}"
-    digits, exponent = f"{number:.1e}".split("e")
-    return f"{digits} × 10{str(int(exponent)).translate(RAISED)}"
+CHART = {"limits": (-20, 20), "reference": 0, "height": 320}  # in powers of ten
 
 
 def happened(flow):
@@ -35,9 +23,9 @@ def happened(flow):
 def answer(flows):
     """What is left of the first cell's gradient, large, and of the others' in words."""
     first, lag = flows[0], len(flows[0].norms) - 1
-    others = ", ".join(f"{CELLS[flow.cell]} {power(flow.norms[-1])}" for flow in flows[1:])
+    others = ", ".join(f"{CELLS[flow.cell]} {format_power(flow.norms[-1])}" for flow in flows[1:])
     return page.answer(
-        power(first.norms[-1]),
+        format_power(first.norms[-1]),
         f"{happened(first)} in the {CELLS[first.cell]}",
         "",
         f"This is what is left of a gradient of length 1 after it has gone back {lag} time steps."
@@ -55,7 +43,7 @@ def curves(flows, omega):
         if flow.memory is not None:
             name, values = f"{CELLS[flow.cell]}, by its cell state", flow.memory * flow.factor
             lines.append(plots.Line(name, values, flow.cell, True))
-    bounds = _bounds(flows)
+    bounds, lags = _bounds(flows), range(len(flows[0].norms))
     caption = (
         "The further back, the further right. A straight line down means that each step takes "
         "the same share: the gradient vanishes exponentially."
@@ -67,9 +55,8 @@ def curves(flows, omega):
         )
     if any(flow.factor < 1 for flow in flows):
         caption += " All is drawn as clipping leaves it."
-    return _chart(
-        lines + bounds, "|∂L/∂h|, mean over 4 sequences", caption, "gradients-by-lag", "Gradients"
-    )
+    axes = "lag, time steps back", "|∂L/∂h|, mean over 4 sequences"
+    return draw_log_chart(lines, lags, axes, caption, "gradients-by-lag", bounds, **CHART)
 
 
 def products(flows, omega):
@@ -77,18 +64,15 @@ def products(flows, omega):
     lines = [plots.Line(CELLS[flow.cell], flow.largest, flow.cell) for flow in flows]
     if omega:
         lines.append(plots.Line("RNN after Ω", omega.flow.largest, "rnn", True))
+    lags = range(len(flows[0].largest))
     caption = (
         "The gradient is the readout times a product of Jacobians, one for each step. Its largest "
         "singular value is the most that any direction can have grown; the curves above are one "
         "direction."
     )
-    return _chart(
-        lines + _bounds(flows, clipped=False),
-        "largest singular value of the product of Jacobians",
-        caption,
-        "jacobian-products",
-        "Singular values",
-    )
+    axes = "lag, time steps back", "largest singular value of the product"
+    bounds = _bounds(flows, clipped=False)
+    return draw_log_chart(lines, lags, axes, caption, "jacobian-products", bounds, **CHART)
 
 
 def _bounds(flows, clipped=True):
@@ -108,42 +92,6 @@ def _bounds(flows, clipped=True):
     ]
 
 
-def _chart(lines, y_title, caption, name, what):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [np.log10(np.asarray(line.values, float)) for line in lines]
-    measured = [log for line, log in zip(lines, logs, strict=True) if line.colour != "baseline"]
-    finite = np.concatenate([log[np.isfinite(log)] for log in measured])
-    low = max(np.floor(finite.min(initial=0)), -DEEPEST) - 0.3
-    high = min(np.ceil(finite.max(initial=0)), DEEPEST) + 0.3
-    step = max(1, round((high - low) / 5))
-    shown = [np.where((log >= low) & (log <= high), log, np.nan) for log in logs]
-    lags = range(len(logs[0]))
-    chart = plots.line_chart(
-        [
-            plots.Line(line.name, log, line.colour, line.dashed)
-            for line, log in zip(lines, shown, strict=True)
-        ],
-        "lag, time steps back",
-        f"{y_title}, powers of ten",
-        f"{what} over the lag.",
-        x=lags,
-        low=low,
-        high=high,
-        reference=0,
-        form=lambda value: f"10{str(round(value)).translate(RAISED)}",
-        levels=range(int(np.ceil(low / step)) * step, int(high) + 1, step),
-        readouts=[
-            f"lag {lag} · " + " · ".join(f"{line.name} {power(line.values[lag])}" for line in lines)
-            for lag in lags
-        ],
-        height=320,
-    )
-    legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
-    rows = [[lag, *(float(line.values[lag]) for line in lines)] for lag in lags]
-    columns = ["lag", *(line.name for line in lines)]
-    return page.savable(plots.figure(chart, caption, legend), name, columns, rows)
-
-
 def story(flows, omega, clip):
     """What happened to each cell, in words and in a table."""
     said = []
@@ -152,9 +100,9 @@ def story(flows, omega, clip):
     if clip:
         clipped = [flow for flow in flows if flow.factor < 1]
         said += [
-            f"Clipping at {clip:g} multiplied the {CELLS[flow.cell]}’s gradient by "
-            f"{power(flow.factor)}. It is one factor for all lags: the curve sinks as a whole, "
-            "and far steps count as little beside near ones as before."
+            f"Clipping at {clip:g} scaled the gradient of the {CELLS[flow.cell]} by "
+            f"{format_power(flow.factor)}. This is one factor for all lags: the whole curve moves "
+            "down, and distant steps still count as little beside recent ones."
             for flow in clipped
         ]
         if not clipped:
@@ -164,8 +112,8 @@ def story(flows, omega, clip):
         said.append(
             f"{len(omega.values) - 1} steps down the regulariser Ω took it from {before:.2g} to "
             f"{after:.2g}: what reaches the RNN’s first step went from "
-            f"{power(flows[0].norms[-1])} to "
-            f"{power(omega.flow.norms[-1])}."
+            f"{format_power(flows[0].norms[-1])} to "
+            f"{format_power(omega.flow.norms[-1])}."
             if flows[0].cell == "rnn"
             else f"Ω fell from {before:.2g} to {after:.2g}."
         )
@@ -173,10 +121,10 @@ def story(flows, omega, clip):
     rows = [
         [
             CELLS[flow.cell],
-            power(flow.norms[-1]),
-            power(flow.largest[-1]),
-            power(flow.gradient),
-            power(flow.gradient * flow.factor),
+            format_power(flow.norms[-1]),
+            format_power(flow.largest[-1]),
+            format_power(flow.gradient),
+            format_power(flow.gradient * flow.factor),
         ]
         for flow in flows
     ]

@@ -1,8 +1,8 @@
-"""One task with and without attention: say the symbols that came in, in reverse order.
+"""One task with and without attention: repeat a sequence of symbols in reverse order.
 
-Both networks read the symbols with an LSTM and answer with another that starts from the reader's
-last state. One answers from its own state alone, so everything has to pass through that one
-state; the other may also look back at all of the reader's hidden states.
+Both networks read the symbols with one LSTM, the reader, and answer with another, the writer,
+which starts from the reader's last state. Without attention, the whole sequence has to pass
+through that state; with it, the writer also looks back at all hidden states of the reader.
 """
 
 import inspect
@@ -13,26 +13,26 @@ import keras
 import numpy as np
 from keras import ops
 
-from apps.cells import code as written
-from apps.cells.race.race import CHUNK, descend, scope
+from apps.cells.listing import write_script
+from apps.cells.training import MAX_STEPS_PER_CALL, train_steps, use_weights
 from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent
 from shared.options import OptionsMixin
 
 SYMBOLS, UNITS = 8, 32
-BATCH, RATE, CLIP = 32, 0.01, 1.0
-TESTED, PROBED = 128, 16
+BATCH, LEARNING_RATE, CLIP_NORM = 32, 0.01, 1.0
+TEST_SEQUENCES, GRADIENT_SEQUENCES = 128, 16
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a network does with the test sequences.
+class Evaluation:
+    """The results of a network on the test sequences.
 
     Attributes:
-        accuracy: The share of symbols said right.
+        accuracy: Share of the symbols that it repeats correctly.
         loss: Cross-entropy, in nats.
-        weights: Attention of the first sequence, `(answers, time)`, or None.
-        gradients: |∂L/∂h| of the loss of the last answer by the reader's hidden state at each
-            time step, the mean over sequences, `(time,)`. The last answer is the first symbol.
+        weights: Attention weights of the first sequence, `(answers, time)`, or None.
+        gradients: |∂L/∂h| of the loss L of the last answer (the first symbol) with respect to
+            the reader's hidden state at each time step, the mean over sequences, `(time,)`.
     """
 
     accuracy: float
@@ -43,12 +43,12 @@ class Look:
 
 @keras.saving.register_keras_serializable("unrolled")
 class Recaller(OptionsMixin, keras.Model):
-    """Reads symbols `(batch, time, SYMBOLS)` and says them in reverse order.
+    """Reads symbols `(batch, time, SYMBOLS)` and repeats them in reverse order.
 
     Args:
-        kind: `"none"`, `"dot"` or `"additive"`.
-        units: Of reader and writer.
-        seed: Integer, of the initial weights.
+        kind: Kind of attention, `"none"`, `"dot"` or `"additive"`.
+        units: Number of units of reader and writer.
+        seed: Integer, seed of the initial weights.
 
     Returns:
         Logits `(batch, time, SYMBOLS)`.
@@ -88,8 +88,16 @@ class Recaller(OptionsMixin, keras.Model):
         return self.answer(memory, states)[0]
 
     def answer(self, memory, states):
-        """Logits, and attention `(batch, time, time)` or None, from the reader's states."""
-        # The writer gets no symbols, only a clock that says how far it is.
+        """The answers to what the reader has read.
+
+        Args:
+            memory: Hidden states of the reader, `(batch, time, units)`.
+            states: Its last states, list of `(batch, units)`.
+
+        Returns:
+            Logits, and attention weights `(batch, time, time)` or None.
+        """
+        # The writer gets no symbols, only a clock: the share of the answers so far.
         clock = ops.cumsum(ops.ones_like(memory[..., :1]), axis=1) / memory.shape[1]
         hidden = self.writer(clock, initial_state=states)  # (batch, time, units)
         if not self.attention:
@@ -98,19 +106,19 @@ class Recaller(OptionsMixin, keras.Model):
         return self.head(ops.concatenate([hidden, context], axis=-1)), weights
 
 
-def make(rng, count, length):
-    """Symbols one-hot `(count, length, SYMBOLS)`, and the same reversed as whole numbers."""
+def make_batch(rng, count, length):
+    """Random one-hot symbols `(count, length, SYMBOLS)`, and the indices of the reversed ones."""
     numbers = rng.integers(0, SYMBOLS, (count, length))
     return np.eye(SYMBOLS, dtype="float32")[numbers], numbers[:, ::-1].astype("int32")
 
 
-class Trial:
-    """A network with or without attention in training.
+class TrainingRun:
+    """The training of a network with or without attention.
 
     Args:
         kind: `"none"`, `"dot"` or `"additive"`.
-        length: Symbols of a sequence.
-        seed: Of weights and data.
+        length: Number of symbols in a sequence.
+        seed: Seed of the weights and the data.
     """
 
     def __init__(self, kind, length, seed):
@@ -120,16 +128,16 @@ class Trial:
         self.weights = [np.array(weight) for weight in network.get_weights()]
         self.moments = [np.zeros_like(weight) for weight in self.weights * 2]
         self.parameters = sum(weight.size for weight in self.weights)
-        self.test = make(np.random.default_rng((seed, 1)), TESTED, length)
+        self.test = make_batch(np.random.default_rng((seed, 1)), TEST_SEQUENCES, length)
         self.done, self.losses = 0, []
 
     def advance(self, steps):
-        """Train for some steps, a multiple of `CHUNK`."""
+        """Trains for some steps, a multiple of `MAX_STEPS_PER_CALL`."""
         run, _ = compiled(self.kind)
-        for start in range(self.done, self.done + steps, CHUNK):
+        for start in range(self.done, self.done + steps, MAX_STEPS_PER_CALL):
             batches = [
-                make(np.random.default_rng((self.seed, 2, step)), BATCH, self.length)
-                for step in range(start, start + CHUNK)
+                make_batch(np.random.default_rng((self.seed, 2, step)), BATCH, self.length)
+                for step in range(start, start + MAX_STEPS_PER_CALL)
             ]
             inputs, targets = (np.stack(parts) for parts in zip(*batches, strict=True))
             self.weights, self.moments, losses = run(
@@ -138,24 +146,24 @@ class Trial:
             self.losses += np.asarray(losses).tolist()
         self.done += steps
 
-    def look(self):
-        """The `Look` as the network stands."""
-        _, look = compiled(self.kind)
+    def evaluate(self):
+        """The `Evaluation` of the network as it is now."""
+        _, evaluate = compiled(self.kind)
         symbols, targets = self.test
-        found = [np.asarray(part) for part in look(self.weights, symbols, targets)]
-        logits, losses, gradients = found[:3]
-        return Look(
-            float(np.mean(logits.argmax(axis=-1) == targets)),
-            float(losses.mean()),
-            found[3][0] if len(found) > 3 else None,
-            np.linalg.norm(gradients, axis=-1).mean(axis=0),
+        results = [np.asarray(part) for part in evaluate(self.weights, symbols, targets)]
+        logits, losses, gradients, *attention = results
+        return Evaluation(
+            accuracy=float(np.mean(logits.argmax(axis=-1) == targets)),
+            loss=float(losses.mean()),
+            weights=attention[0][0] if attention else None,
+            gradients=np.linalg.norm(gradients, axis=-1).mean(axis=0),
         )
 
 
 @cache
 def compiled(kind):
-    """Training and testing of a network as graphs of its weights, for any visitor's trial."""
-    import tensorflow as tf  # the site runs on TensorFlow; keras has no gradient function
+    """The training and the testing of a network as compiled functions of its weights."""
+    import tensorflow as tf  # the site runs on TensorFlow; Keras has no gradient function
 
     network = Recaller(kind)
     network.build((None, None, SYMBOLS))
@@ -168,25 +176,30 @@ def compiled(kind):
         def loss(n):
             return ops.mean(losses_of(network(inputs[n]), targets[n]))
 
-        return descend(variables, loss, weights, moments, CHUNK, done, RATE, CLIP)
+        count = MAX_STEPS_PER_CALL
+        return train_steps(variables, loss, weights, moments, count, done, LEARNING_RATE, CLIP_NORM)
 
-    def look(weights, symbols, targets):
-        with scope(variables, weights):
+    def evaluate(weights, symbols, targets):
+        with use_weights(variables, weights):
             memory, *states = network.reader(symbols)
             logits, attention = network.answer(memory, states)
-            gradients = _by_the_way(network, symbols[:PROBED], targets[:PROBED], losses_of)
-        found = [logits, losses_of(logits, targets), gradients]
-        return found if attention is None else [*found, attention]
+            first = slice(GRADIENT_SEQUENCES)
+            gradients = last_answer_gradients(network, symbols[first], targets[first], losses_of)
+        results = [logits, losses_of(logits, targets), gradients]
+        return results if attention is None else [*results, attention]
 
     options = {"autograph": False, "reduce_retracing": False}
-    return tf.function(run, **options), tf.function(look, **options)
+    return tf.function(run, **options), tf.function(evaluate, **options)
 
 
-def _by_the_way(network, symbols, targets, losses_of):
-    """Gradients of the last answer's loss by every hidden state of the reader, `(batch, time, n)`.
+def last_answer_gradients(network, symbols, targets, losses_of):
+    """Gradients of the loss of the last answer with respect to every hidden state of the reader.
 
-    A hidden state reaches the answer on two ways: along the recurrence, through all states after
-    it, and straight through the attention; both are counted.
+    A hidden state reaches the answer along two paths: along the recurrence, through all states
+    after it, and directly through the attention. The gradient is the sum over both.
+
+    Returns:
+        Tensor `(batch, time, units)`.
     """
     import tensorflow as tf
 
@@ -197,37 +210,37 @@ def _by_the_way(network, symbols, targets, losses_of):
         tape.watch([memory, last])
         logits, _ = network.answer(memory, last)
         loss = losses_of(logits[:, -1], targets[:, -1])
-    straight, ends = tape.gradient(loss, [memory, last], unconnected_gradients="zero")
+    direct, ends = tape.gradient(loss, [memory, last], unconnected_gradients="zero")
     jacobians = network.reader.jacobians(symbols)  # (batch, time, 2 · units, 2 · units)
     along = ops.concatenate(ends, axis=-1)
-    found = []
+    gradients = []
     for t in reversed(range(symbols.shape[1])):
         units = memory.shape[-1]
-        along = along + ops.pad(straight[:, t], ((0, 0), (0, units)))
-        found.append(along[:, :units])
+        along = along + ops.pad(direct[:, t], ((0, 0), (0, units)))
+        gradients.append(along[:, :units])
         along = ops.squeeze(ops.matmul(ops.expand_dims(along, 1), jacobians[:, t]), 1)
-    return ops.stack(found[::-1], axis=1)
+    return ops.stack(gradients[::-1], axis=1)
 
 
 def code(kind, length, seed, steps):
-    """The code of a trial: `losses` holds one number a step."""
-    return written.script(
+    """The code of a trial; its `losses` holds the loss of each step."""
+    return write_script(
         "import keras\nimport numpy as np\nfrom keras import ops\n\n"
-        "from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent\n\n"
+        "from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent\n"
+        "from shared.options import OptionsMixin\n\n"
         f"SYMBOLS, UNITS = {SYMBOLS}, {UNITS}",
         "\n" + inspect.getsource(Recaller).split("\n", 1)[1].strip() + "\n",
-        "\n" + inspect.getsource(make).strip() + "\n",
+        "\n" + inspect.getsource(make_batch).strip() + "\n",
         f"""
 network = Recaller({kind!r}, seed={seed})
 network.build((None, None, SYMBOLS))
-optimizer = keras.optimizers.Adam({RATE}, global_clipnorm={CLIP})
+optimizer = keras.optimizers.Adam({LEARNING_RATE}, global_clipnorm={CLIP_NORM})
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 network.compile(optimizer=optimizer, loss=loss)
 losses = []
 for step in range({steps}):
-    inputs, targets = make(np.random.default_rng(({seed}, 2, step)), {BATCH}, {length})
+    inputs, targets = make_batch(np.random.default_rng(({seed}, 2, step)), {BATCH}, {length})
     losses.append(float(network.train_on_batch(inputs, targets)))
-    network.reset_metrics()  # the loss of this step alone
 print(losses[-1])
 """,
     )

@@ -67,7 +67,7 @@ def build(shell, settings):
             yield [page.error(refusal), *[gr.skip()] * 6]
             return
         recall, turn, begun = _recall(), seat.begin(), time.monotonic()
-        trials = [recall.Trial(name, length, seed) for name in ("none", kind)]
+        trials = [recall.TrainingRun(name, length, seed) for name in ("none", kind)]
         yield ["", page.note("Compiling both networks …"), *[gr.skip()] * 5]
         while trials[0].done < steps and time.monotonic() - begun < SECONDS:
             for trial in trials:
@@ -125,7 +125,7 @@ def _checked(kind, length, steps, seed):
 
 
 def _shown(trials):
-    looks = [trial.look() for trial in trials]
+    looks = [trial.evaluate() for trial in trials]
     symbols = trials[1].test[0][0].argmax(axis=-1)
     return [
         "",
@@ -155,10 +155,10 @@ def _api():
         with page.refusals(KnobError):
             one_of("kind", kind, views.NAMES)
             _, length, steps, seed = _checked("dot", length, steps, seed)
-        trial, start = _recall().Trial(kind, length, seed), time.monotonic()
+        trial, start = _recall().TrainingRun(kind, length, seed), time.monotonic()
         while trial.done < steps and time.monotonic() - start < SECONDS:
             trial.advance(min(CHUNK, steps - trial.done))
-        look = trial.look()
+        look = trial.evaluate()
         return {
             "steps": trial.done,
             "accuracy": look.accuracy,

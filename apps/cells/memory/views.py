@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from apps.cells.gradients.views import power
-from apps.cells.race.views import logarithmic
+from apps.cells.charts import draw_log_chart, format_power
 from shared import page, plots
 
 COLOURS = {"none": "rnn", "dot": "lstm", "additive": "lstm"}
@@ -45,9 +44,8 @@ def losses(trials, guess):
         "Without attention the whole sequence has to fit into the last state; with it the answer "
         "may be looked up where it stood, and what has to be learned is where to look."
     )
-    return logarithmic(
-        lines, list(steps), "training steps", "cross-entropy, nats", caption, "memory-loss"
-    )
+    axes = "training steps", "cross-entropy, nats"
+    return draw_log_chart(lines, list(steps), axes, caption, "memory-loss")
 
 
 def weights(trial, look, symbols):
@@ -95,15 +93,15 @@ def gradients(trials, looks):
         f"the reader. {_compared(first, second)} Attention is a way that does not lead through the "
         "steps between: it is two products long from wherever it looks."
     )
-    return logarithmic(
-        lines, list(range(length)), "lag, time steps back", "|∂L/∂h|", caption, "memory-gradients"
-    )
+    axes = "lag, time steps back", "|∂L/∂h|"
+    return draw_log_chart(lines, range(length), axes, caption, "memory-gradients")
 
 
 def _compared(first, second):
     if first == 0 or second == 0:
         return (
-            f"At the first symbol it is {power(first)} without attention, {power(second)} with it."
+            f"At the first symbol its gradient is {format_power(first)} without attention and "
+            f"{format_power(second)} with it."
         )
     times = second / first
     if times >= 1:

@@ -5,9 +5,10 @@ import time
 
 import gradio as gr
 
+from apps.cells import CELLS
 from apps.cells.knobs import KnobError, number, one_of, whole
 from apps.cells.race import views
-from apps.cells.race.tasks import CELLS, LONGEST, SHORTEST, TASKS
+from apps.cells.race.tasks import LONGEST, SHORTEST, TASKS
 from shared import page, tables
 
 TITLE = "The race"

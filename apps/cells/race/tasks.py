@@ -1,8 +1,8 @@
-"""The tasks of the race: sequences made on the spot, and what a guess without memory scores.
+"""The tasks of the race: random sequences, and the loss of the best guess without memory.
 
-A task's `make(rng, count, length)` returns inputs `(count, length, features)`, targets
-`(count, length)` and weights `(count, length)`: the loss is the weighted mean over the steps.
-Classes are whole numbers; with one output the target is a number and the loss its squared error.
+The `make(rng, count, length)` of a task returns inputs `(count, length, features)`, targets
+`(count, length)` and weights `(count, length)`; the loss is the weighted mean over the steps.
+Targets are classes, or for a task with one output numbers, whose loss is the squared error.
 """
 
 from collections.abc import Callable
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CELLS = {"rnn": "RNN", "irnn": "IRNN", "lstm": "LSTM", "gru": "GRU"}
-SHORTEST, LONGEST = 10, 400
-SYMBOLS, COPIED = 4, 3  # of the copy task: kinds of symbols, and how many to remember
-RIGHT = 0.1  # a sum off by less counts as right
+SHORTEST, LONGEST = 10, 400  # time steps
+COPY_KINDS, COPY_SYMBOLS = 4, 3  # kinds of symbols, and how many of them to remember
+SUM_TOLERANCE = 0.1  # error of a sum below which it counts as right
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task.
+    """A task of the race.
 
     Attributes:
         title: Its name on the page.
-        about: A sentence: what comes in, what is asked.
-        baseline_about: What the best guess without memory does.
-        features: Of the input.
-        outputs: Classes, or 1 for a number.
-        make: Function of a random generator, a count and a length, as this module says.
-        baseline: Function of the length: the loss of the best guess without memory.
-        asked: Function of the length: the steps at which accuracy is counted, a slice.
+        about: A sentence on the input and the answer.
+        baseline_about: The best guess without memory, in words.
+        features: Number of input features.
+        outputs: Number of classes, or 1 for a number.
+        make: Function of a random generator, a count and a length; see the module's docstring.
+        baseline: Function of the length that returns the loss of the best guess without memory.
+        scored_steps: Function of the length that returns the slice of the time steps at which
+            accuracy is measured.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Task:
     outputs: int
     make: Callable
     baseline: Callable
-    asked: Callable
+    scored_steps: Callable
 
 
 def _one_hot(numbers, kinds):
@@ -52,7 +52,7 @@ def _last(count, length, steps=1):
 
 
 def adding(rng, count, length):
-    """Numbers from 0 to 1 and a marker at two of them, one in each half: their sum.
+    """Adds two marked numbers: numbers from 0 to 1, one of them marked in each half.
 
     Hochreiter & Schmidhuber (1997), in the form of Le, Jaitly & Hinton (2015).
     """
@@ -67,21 +67,21 @@ def adding(rng, count, length):
 
 
 def copy(rng, count, length):
-    """Three symbols, blanks, and at the end a marker for each symbol to be said again in order."""
-    symbols = rng.integers(0, SYMBOLS, (count, COPIED))
-    numbers = np.full((count, length), SYMBOLS)  # blank
-    numbers[:, :COPIED] = symbols
-    numbers[:, -COPIED:] = SYMBOLS + 1  # marker
+    """Repeats symbols: three symbols, blanks, and at the end a marker for each symbol."""
+    symbols = rng.integers(0, COPY_KINDS, (count, COPY_SYMBOLS))
+    numbers = np.full((count, length), COPY_KINDS)  # blank
+    numbers[:, :COPY_SYMBOLS] = symbols
+    numbers[:, -COPY_SYMBOLS:] = COPY_KINDS + 1  # marker
     targets = np.zeros((count, length), "int32")
-    targets[:, -COPIED:] = symbols
-    return _one_hot(numbers, SYMBOLS + 2), targets, _last(count, length, COPIED)
+    targets[:, -COPY_SYMBOLS:] = symbols
+    return _one_hot(numbers, COPY_KINDS + 2), targets, _last(count, length, COPY_SYMBOLS)
 
 
 def order(rng, count, length):
-    """X or Y at two places among four letters of no meaning: XX, XY, YX or YY.
+    """Classifies the order of two marks, X or Y, among four other letters: XX, XY, YX or YY.
 
-    Hochreiter & Schmidhuber (1997), experiment 6a: the places lie in the second tenth of the
-    sequence and in the sixth.
+    Experiment 6a of Hochreiter & Schmidhuber (1997): one mark lies in the second tenth of the
+    sequence and one in the sixth.
     """
     numbers = rng.integers(0, 4, (count, length))
     marks = rng.integers(0, 2, (count, 2))
@@ -95,14 +95,15 @@ def order(rng, count, length):
 
 
 def parity(rng, count, length):
-    """Zeros and ones: after every step, whether the ones so far are odd in number."""
+    """Says after every bit whether the number of ones so far is odd."""
     bits = rng.integers(0, 2, (count, length))
     inputs = (2.0 * bits[..., None] - 1).astype("float32")
     return inputs, np.cumsum(bits, axis=1).astype("int32") % 2, np.ones_like(inputs[..., 0])
 
 
 LETTERS = "BTPSXVE"
-# Reber's grammar (1967): from each state, the letters that may come and where they lead.
+# Reber's grammar (1967) is a machine that writes strings letter by letter: for each of its states,
+# the letters that it may write next and the states to which they lead.
 GRAMMAR = (
     {"B": 1},
     {"T": 2, "P": 3},
@@ -115,24 +116,24 @@ GRAMMAR = (
 )
 
 
-def _ways(steps):
-    """The chance to end after exactly n more letters, from each state, `(steps + 1, states)`.
+def _ending_probabilities(steps):
+    """The probability of ending after exactly n letters, from each state, `(steps + 1, states)`.
 
-    A state with two letters takes either with a chance of one half.
+    A state with two letters writes either with a probability of one half.
     """
-    found = np.zeros((steps + 1, len(GRAMMAR)))
-    found[0, -1] = 1
+    ending = np.zeros((steps + 1, len(GRAMMAR)))
+    ending[0, -1] = 1
     for n in range(1, steps + 1):
         for state, moves in enumerate(GRAMMAR):
-            found[n, state] = sum(found[n - 1, to] for to in moves.values()) / max(len(moves), 1)
-    return found
+            ending[n, state] = sum(ending[n - 1, to] for to in moves.values()) / max(len(moves), 1)
+    return ending
 
 
 def reber(rng, count, length):
-    """Strings of the embedded Reber grammar, of one length: after every letter, the next one.
+    """Predicts the next letter of strings of the embedded Reber grammar, all of one length.
 
-    B, then T or P, then a string of Reber's grammar, then the same T or P again, then E: the
-    last letter but one is known only to whoever remembers the second (Fahlman 1991).
+    A string is B, then T or P, then a string of Reber's grammar, then that T or P again, then E:
+    only a network that remembers the second letter can predict the last but one (Fahlman 1991).
     """
     strings, _ = _strings(rng, count, length)
     weights = np.ones((count, length), "float32")
@@ -143,15 +144,15 @@ def reber(rng, count, length):
 
 
 def _strings(rng, count, length):
-    """Embedded Reber strings as places in `LETTERS`, and −log of each letter's chance."""
-    place = {letter: n for n, letter in enumerate(LETTERS)}
+    """Embedded Reber strings as indices in `LETTERS`, and −log of each letter's probability."""
+    index = {letter: n for n, letter in enumerate(LETTERS)}
     strings = np.zeros((count, length), int)
     surprise = np.zeros((count, length))
     either = rng.integers(0, 2, count)
-    branch = np.where(either, place["T"], place["P"])
-    strings[:, 0], strings[:, 1], strings[:, -2], strings[:, -1] = 0, branch, branch, place["E"]
+    branch = np.where(either, index["T"], index["P"])
+    strings[:, 0], strings[:, 1], strings[:, -2], strings[:, -1] = 0, branch, branch, index["E"]
     surprise[:, 1] = np.log(2)
-    ways = _ways(length - 4)
+    ending = _ending_probabilities(length - 4)
     states = np.zeros(count, int)
     for t in range(2, length - 2):
         left = length - 3 - t  # letters after this one
@@ -161,18 +162,18 @@ def _strings(rng, count, length):
             here = states == state
             if not here.any():
                 continue
-            chances = np.array([ways[left, to] for to in moves.values()])
-            chances = chances / chances.sum()
-            picked = (draw[here, None] > np.cumsum(chances)[:-1]).sum(axis=1)
-            strings[here, t] = np.array([place[letter] for letter in moves])[picked]
-            following[here] = np.array(list(moves.values()))[picked]
-            surprise[here, t] = -np.log(chances[picked])
+            probabilities = np.array([ending[left, to] for to in moves.values()])
+            probabilities = probabilities / probabilities.sum()
+            draws = (draw[here, None] > np.cumsum(probabilities)[:-1]).sum(axis=1)
+            strings[here, t] = np.array([index[letter] for letter in moves])[draws]
+            following[here] = np.array(list(moves.values()))[draws]
+            surprise[here, t] = -np.log(probabilities[draws])
         states = following
     return strings, surprise
 
 
 def _reber_baseline(length):
-    """The mean loss of a guess that knows the grammar and the length, but not the second letter."""
+    """The mean loss of a guess that knows the grammar and the length but not the second letter."""
     _, surprise = _strings(np.random.default_rng(0), 4_096, length)
     surprise[:, -2] = np.log(2)
     return float(surprise[:, 1:].mean())
@@ -181,7 +182,7 @@ def _reber_baseline(length):
 TASKS = {
     "adding": Task(
         "Adding",
-        "Random numbers pass by, two of them with a mark. After the last one: the sum of the two.",
+        "Two of the numbers are marked. After the last number, the network must give their sum.",
         "always answering the mean, which is 1,",
         2,
         1,
@@ -191,17 +192,17 @@ TASKS = {
     ),
     "copy": Task(
         "Copy",
-        f"{COPIED} symbols of {SYMBOLS} kinds, then blanks; at the end the symbols again.",
+        f"The network reads {COPY_SYMBOLS} symbols, then blanks, and must repeat the symbols.",
         "guessing the symbols",
-        SYMBOLS + 2,
-        SYMBOLS,
+        COPY_KINDS + 2,
+        COPY_KINDS,
         copy,
-        lambda length: float(np.log(SYMBOLS)),
-        lambda length: slice(length - COPIED, length),
+        lambda length: float(np.log(COPY_KINDS)),
+        lambda length: slice(length - COPY_SYMBOLS, length),
     ),
     "order": Task(
         "Temporal order",
-        "Letters pass by, two of them X or Y. After the last one: which of them, in which order.",
+        "Two of the letters are X or Y. After the last letter, the network must give their order.",
         "guessing one of the four orders",
         6,
         4,
@@ -211,7 +212,7 @@ TASKS = {
     ),
     "parity": Task(
         "Parity",
-        "Zeros and ones pass by. After every one: was the number of ones so far odd?",
+        "After every zero or one, the network must say whether the ones so far are odd in number.",
         "guessing",
         1,
         2,
@@ -221,7 +222,8 @@ TASKS = {
     ),
     "reber": Task(
         "Reber grammar",
-        "Strings of a grammar. After every letter: the next; the last but one repeats the second.",
+        "A small machine writes the letters, with random choices. After every letter, the network "
+        "must predict the next one; the last but one always repeats the second.",
         "knowing the grammar but guessing the last letter but one",
         len(LETTERS),
         len(LETTERS),

@@ -4,8 +4,9 @@ from html import escape
 
 import numpy as np
 
-from apps.cells.gradients.views import RAISED, power
-from apps.cells.race.tasks import CELLS, LETTERS, SYMBOLS, TASKS
+from apps.cells import CELLS
+from apps.cells.charts import draw_log_chart, format_power, line_readouts, savable_lines
+from apps.cells.race.tasks import COPY_KINDS, LETTERS, TASKS
 from shared import page, plots
 
 
@@ -41,7 +42,7 @@ def _letters(task, inputs, targets):
     names = {"copy": "abcd–?", "order": "abcdXY", "reber": LETTERS}[task]
     letters = [names[n] for n in inputs.argmax(axis=-1)]
     if task == "copy":
-        answer = " ".join(name for name in letters if name in names[:SYMBOLS])
+        answer = " ".join(name for name in letters if name in names[:COPY_KINDS])
     elif task == "order":
         answer = " then ".join("XY"[n] for n in divmod(int(targets[-1]), 2))
     else:
@@ -105,7 +106,7 @@ def _losses(race):
         "when it works the task out."
     )
     loss = "mean squared error" if race.task.outputs == 1 else "cross-entropy, nats"
-    return logarithmic(lines, steps, "training steps", loss, caption, "race-loss", 280)
+    return draw_log_chart(lines, steps, ("training steps", loss), caption, "race-loss", height=280)
 
 
 def _accuracies(race):
@@ -123,11 +124,11 @@ def _accuracies(race):
         low=0,
         high=1,
         form=plots.percent,
-        readouts=_readouts(lines, steps, "step", plots.percent),
+        readouts=line_readouts(lines, steps, "step", plots.percent),
     )
     right = "A sum off by less than 0.1 counts as right. " if race.task.outputs == 1 else ""
     caption = f"{right}Learning to remember is sudden: nothing for a long time, then all of it."
-    return _savable(lines, steps, "step", chart, caption, "race-accuracy")
+    return savable_lines(lines, steps, "step", chart, caption, "race-accuracy")
 
 
 def _gradients(race):
@@ -140,9 +141,8 @@ def _gradients(race):
         "How much of the error at the last answer reaches the hidden state so many steps before, "
         "in the networks as they stand now. What the first steps need must come this far."
     )
-    return logarithmic(
-        lines, lags, "lag, time steps back", "|∂L/∂h|", caption, "race-gradients", 220
-    )
+    axes = "lag, time steps back", "|∂L/∂h|"
+    return draw_log_chart(lines, lags, axes, caption, "race-gradients", height=220)
 
 
 def _steps(race):
@@ -154,49 +154,6 @@ def _on(steps, runner, values):
     found = np.full(len(steps), np.nan)
     found[: len(values)] = values
     return found
-
-
-def logarithmic(lines, x, x_title, y_title, caption, name, height=240):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [np.log10(np.asarray(line.values, float)) for line in lines]
-    finite = np.concatenate([log[np.isfinite(log)] for log in logs])
-    low = max(np.floor(finite.min(initial=0)), -12)
-    high = min(max(np.ceil(finite.max(initial=low + 1)), low + 1), 6)
-    drawn = [np.where(log >= low, log, np.nan) for log in logs]
-    chart = plots.line_chart(
-        [
-            plots.Line(line.name, log, line.colour, line.dashed)
-            for line, log in zip(lines, drawn, strict=True)
-        ],
-        x_title,
-        y_title,
-        f"Line chart of {y_title} over {x_title}.",
-        x=x,
-        low=low,
-        high=high,
-        form=lambda value: f"10{str(round(value)).translate(RAISED)}",
-        levels=range(int(low), int(high) + 1, max(1, round((high - low) / 5))),
-        readouts=_readouts(lines, x, x_title.split(",")[0].removesuffix("s"), power),
-        height=height,
-    )
-    return _savable(lines, x, x_title.split(",")[0], chart, caption, name)
-
-
-def _readouts(lines, x, word, form):
-    return [
-        f"{word} {place:,} · "
-        + " · ".join(
-            f"{line.name} {form(line.values[n])}" for line in lines if np.isfinite(line.values[n])
-        )
-        for n, place in enumerate(x)
-    ]
-
-
-def _savable(lines, x, word, chart, caption, name):
-    legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
-    rows = [[int(place), *(float(line.values[n]) for line in lines)] for n, place in enumerate(x)]
-    columns = [word, *(line.name for line in lines)]
-    return page.savable(plots.figure(chart, caption, legend), name, columns, rows)
 
 
 COLUMNS = (
@@ -261,7 +218,7 @@ def _story(race, runner):
     baseline, loss = race.task.baseline(setting.length), runner.tests[-1]
     gradient = runner.gradients[-1]
     share = gradient[-1] / gradient[0] if gradient[0] > 0 else 0.0
-    reach = f"{power(share)} of its error reaches the first step"
+    reach = f"{format_power(share)} of its error reaches the first step"
     if runner.diverged is not None:
         return (
             f"{name}: diverged at step {runner.diverged:,}. The loss became infinite or not a "

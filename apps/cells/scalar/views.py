@@ -128,7 +128,7 @@ def short(number):
 
 def plane(result):
     """The plane with its basins and both paths, and the eigenvalues beside it."""
-    ends = len(result.ends)
+    ends = len(result.attractors)
     basins = (
         "All starts end at one place"
         if ends == 1
@@ -162,7 +162,7 @@ def plane(result):
 
 def _plane_legend(result):
     entries = []
-    for place, points in enumerate(result.ends[: len(BASINS)]):
+    for place, points in enumerate(result.attractors[: len(BASINS)]):
         where = ", ".join(plots.signed(value, 1) for value in points[-1])
         said = {1: f"rests at ({where})", 2: "alternates between two points"}
         entries.append((said.get(len(points), "goes round, or still moves"), BASINS[place]))
@@ -210,7 +210,7 @@ def _plane(result):
             parts.append(f'<polyline points="{line}"{dash}/>')
             dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in points[1:])
             parts.append(f'{dots}<circle cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="6"/>')
-        for points in result.ends:
+        for points in result.attractors:
             if len(points) <= 2:
                 parts += [
                     f'<circle class="end-point" cx="{place(x):.1f}" cy="{place(-y):.1f}" r="9"/>'

@@ -7,14 +7,16 @@ from functools import cache
 
 import numpy as np
 
-from apps.cells import code as written
-from apps.cells.graphs import graph
-from apps.cells.knobs import KnobError
+from apps.cells.graphs import compile_method
+from apps.cells.listing import write_array, write_script
+from shared.errors import UserError
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 
-MOST_STEPS = 12
-LARGEST = 1000  # of a number in the sequence
+MAX_STEPS = 12
+MAX_NUMBER = 1000  # in the sequence
 WORD_FEATURES = 2
+# A peephole is a weight from the cell state to a gate (Gers & Schmidhuber 2000). Coupled gates
+# forget as much as they write: i = 1 − f.
 VARIANTS = {
     "rnn": (RNNCell, {}),
     "lstm": (LSTMCell, {}),
@@ -30,8 +32,8 @@ class Term:
     """One line of a cell's equations at one time step.
 
     Attributes:
-        name: What it computes: a gate, `"candidate"`, `"cell"` or `"hidden"`.
-        parts: What it is made from: tuple of (formula, vector `(units,)`).
+        name: Name of its result: a gate, `"candidate"`, `"cell"` or `"hidden"`.
+        parts: Its summands, a tuple of (formula, vector `(units,)`).
         value: The result, `(units,)`.
     """
 
@@ -42,17 +44,21 @@ class Term:
 
 @dataclass(frozen=True)
 class Unrolled:
-    """A layer that has read a sequence, and the gradient of L, the sum of its last hidden state.
+    """The numbers of a layer on a sequence, forwards and backwards.
+
+    The loss L is the sum of the last hidden state. The n numbers of a state are the hidden state
+    and, in an LSTM, the cell state.
 
     Attributes:
         variant: A key of `VARIANTS`.
-        labels: What was read at each time step, as typed.
-        inputs: As vectors `(time, features)`.
+        labels: The number or word of each time step, as typed.
+        inputs: Input vectors `(time, features)`.
         terms: For each time step its `Term`s, in the order of `page.EQUATIONS`.
-        hidden, cell: States after each step, `(time, units)`; `cell` is None where there is none.
-        jacobians: Of the states after each step by those before it, `(time, n, n)`.
-        gradients: Of L by the states, `(time + 1, n)`; row t by those after t steps.
-        weights: As in `layer.get_weights()`.
+        hidden, cell: States after each step, `(time, units)`; `cell` is None for an RNN or GRU.
+        jacobians: Jacobian of the state after each step with respect to the one before it,
+            `(time, n, n)`.
+        gradients: Gradient of L with respect to the state after 0, 1, 2 … steps, `(time + 1, n)`.
+        weights: As from `layer.get_weights()`.
     """
 
     variant: str
@@ -67,22 +73,22 @@ class Unrolled:
 
 
 def parse(text):
-    """What was typed as (labels, vectors `(time, features)`): numbers, or words.
+    """Splits a text of numbers or of words into labels and vectors `(time, features)`.
 
-    A word's vector is drawn from a generator seeded by the word, between −1 and 1 in tenths: the
-    same word always has the same vector.
+    The vector of a word is drawn from a generator seeded with the word, in tenths from −1 to 1, so
+    that a word always has the same vector.
 
     Raises:
-        KnobError: if it is empty, too long or mixed; the message says what would work.
+        UserError: if the text is empty, too long or mixes numbers and words.
     """
     tokens = re.findall(r"[^\s,;]+", text) if isinstance(text, str) else []
     if not tokens:
-        raise KnobError(
+        raise UserError(
             "There is nothing to read yet. Type some numbers, such as 1 0 −0.5, or a sentence."
         )
-    if len(tokens) > MOST_STEPS:
-        raise KnobError(
-            f"This has {len(tokens):,} time steps; at most {MOST_STEPS} can be drawn. Shorten it."
+    if len(tokens) > MAX_STEPS:
+        raise UserError(
+            f"This has {len(tokens):,} time steps; at most {MAX_STEPS} can be drawn. Shorten it."
         )
     numbers = [_number(token) for token in tokens]
     if sum(number is not None for number in numbers) * 2 < len(tokens):
@@ -90,11 +96,11 @@ def parse(text):
         return tuple(tokens), np.array([_vector(word) for word in words], "float32")
     for token, number in zip(tokens, numbers, strict=True):
         if number is None:
-            raise KnobError(f"“{token[:40]}” is not a number. Type only numbers, or only words.")
-        if not abs(number) <= LARGEST:
-            raise KnobError(
-                f"“{token[:40]}” cannot be used: numbers must lie between −{LARGEST:,} and "
-                f"{LARGEST:,}."
+            raise UserError(f"“{token[:40]}” is not a number. Type only numbers, or only words.")
+        if not abs(number) <= MAX_NUMBER:
+            raise UserError(
+                f"“{token[:40]}” cannot be used: numbers must lie between −{MAX_NUMBER:,} and "
+                f"{MAX_NUMBER:,}."
             )
     return tuple(tokens), np.array(numbers, "float32")[:, None]
 
@@ -112,7 +118,7 @@ def _vector(word):
 
 
 def initial_weights(variant, units, features, seed):
-    """Weights of the layer in tenths, to be checked by hand; an LSTM's forget gate gets +1."""
+    """Random weights in tenths, to be checked by hand; the bias of a forget gate gets 1 more."""
     rng = np.random.default_rng(seed)
     layer = _layer(variant, units, features)
     weights = [np.round(0.7 * rng.normal(size=w.shape), 1) for w in layer.get_weights()]
@@ -124,19 +130,28 @@ def initial_weights(variant, units, features, seed):
 
 
 def read(text, variant, units, seed):
-    """The `Unrolled` layer of a variant after reading a text.
+    """Reads a text with a layer of random weights.
+
+    Args:
+        text: Numbers or words, as for `parse`.
+        variant: A key of `VARIANTS`.
+        units: Number of units.
+        seed: Seed of the weights.
+
+    Returns:
+        An `Unrolled`.
 
     Raises:
-        KnobError: as `parse`.
+        UserError: as `parse`.
     """
     labels, inputs = parse(text)
     features = inputs.shape[1]
     weights = initial_weights(variant, units, features, seed)
     states = len(_layer(variant, units, features).cell.states)
     start = [np.zeros((1, units))] * states
-    found = _graph(variant, units, features)(weights, inputs[None], start)
-    traced = {name: values[0] for name, values in found["trace"].items()}
-    jacobians = found["jacobians"][0]
+    outputs = _compile(variant, units, features)(weights, inputs[None], start)
+    traced = {name: values[0] for name, values in outputs["trace"].items()}
+    jacobians = outputs["jacobians"][0]
     gradient = np.concatenate([np.ones(units), np.zeros(units * (states - 1))])
     gradients = [gradient]
     for jacobian in jacobians[::-1]:
@@ -145,7 +160,7 @@ def read(text, variant, units, seed):
         variant,
         labels,
         inputs,
-        _terms(variant, found["projected"][0], traced, weights),
+        _terms(variant, outputs["projected"][0], traced, weights),
         traced["hidden"],
         traced.get("cell"),
         jacobians,
@@ -163,7 +178,7 @@ def _layer(variant, units, features):
 
 
 @cache
-def _graph(variant, units, features):
+def _compile(variant, units, features):
     layer = _layer(variant, units, features)
 
     def run(inputs, initial_state):
@@ -173,12 +188,13 @@ def _graph(variant, units, features):
             "jacobians": layer.jacobians(inputs, initial_state),
         }
 
-    return graph(layer, run, features)
+    return compile_method(layer, run, features)
 
 
 def _terms(variant, projected, traced, weights):
     """The `Term`s of every time step, in the order of the equations."""
-    make = {"rnn": _rnn, "gru": _gru, "gru_before": _gru}.get(variant, _lstm)
+    cell_terms = {"rnn": _rnn_terms, "gru": _gru_terms, "gru_before": _gru_terms}
+    make = cell_terms.get(variant, _lstm_terms)
     units = traced["hidden"].shape[1]
     steps = []
     for t in range(len(projected)):
@@ -192,12 +208,12 @@ def _terms(variant, projected, traced, weights):
     return tuple(steps)
 
 
-def _rnn(variant, projected, now, before, weights):
+def _rnn_terms(variant, projected, now, before, weights):
     parts = (("x W + b", projected), ("h′ U", before["hidden"] @ weights[1]))
     yield Term("hidden", parts, now["hidden"])
 
 
-def _lstm(variant, projected, now, before, weights):
+def _lstm_terms(variant, projected, now, before, weights):
     names = ("forget", "candidate", "output")
     names = names if variant == "coupled" else ("input", *names)
     entering = np.split(projected, len(names))
@@ -208,9 +224,9 @@ def _lstm(variant, projected, now, before, weights):
         n, sign = names.index(name), letter[name]
         parts = [(f"x W_{sign} + b_{sign}", entering[n]), (f"h′ U_{sign}", recurrent[n])]
         if variant == "peephole" and name != "candidate":
-            seen, mark = (now["cell"], "c") if name == "output" else (before["cell"], "c′")
+            state, letter_of = (now["cell"], "c") if name == "output" else (before["cell"], "c′")
             row = {"input": 0, "forget": 1, "output": 2}[name]
-            parts.append((f"p_{sign} ∘ {mark}", weights[3][row] * seen))
+            parts.append((f"p_{sign} ∘ {letter_of}", weights[3][row] * state))
         return Term(name, tuple(parts), now[name])
 
     cell = Term(
@@ -236,7 +252,7 @@ def _lstm(variant, projected, now, before, weights):
     yield Term("hidden", (("tanh(c)", np.tanh(now["cell"])),), now["hidden"])
 
 
-def _gru(variant, projected, now, before, weights):
+def _gru_terms(variant, projected, now, before, weights):
     kernel, after = weights[1], variant == "gru"
     entering = np.split(projected, 3)
     recurrent = before["hidden"] @ kernel
@@ -263,15 +279,15 @@ def _gru(variant, projected, now, before, weights):
 
 
 def code(result):
-    """The code of a layer; `trace` and `gradients` hold what the page shows."""
+    """The code of a layer; its `trace` and `gradients` hold the numbers of the page."""
     cell, options = VARIANTS[result.variant]
     units = result.hidden.shape[1]
     arguments = "".join(f", {name}={value}" for name, value in options.items())
     names = ", ".join(sorted((cell.__name__, "Recurrent"), key=str.lower))
-    weights = ",\n".join(f"    {written.array(weight)}" for weight in result.weights)
-    return written.script(
+    weights = ",\n".join(f"    {write_array(weight)}" for weight in result.weights)
+    return write_script(
         f"import numpy as np\n\nfrom shared.layers import {names}",
-        f"inputs = {written.array(result.inputs[None])}  # {' '.join(result.labels)}",
+        f"inputs = {write_array(result.inputs[None])}  # {' '.join(result.labels)}",
         f"""
 layer = Recurrent({cell.__name__}({units}{arguments}), return_sequences=True)
 layer.build(inputs.shape)
@@ -284,7 +300,7 @@ trace = {{name: np.array(values)[0] for name, values in layer.trace(inputs).item
 for name, values in trace.items():
     print(name, values, sep="\\n")
 
-# Back through time: the gradient of L = sum of the last hidden state, one Jacobian a step
+# Back through time: L is the sum of the last hidden state; each step multiplies by one Jacobian
 jacobians = np.array(layer.jacobians(inputs))[0]
 gradient = np.zeros(jacobians.shape[-1])
 gradient[:{units}] = 1

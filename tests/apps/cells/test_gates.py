@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 
 from apps.cells.gates import tab, views
+from apps.cells.gates.holds import Hold
 from apps.cells.gates.model import CharacterNetwork
-from apps.cells.gates.predictor import Hold, Predictor, code, encode, sentiment_code
+from apps.cells.gates.predictor import Predictor, code, encode
+from apps.cells.gates.reviews import ReviewReader
+from apps.cells.gates.reviews import code as review_code
 from apps.sentiment.predictor import Predictor as SentimentPredictor
 from shared import bundle
+from shared.errors import UserError
 
 ALPHABET = "\n abcdefg"
 TEXT = "bad cab\nface a bee"
@@ -75,21 +79,21 @@ def by_numpy(predictor, text, hold=None, after=0):
 def test_a_held_reading_equals_numpy(predictor, hold, after):
     surprise, cells = by_numpy(predictor, TEXT, hold, after)
     reading = predictor.read(TEXT, hold, after)
-    np.testing.assert_allclose(reading.surprise, surprise, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(reading.surprisals, surprise, rtol=1e-3, atol=1e-4)
     found = predictor.trace(TEXT, hold, after)["cell"]
     np.testing.assert_allclose(found, cells, rtol=1e-3, atol=1e-4)
 
 
 def test_every_hold_changes_the_reading(predictor):
-    free = predictor.read(TEXT).surprise.mean()
+    free = predictor.read(TEXT).surprisals.mean()
     for what in ("forget", "input", "output", "freeze", "silence"):
-        assert predictor.read(TEXT, Hold(what)).surprise.mean() != pytest.approx(free, abs=1e-4)
+        assert predictor.read(TEXT, Hold(what)).surprisals.mean() != pytest.approx(free, abs=1e-4)
 
 
 def test_a_long_text_is_read_as_one(predictor):
     long = (TEXT * 80)[:1200]
     np.testing.assert_allclose(
-        predictor.read(long).surprise, by_numpy(predictor, long)[0], rtol=2e-3, atol=2e-4
+        predictor.read(long).surprisals, by_numpy(predictor, long)[0], rtol=2e-3, atol=2e-4
     )
 
 
@@ -123,7 +127,7 @@ def test_unknown_characters_are_read_as_unknown():
 
 
 def test_the_likeliest_next_characters_come_first(predictor):
-    following = predictor.read(TEXT).following
+    following = predictor.read(TEXT).next_characters
     shares = [share for _, share in following]
     assert shares == sorted(shares, reverse=True)
     assert dict(following)[following[0][0]] == pytest.approx(
@@ -136,19 +140,41 @@ def test_the_code_shown_runs_and_gives_the_same(predictor, hold, monkeypatch, ca
     monkeypatch.setattr(Predictor, "load", lambda *folder: predictor)
     names = {}
     exec(code(TEXT, hold, 4), names)
-    expected = predictor.read(TEXT, hold, 4).surprise
-    np.testing.assert_allclose(names["surprise"], expected, rtol=1e-4, atol=1e-5)
-    assert "nats a character" in capsys.readouterr().out
+    expected = predictor.read(TEXT, hold, 4).surprisals
+    np.testing.assert_allclose(names["surprisals"], expected, rtol=1e-4, atol=1e-5)
+    assert "nats per character" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("hold", [Hold("output", 0.0), Hold("freeze", unit=7)])
-def test_the_code_of_the_reviews_runs_and_gives_the_same(hold, capsys):
-    predictor, names = SentimentPredictor.load("lstm"), {}
-    exec(sentiment_code(tab.REVIEW, hold, 3), names)
-    force = hold.force(predictor.network.recurrent.cell.units)
-    _, expected = predictor.running_probabilities(tab.REVIEW, force, 3)
-    np.testing.assert_allclose(names["running"], expected, rtol=1e-4, atol=1e-5)
+def test_the_listing_for_reviews_computes_the_page_s_probabilities(hold, capsys):
+    names = {}
+    exec(review_code(tab.REVIEW, hold, 3), names)
+    words, expected = ReviewReader.load().read(tab.REVIEW, hold, 3)
+    np.testing.assert_allclose(names["probabilities"], expected, rtol=1e-6)
+    assert "wonderful" in words
     assert "wonderful" in capsys.readouterr().out
+
+
+def test_reviews_are_read_as_on_the_sentiment_page():
+    words, probabilities = ReviewReader.load().read(tab.REVIEW)
+    places, expected = SentimentPredictor.load("lstm").running(tab.REVIEW)
+    assert words == [place.text for place in places]
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("after", [0, 4])
+def test_a_held_review_equals_the_layer_stepped_by_hand(after):
+    """The words before the hold are read freely, the others with the output gate shut."""
+    _, free = ReviewReader.load().read(tab.REVIEW)
+    _, held = ReviewReader.load().read(tab.REVIEW, Hold("output", 0.0), after)
+    np.testing.assert_allclose(held[:after], free[:after], atol=1e-6)
+    assert abs(held[-1] - free[-1]) > 0.01
+
+
+def test_reviews_without_a_known_word_are_refused(texts):
+    with pytest.raises(UserError) as error:
+        ReviewReader.load().read("ωμέγα ψάρι")
+    texts(error.value)
 
 
 @pytest.mark.parametrize(
@@ -183,10 +209,10 @@ def test_what_stands_in_the_text_is_escaped():
 
 def test_the_shipped_network_needs_its_gates():
     predictor = Predictor.load()
-    free = predictor.read(tab.PLAY).surprise.mean()
+    free = predictor.read(tab.PLAY).surprisals.mean()
     assert free < 2.3
-    assert predictor.read(tab.PLAY, Hold("output", 0.0)).surprise.mean() > free + 0.5
-    assert predictor.read(tab.PLAY, Hold("forget", 0.0)).surprise.mean() > free + 0.2
+    assert predictor.read(tab.PLAY, Hold("output", 0.0)).surprisals.mean() > free + 0.5
+    assert predictor.read(tab.PLAY, Hold("forget", 0.0)).surprisals.mean() > free + 0.2
     weights = bundle.MODELS / "characters" / "lstm.safetensors"
     assert weights.stat().st_size < 1.5e6
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from apps.cells.charts import format_power
 from apps.cells.gradients import flow, views
 from tests.apps.cells import by_numpy
 
@@ -189,4 +190,4 @@ def test_the_code_runs_as_shown_and_finds_the_same():
     [(0, "0"), (0.19, "0.19"), (2.36e-5, "2.4 × 10⁻⁵"), (5480, "5,480"), (np.inf, "not a number")],
 )
 def test_numbers_are_written_to_be_read(number, written):
-    assert views.power(number) == written
+    assert format_power(number) == written

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from apps.cells import code, knobs
+from apps.cells import knobs, listing
 
 
 @pytest.mark.parametrize("value", [None, "", "many", math.nan, math.inf, "nan"])
@@ -40,6 +40,6 @@ def test_good_values_pass_as_numbers():
 
 def test_an_array_is_written_exactly():
     values = np.random.default_rng(0).normal(size=(7, 40)).astype("float32")
-    again = eval(code.array(values), {"np": np})
+    again = eval(listing.write_array(values), {"np": np})
     assert again.dtype == np.float32
     np.testing.assert_array_equal(again, values)

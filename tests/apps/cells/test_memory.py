@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from apps.cells.memory import recall, tab
-from apps.cells.memory.recall import Recaller, Trial
+from apps.cells.memory.recall import Recaller, TrainingRun
 
 LENGTH = 5
 
 
 @pytest.fixture(scope="module", params=["none", "dot", "additive"])
 def trial(request):
-    trial = Trial(request.param, LENGTH, 2)
+    trial = TrainingRun(request.param, LENGTH, 2)
     trial.advance(10)
     return trial
 
@@ -25,7 +25,7 @@ def network_of(trial):
 
 
 def test_the_answer_is_the_sequence_backwards():
-    symbols, targets = recall.make(np.random.default_rng(0), 20, 7)
+    symbols, targets = recall.make_batch(np.random.default_rng(0), 20, 7)
     np.testing.assert_array_equal(targets, symbols.argmax(axis=-1)[:, ::-1])
     assert symbols.shape == (20, 7, recall.SYMBOLS)
 
@@ -42,13 +42,13 @@ def test_loss_and_accuracy_equal_numpy(trial):
     symbols, targets = trial.test
     logits = np.asarray(network_of(trial)(symbols), float)
     logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    look = trial.look()
+    evaluation = trial.evaluate()
     expected = -np.take_along_axis(logs, targets[..., None], axis=-1).mean()
-    assert look.loss == pytest.approx(expected, rel=1e-4)
-    assert look.accuracy == pytest.approx(np.mean(logs.argmax(axis=-1) == targets), abs=1e-6)
-    assert (look.weights is None) == (trial.kind == "none")
-    if look.weights is not None:
-        np.testing.assert_allclose(look.weights.sum(axis=-1), 1, atol=1e-5)
+    assert evaluation.loss == pytest.approx(expected, rel=1e-4)
+    assert evaluation.accuracy == pytest.approx(np.mean(logs.argmax(axis=-1) == targets), abs=1e-6)
+    assert (evaluation.weights is None) == (trial.kind == "none")
+    if evaluation.weights is not None:
+        np.testing.assert_allclose(evaluation.weights.sum(axis=-1), 1, atol=1e-5)
 
 
 def test_gradients_equal_finite_differences(trial):
@@ -72,7 +72,7 @@ def test_gradients_equal_finite_differences(trial):
     def losses_of(logits, targets):
         return keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
-    found = recall._by_the_way(network, symbols, targets, losses_of)
+    found = recall.last_answer_gradients(network, symbols, targets, losses_of)
     for place, unit in ((0, 0), (2, 5), (LENGTH - 1, 9)):
         slope = (loss(place, unit, 1e-2) - loss(place, unit, -1e-2)) / 2e-2
         assert float(found[0, place, unit]) == pytest.approx(slope, abs=2e-3)
@@ -80,7 +80,7 @@ def test_gradients_equal_finite_differences(trial):
 
 def test_with_attention_the_first_symbol_is_nearer():
     """Untrained, the gradient at the first of 30 symbols is longer with attention."""
-    plain, looking = (Trial(kind, 30, 0).look() for kind in ("none", "dot"))
+    plain, looking = (TrainingRun(kind, 30, 0).evaluate() for kind in ("none", "dot"))
     assert looking.gradients[0] > 3 * plain.gradients[0]
 
 

@@ -7,7 +7,15 @@ import pytest
 
 from apps.cells.race import race as races
 from apps.cells.race import tab, views
-from apps.cells.race.race import Race, Setting, accuracy, by_lag, count, loss_of, units_of
+from apps.cells.race.race import (
+    Race,
+    Setting,
+    compute_accuracy,
+    compute_loss,
+    count_parameters,
+    gradient_norms,
+    units_by_cell,
+)
 from apps.cells.race.tasks import GRAMMAR, LETTERS, LONGEST, SHORTEST, TASKS
 from shared import page
 
@@ -33,7 +41,7 @@ def test_every_task_has_its_shapes_at_every_length(task, length):
     inputs, targets, scored = made(task, length, 3)
     assert inputs.shape == (3, length, TASKS[task].features)
     assert targets.shape == scored.shape == (3, length)
-    asked = TASKS[task].asked(length)
+    asked = TASKS[task].scored_steps(length)
     assert (scored[:, asked] == 1).all()
     assert targets[:, asked].shape[1] >= 1
 
@@ -126,7 +134,6 @@ def test_the_race_trains_as_keras_does(short_race):
             losses.append(
                 float(network.train_on_batch(inputs, targets[..., None], sample_weight=scored))
             )
-            network.reset_metrics()
         assert runner.losses[1] == pytest.approx(np.mean(losses[:7]), rel=1e-3)
         assert runner.losses[2] == pytest.approx(np.mean(losses[7:]), rel=1e-3)
         for ours, theirs in zip(runner.weights, network.get_weights(), strict=True):
@@ -135,13 +142,13 @@ def test_the_race_trains_as_keras_does(short_race):
 
 def test_loss_and_accuracy_by_hand():
     targets, scored = np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])
-    assert loss_of(np.array([[[9.0], [0.5]]]), targets, scored) == pytest.approx(0.25)
+    assert compute_loss(np.array([[[9.0], [0.5]]]), targets, scored) == pytest.approx(0.25)
     logits = np.log(np.array([[[0.5, 0.5], [0.2, 0.8]]]))
-    assert loss_of(logits, np.array([[0, 1]]), np.ones((1, 2))) == pytest.approx(
+    assert compute_loss(logits, np.array([[0, 1]]), np.ones((1, 2))) == pytest.approx(
         -(np.log(0.5) + np.log(0.8)) / 2
     )
-    assert accuracy(np.array([[[1.05], [1.2]]]), np.array([[1.0, 1.0]])) == 0.5
-    assert accuracy(logits[:, 1:], np.array([[1]])) == 1
+    assert compute_accuracy(np.array([[[1.05], [1.2]]]), np.array([[1.0, 1.0]])) == 0.5
+    assert compute_accuracy(logits[:, 1:], np.array([[1]])) == 1
 
 
 def test_gradients_by_lag_equal_numpy(short_race):
@@ -150,7 +157,9 @@ def test_gradients_by_lag_equal_numpy(short_race):
     kernel, recurrent, bias, out, out_bias = (np.asarray(w, float) for w in runner.weights)
     inputs, targets, _ = short_race.test
     lengths = []
-    for sequence, target in zip(inputs[: races.PROBED], targets[: races.PROBED], strict=True):
+    for sequence, target in zip(
+        inputs[: races.GRADIENT_SEQUENCES], targets[: races.GRADIENT_SEQUENCES], strict=True
+    ):
         hidden, states = np.zeros(4), []
         for x in sequence:
             hidden = np.tanh(x @ kernel + hidden @ recurrent + bias)
@@ -162,7 +171,7 @@ def test_gradients_by_lag_equal_numpy(short_race):
             row.append(np.linalg.norm(gradient))
         lengths.append(row)
     np.testing.assert_allclose(runner.gradients[-1], np.mean(lengths, axis=0), rtol=1e-3)
-    assert by_lag(np.zeros((1, 3, 2, 2)), np.ones((1, 2))).tolist() == [np.sqrt(2), 0, 0]
+    assert gradient_norms(np.zeros((1, 3, 2, 2)), np.ones((1, 2))).tolist() == [np.sqrt(2), 0, 0]
 
 
 def test_how_a_run_is_cut_into_pictures_changes_nothing(short_race):
@@ -191,14 +200,16 @@ def test_the_last_picture_of_an_ended_run_leaves_a_refusal_where_it_is(short_rac
 
 def test_equal_parameter_counts():
     setting = Setting(units=16, matched=True)
-    sizes = units_of(setting)
+    sizes = units_by_cell(setting)
     assert sizes["lstm"] == 16
-    counts = {cell: count(cell, units, "adding") for cell, units in sizes.items()}
+    counts = {cell: count_parameters(cell, units, "adding") for cell, units in sizes.items()}
     assert max(counts.values()) < 1.05 * min(counts.values())
     for cell in sizes:
         network = races.make_network(cell, 5, "order")
-        assert count(cell, 5, "order") == sum(weight.size for weight in network.get_weights())
-    assert set(units_of(Setting(units=16)).values()) == {16}
+        assert count_parameters(cell, 5, "order") == sum(
+            weight.size for weight in network.get_weights()
+        )
+    assert set(units_by_cell(Setting(units=16)).values()) == {16}
 
 
 def test_a_diverged_cell_is_caught_and_explained():
@@ -246,8 +257,8 @@ def test_the_code_shown_runs_and_gives_the_same_losses(short_race, capsys):
 def test_without_memory_for_more_fast_graphs_one_slower_one_serves_all_lengths(
     short_race, monkeypatch
 ):
-    monkeypatch.setattr(races, "_fast", set())
-    monkeypatch.setattr(races, "MOST_FAST", 0)
+    monkeypatch.setattr(races, "_xla_graphs", set())
+    monkeypatch.setattr(races, "MAX_XLA_GRAPHS", 0)
     for length in (12, 15, 10, 17):
         race = Race(Setting(cells=("lstm",), seed=3, **{**SMALL, "length": length}))
         race.advance(7)
@@ -260,7 +271,7 @@ def test_without_memory_for_more_fast_graphs_one_slower_one_serves_all_lengths(
 
 def test_more_sizes_of_networks_than_there_is_memory_for_are_refused(monkeypatch):
     monkeypatch.setattr(races, "_networks", set())
-    monkeypatch.setattr(races, "MOST_NETWORKS", 2)
+    monkeypatch.setattr(races, "MAX_NETWORKS", 2)
     Race(Setting(cells=("rnn", "lstm"), **SMALL))
     with pytest.raises(tab.KnobError, match="Choose 32 units"):
         Race(Setting(cells=("rnn", "gru"), **SMALL))

@@ -77,14 +77,14 @@ def test_paths_of_the_plane_are_what_numpy_finds():
 )
 def test_starts_are_sorted_by_where_they_end(weights, points):
     plane = network.plane(weights, (0.1, 0.1))
-    assert sorted(len(end) for end in plane.ends) == points
+    assert sorted(len(end) for end in plane.attractors) == points
     assert set(np.unique(plane.basins)) == set(range(len(points)))
-    for place, end in enumerate(plane.ends):
+    for place, end in enumerate(plane.attractors):
         at = end[-1]
         np.testing.assert_allclose(np.tanh(np.array(weights) @ at), end[0], atol=1e-3)
         rows, columns = np.nonzero(plane.basins == place)
         row, column = rows[0], columns[0]
-        side = np.linspace(-network.REACH, network.REACH, network.GRID)
+        side = np.linspace(-network.PLANE_LIMIT, network.PLANE_LIMIT, network.GRID_SIDE)
         h = np.array([side[column], side[row]])
         for _ in range(2000):
             h = np.tanh(np.array(weights) @ h)
@@ -93,7 +93,7 @@ def test_starts_are_sorted_by_where_they_end(weights, points):
 
 def test_what_goes_round_is_said_to():
     plane = network.plane([[1.1, -0.7], [0.7, 1.1]], (0.1, 0.1))
-    assert len(plane.ends) == 1
+    assert len(plane.attractors) == 1
     assert "goes round" in views.plane(plane)
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from apps.cells.knobs import KnobError
 from apps.cells.unrolled import steps, views
 from shared import page
+from shared.errors import UserError
 from tests.apps.cells import by_numpy
 
 VARIANTS = list(steps.VARIANTS)
@@ -113,7 +113,7 @@ def test_a_word_is_always_the_same_vector_in_tenths():
     ],
 )
 def test_what_cannot_be_read_gets_a_sentence(text, sentence):
-    with pytest.raises(KnobError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         steps.parse(text)
 
 
