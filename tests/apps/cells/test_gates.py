@@ -157,7 +157,7 @@ def test_the_listing_for_reviews_computes_the_page_s_probabilities(hold, capsys)
 
 def test_reviews_are_read_as_on_the_sentiment_page():
     words, probabilities = ReviewReader.load().read(tab.REVIEW)
-    places, expected = SentimentPredictor.load("lstm").running(tab.REVIEW)
+    places, expected = SentimentPredictor.load("lstm").running_probabilities(tab.REVIEW)
     assert words == [place.text for place in places]
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
