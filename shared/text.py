@@ -1,5 +1,6 @@
-"""Reading text: cleaning, word tokens with their places in the text, and vocabularies."""
+"""Reading text: cleaning, word tokens with their positions in the text, and vocabularies."""
 
+import functools
 import html
 import re
 import unicodedata
@@ -7,34 +8,111 @@ import unicodedata
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from shared import limits
 from shared.bundle import BundleError
 
 PADDING, UNKNOWN = 0, 1
 
 # Words with inner apostrophes and hyphens kept apart, runs of . ! ? as one mark, others singly.
 _TOKEN = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)*|\.{2,}|!{2,}|\?{2,}|[^\s\p{L}\p{M}\p{N}]"
+
+# A reference such as &#39; with more digits than any character has: Python would refuse the number.
+_LONG_REFERENCE = re.compile(rf"&#[xX]?[0-9a-fA-F]{{{limits.ENTITY_DIGITS + 1},}};?")
 _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,200}|!--[^<>]{0,200})>")
-# Control, direction and private characters, lone surrogates; not the joiner that emoji need.
+
+# Control and private characters and lone surrogates, which stand where a space may have been.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x90\x95-\x9f\ud800-\udfff\ue000-\uf8ff]")
+_PICTURES = "\u2190-\u2328\u232b-\u2adb\u2add-\u2bff\U0001f000-\U0001faff"
+_KEYCAPS = "0-9#*©®‼⁉™ℹ〰〽㊗㊙"  # what else a variation selector makes an emoji of
+# What nobody sees: soft hyphens, joiners, zero-width and direction marks, variation selectors.
+# The joiners and selectors that belong to emoji stay.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-    "\ud800-\udfff\ue000-\uf8ff]"
+    "[\xad\u034f\u061c\u180b-\u180f\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ufe00-\ufe0e]"
+    f"|(?<![{_PICTURES}{_KEYCAPS}])\ufe0f"
+    f"|(?<![{_PICTURES}])(?<![{_PICTURES}{_KEYCAPS}]\ufe0f)\u200d|\u200d(?![{_PICTURES}])"
+)
+_APOSTROPHES = "’‘‛‚´`ʹʻʼʽˈˊˋ′‵՚׳ߴߵꞌ᾽᾿῾\x91\x92"
+_QUOTATION_MARKS = "“”„‟″‶〝〞〟ˮ״\x93\x94"
+_STRAIGHT = str.maketrans(
+    {**dict.fromkeys(_APOSTROPHES, "'"), **dict.fromkeys(_QUOTATION_MARKS, '"')}
 )
 _PLAIN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_MARKS = re.compile("[\u0300-\u036f]")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "´": "'", "`": "'", "“": '"', "”": '"'})
+_FOLDED_RANGES = (
+    *((0x0132, 0x0133), (0x0149, 0x0149), (0x017F, 0x017F), (0x01C4, 0x01CC), (0x01F1, 0x01F3)),
+    (0xFB00, 0xFDFF),  # ligatures and Arabic presentation forms
+    (0xFE50, 0xFEFC),  # small and Arabic presentation forms
+    (0xFF01, 0xFF9F),  # full and half width
+    (0xFFA1, 0xFFEE),
+    (0x1D400, 0x1D7FF),  # mathematical alphabets
+)
+_FOLDED = {
+    code: folded
+    for first, last in _FOLDED_RANGES
+    for code in range(first, last + 1)
+    if not any(map(str.isspace, folded := unicodedata.normalize("NFKC", chr(code))))
+}
+_ACCENTS = re.compile("[\u0300-\u036f]")
 
 
 def clean(text):
-    """Text without HTML tags, entities and control characters, in composed Unicode, one line.
+    """Text as a reader sees it, in one line of composed Unicode with straight quotation marks.
 
-    Typographic apostrophes and quotation marks become straight ones, so that don’t is don't.
+    In this order:
+
+    1. Ligatures, full-width forms and mathematical alphabets become ordinary letters (ﬁ → fi,
+       Ａ → A, 𝗮 → a).
+    2. Soft hyphens, joiners and other characters that nobody sees are deleted, so that a word
+       stays one word. Control characters and private ones become spaces.
+    3. Of a run of combining marks the first 30 stay, and letters are composed with their marks
+       (NFC). The limit keeps the time linear: normalising a long run takes quadratic time.
+    4. Every apostrophe and quotation mark becomes ' or ".
+    5. White space becomes single spaces.
+    6. HTML entities become their characters and each tag becomes a space. What appears passes
+       through 1 to 5 again, until nothing changes.
+
+    Cleaning a cleaned text changes nothing. Positions of words refer to what this returns.
     """
-    text = html.unescape(_TAG.sub(" ", text)).translate(_APOSTROPHES)
-    text = _INVISIBLE.sub(" ", unicodedata.normalize("NFC", text))
-    return " ".join(text.split())
+    text = _clean_characters(text)
+    for _ in range(limits.ENTITY_LEVELS):
+        if "&" not in text and "<" not in text:
+            return text
+        previous = text
+        text = html.unescape(_LONG_REFERENCE.sub(" ", text))
+        text = _clean_characters(_TAG.sub(" ", text))
+        if text == previous:
+            return text
+    # Nobody writes entities within entities within entities.
+    return _clean_characters(text.replace("&", " ").replace("<", " "))
 
 
-class _Stored:
+def _clean_characters(text):
+    """Steps 1 to 5 of `clean`."""
+    if not text.isascii():
+        text = text.translate(_FOLDED)
+        text = _INVISIBLE.sub("", text)
+        text = unicodedata.normalize("NFC", limit_marks(_CONTROLS.sub(" ", text)))
+    else:
+        text = _CONTROLS.sub(" ", text)
+    return " ".join(text.translate(_STRAIGHT).split())
+
+
+def limit_marks(text):
+    """Text without what follows the first 30 combining marks of a run."""
+    return text if text.isascii() else _mark_run().sub(r"\1", text)
+
+
+@functools.cache
+def _mark_run():
+    """The pattern of a run of combining marks that is too long, its beginning as a group."""
+    # Three Tibetan vowel signs count as letters but fall apart into marks.
+    marks = "".join(chr(code) for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code)))
+    return re.compile(
+        f"([{marks}\u0f73\u0f75\u0f81]{{{limits.COMBINING_MARKS}}})[{marks}\u0f73\u0f75\u0f81]+"
+    )
+
+
+class _SavedTokenizer:
     """A thin wrapper around `tokenizers.Tokenizer`, stored as its JSON."""
 
     def __init__(self, tokenizer):
@@ -57,7 +135,7 @@ class _Stored:
         self._tokenizer.save(str(path), pretty=False)
 
 
-class WordTokenizer(_Stored):
+class WordTokenizer(_SavedTokenizer):
     """Words and punctuation marks, lower-cased, numbered by frequency: 0 pads, 1 is unknown."""
 
     @classmethod
@@ -96,7 +174,7 @@ _PIECE = r"▁?[\p{L}\p{M}]+'?|▁?\p{N}|▁?[^\p{L}\p{M}\p{N}▁]+|▁"
 SPECIAL = ("[PAD]", "[UNK]", "[BEGIN]", "[END]")
 
 
-class SubwordTokenizer(_Stored):
+class SubwordTokenizer(_SavedTokenizer):
     """Byte-pair encoding (Sennrich, Haddow & Birch 2016) that keeps case and spaces.
 
     0 pads, 1 is unknown, 2 begins and 3 ends a sentence. `decode` gives back the text that was
@@ -153,11 +231,11 @@ def choose_bucket(sizes, needed):
 
 
 def plain_words(text):
-    """The words of a text in letters a to z: lower case, no accents, no figures, no possessive 's.
+    """The words of a text in letters a to z: cleaned, in lower case, without accents or figures.
 
-    `São Paulo’s 3 well-known cafés` gives `sao paulo well known cafes`; don't stays one word, and
-    words in other alphabets are left out.
+    The possessive 's is left out, other contractions stay one word, and words in other alphabets
+    are left out: `São Paulo’s 3 well-known cafés don’t` gives `sao paulo well known cafes don't`.
     """
-    text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).lower()
-    words = _PLAIN.findall(_MARKS.sub("", text))
+    text = unicodedata.normalize("NFKD", clean(text)).lower()
+    words = _PLAIN.findall(_ACCENTS.sub("", text))
     return [word for word in (word.removesuffix("'s") for word in words) if word.isascii()]

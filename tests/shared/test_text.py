@@ -1,8 +1,26 @@
+import re
+import time
+import unicodedata
+
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from shared import limits
 from shared.bundle import BundleError
-from shared.text import SPECIAL, SubwordTokenizer, WordTokenizer, choose_bucket, clean, pad
+from shared.text import (
+    SPECIAL,
+    SubwordTokenizer,
+    WordTokenizer,
+    choose_bucket,
+    clean,
+    limit_marks,
+    pad,
+    plain_words,
+)
+
+INVISIBLE = ["\xad", "\u200b", "\u200c", "\u200d", "\u200e", "\u2060", "\u034f", "\ufeff", "\ufe0f"]
 
 
 @pytest.mark.parametrize(
@@ -12,14 +30,119 @@ from shared.text import SPECIAL, SubwordTokenizer, WordTokenizer, choose_bucket,
         ("it’s “fine” &amp; dandy", 'it\'s "fine" & dandy'),
         ("no\x00thing\x07 \u202ehidden", "no thing hidden"),
         ("3 < 4 and 5 > 2", "3 < 4 and 5 > 2"),
+        ("I <3 this & that; AT&T", "I <3 this & that; AT&T"),
         ("e\u0301te\u0301", "été"),
         ("  many\n\n lines\t", "many lines"),
-        ("family 👨\u200d👩\u200d👧", "family 👨\u200d👩\u200d👧"),
+        ("family 👨\u200d👩\u200d👧 ❤\ufe0f\u200d🔥", "family 👨\u200d👩\u200d👧 ❤\ufe0f\u200d🔥"),
         ("lone \ud800 surrogate", "lone surrogate"),
+        ("a terriﬁc ﬂawless eﬃcient ﬅuﬀ", "a terrific flawless efficient stuff"),
+        ("ｆｉｌｍ　ＦＩＬＭ！", "film FILM!"),
+        ("𝗮 𝓯𝓲𝓷𝓮 film", "a fine film"),
+        ("&quot;caf&eacute;&quot;&nbsp;&#8217;&#x27;&lt;3", "\"café\" ''<3"),
+        ("&amp;eacute; &amp;amp;eacute;", "é é"),
+        ("&zwnj;won&shy;der&#8203;ful", "wonderful"),
+        ("&lt;br&gt;one ＆amp; two", "one & two"),
+        ("wonderful<br>film", "wonderful film"),
+        ("&#" + "9" * 5_000 + "; days", "days"),
+        ("½ cup, 10², ™ and … stay", "½ cup, 10², ™ and … stay"),
     ],
 )
-def test_clean_takes_out_what_is_not_text(raw, expected):
+def test_clean_gives_the_text_that_a_reader_sees(raw, expected):
     assert clean(raw) == expected
+
+
+@pytest.mark.parametrize("mark", INVISIBLE)
+def test_an_invisible_character_within_a_word_changes_nothing(mark):
+    assert clean(f"{mark}A wonder{mark}ful{mark} film.{mark}") == "A wonderful film."
+    assert plain_words(f"A wonder{mark}ful film") == ["a", "wonderful", "film"]
+
+
+@pytest.mark.parametrize("apostrophe", "’‘´`\u02bc\u02b9\uff07\u2032\u201b\u02bb\x92\u2035\ua78c")
+def test_every_apostrophe_is_one(apostrophe):
+    assert clean(f"don{apostrophe}t") == "don't"
+    assert plain_words(f"Don{apostrophe}t") == ["don't"]
+
+
+@pytest.mark.parametrize("mark", "“”„‟″＂\x93〝")
+def test_every_quotation_mark_is_one(mark):
+    assert clean(f"{mark}so{mark}") == '"so"'
+
+
+LETTERS = st.text("abcdeZéïñßжλא한中", min_size=1, max_size=8)
+GAPS = st.sampled_from([*" \n\t\xa0\u3000\u2028\x07", " \u200b ", "<br>", "&nbsp;"])
+PIECES = st.lists(
+    st.one_of(
+        st.characters(),
+        st.sampled_from([*INVISIBLE, *"&;<>#/ab 38’ﬁ👩❤＆＜；\u0301\u0f73", "amp;", "&lt"]),
+        st.sampled_from(["&amp;", "&lt;", "&gt;", "&num;", "&shy;", "<b>", "</i>", "<br>"]),
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(PIECES)
+@example("&amp;amp;amp;amp;amp;amp;lt;")
+@example("&am<b></b>p;amp;")
+@example("1\u2329\u200d\U0001f469")
+@settings(deadline=None)
+def test_cleaning_twice_is_cleaning_once(text):
+    assert clean(clean(text)) == clean(text)
+
+
+def test_cleaning_any_character_twice_is_cleaning_it_once():
+    for start in (*range(0, 0x20000, 256), 0xE0000):
+        characters = map(chr, range(start, start + 256))
+        text = "".join(f"a{each}b 👩{each}👩 1{each}\u200d👩 " for each in characters)
+        assert clean(clean(text)) == clean(text)
+
+
+@given(
+    st.lists(st.tuples(LETTERS, st.integers(0, 8), st.sampled_from(INVISIBLE), GAPS), min_size=1)
+)
+@settings(deadline=None)
+def test_cleaning_neither_joins_words_nor_splits_one(words):
+    raw = "".join(word[:at] + mark + word[at:] + gap for word, at, mark, gap in words)
+    assert clean(raw).split(" ") == [unicodedata.normalize("NFC", word) for word, *_ in words]
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"]), max_size=80))
+@settings(deadline=None)
+def test_cleaning_ordinary_text_changes_nothing_but_its_spaces(text):
+    text = re.sub("[&<`]", "", text)
+    assert clean(text) == " ".join(text.split())
+
+
+def test_a_run_of_combining_marks_keeps_its_first_thirty():
+    most = limits.COMBINING_MARKS
+    for marks in ("\u0323\u0301" * 100, "\u0f73" * 100, "\u200b\u0301" * 100, "&#769;" * 100):
+        cleaned = unicodedata.normalize("NFD", clean("o" + marks + "n"))
+        assert len(cleaned) <= 2 * most + 2
+        assert cleaned[0] == "o" and cleaned[-1] == "n"
+    assert limit_marks("o" + "\u0301" * most) == "o" + "\u0301" * most
+
+
+def test_every_character_that_normalising_would_sort_counts_as_a_mark():
+    for code in range(0x110000):
+        decomposed = unicodedata.normalize("NFD", chr(code))
+        if all(map(unicodedata.combining, decomposed)):
+            assert limit_marks(chr(code) * 31) == chr(code) * 30, hex(code)
+
+
+@pytest.mark.parametrize("function", [clean, plain_words])
+@pytest.mark.parametrize(
+    "pattern",
+    ["\u0301\u0323", "\u0f73", "&#769;", "&amp;", "amp;", "&#9", "<", "<b ", "\xad ", "\xad\n"],
+)
+def test_cleaning_takes_linear_time(function, pattern):
+    def seconds(count):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            function("a&" + pattern * count)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    assert seconds(20_000) < max(2.5 * seconds(10_000), 0.3)
 
 
 def test_words_keep_inner_apostrophes_and_runs_of_marks():

@@ -1,0 +1,41 @@
+"""What the site accepts from strangers, checked before anything is parsed, normalised or decoded.
+
+Sizes of uploads, of typed text and of batches that an operator may change are in `shared.settings`;
+everything else that bounds the work or the memory of one input is here.
+"""
+
+MIB = 2**20
+
+# Requests
+REQUEST_OVERHEAD_BYTES = MIB  # what a request may hold besides the largest file or text
+SMALL_REQUEST_BYTES = 64 * 1024  # of requests that carry neither a question nor a file
+UPLOAD_FILES = 10  # files of the largest size in one upload
+REQUEST_SECONDS = 600  # in which a request must have arrived
+JSON_VALUES = 20_000  # in one request: strings, numbers, lists, members of objects
+JSON_DEPTH = 32  # levels of lists and objects in one request
+WAITING_QUESTIONS = 256  # questions that wait for an answer, of all visitors
+WAITING_QUESTIONS_PER_VISITOR = 100
+WAITING_BYTES = 96 * MIB  # of requests that arrive or wait for an answer, of all visitors
+WAITING_BYTES_PER_VISITOR = 32 * MIB
+
+# Text
+COMBINING_MARKS = 30  # in a row, as in Unicode's stream-safe text format (UAX 15)
+ENTITY_LEVELS = 4  # entities and tags hidden in entities, as in `&amp;lt;b&amp;gt;`
+ENTITY_DIGITS = 7  # of a numeric character reference
+
+# Tables
+TABLE_COLUMNS = 1_000
+TABLE_CELLS = 500_000
+TABLE_CELL_CHARACTERS = 100_000
+TABLE_LINES = 1_000_000  # of a file, blank ones too
+
+# Archives
+ZIP_DIRECTORY_BYTES = 8 * MIB  # of the list of entries at the end of a zip
+ZIP_UNPACKED_FILES = 10  # files of the largest size that one zip may unpack to
+
+# Photos
+IMAGE_PIXELS = 50_000_000
+IMAGE_SIDE_PIXELS = 65_535
+IMAGE_MIN_SIDE_PIXELS = 8  # a smaller picture shows nothing
+IMAGE_SCANS = 100  # of a progressive JPEG; cameras and programs write about ten
+IMAGE_METADATA_BYTES = 64 * MIB  # of one unpacked block of metadata, which is skipped
