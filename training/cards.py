@@ -93,9 +93,9 @@ def tables_of(network):
     return [path for path, array in bundle.weights_of(network).items() if array.ndim == 2]
 
 
-def add_variant(output, card, name, details):
-    """Put a variant into a card and write it."""
-    card["variants"][name] = details
+def add_variant(output, card, name, details, section="variants"):
+    """Put a variant into a section of a card, and write the card."""
+    card[section][name] = details
     log.info("%s: %s", name, json.dumps(details))
     write(output, card)
 
@@ -127,22 +127,23 @@ def _contents(folder, files):
     return [(folder / file).read_bytes() if (folder / file).exists() else None for file in files]
 
 
-def save_scores(folder, test_set, examples, variants, section="variants", **fields):
+def save_scores(folder, test_set, examples, scores, **fields):
     """Put test scores into the card of a bundle: what `evaluate --save` does.
 
     Args:
         folder: Path of the bundle.
         test_set: What was scored on, in words.
         examples: How many examples that has.
-        variants: Dict from variant to its scores.
-        section: The part of the card that has these variants.
+        scores: Dict from variant to its scores. Variants that are not shipped stand in the
+            section `study` of the card.
         **fields: Entries of the card that change as well, such as the baseline's scores.
     """
     card = bundle.read_card(folder)
     for details in card["variants"].values():
         details.setdefault("scored_on", card["test_set"])
-    for name, scores in variants.items():
-        card[section][name] |= {**scores, "scored_on": test_set}
+    for name, values in scores.items():
+        section = card["variants"] if name in card["variants"] else card["study"]
+        section[name] |= {**values, "scored_on": test_set}
     card |= {"examples": examples, "baselines_scored_on": test_set, **fields}
     write(folder, card)
     print(f"Scores written to {folder / 'card.json'}.")

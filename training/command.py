@@ -80,6 +80,19 @@ def commit():
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
 
 
+def make_app(doc, *commands):
+    """A Typer application with commands.
+
+    Args:
+        doc: Its help text.
+        *commands: Functions, named as the commands.
+    """
+    app = typer.Typer(help=doc, pretty_exceptions_enable=False)
+    for command in commands:
+        app.command()(command)
+    return app
+
+
 def run(app):
     """Run a Typer application; what the user can mend ends it with a sentence, not a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

@@ -1,5 +1,6 @@
 import json
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from apps.translation.memory import Memory
 from apps.translation.predictor import Predictor
 from shared import bundle
 from training.loop import smoothed_cross_entropy
-from training.translation import train as translation
+from training.translation import evaluate, fit, recipe, train
+from training.translation.__main__ import app
 from training.translation.data import Pair, read
 
 WORDS = {"dog": "chien", "cat": "chat", "boy": "garçon", "man": "homme"}
@@ -17,10 +19,10 @@ VERBS = {"sleeps": "dort", "eats": "mange", "runs": "court"}
 
 
 def rows(count, seed=0):
-    noise = random.Random(seed)
+    rng = random.Random(seed)
     lines = []
     for n in range(count):
-        noun, verb = noise.choice(list(WORDS)), noise.choice(list(VERBS))
+        noun, verb = rng.choice(list(WORDS)), rng.choice(list(VERBS))
         lines.append(f"The {noun} {verb} {n}.\tLe {WORDS[noun]} {VERBS[verb]} {n}.")
     return lines
 
@@ -30,16 +32,16 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("translation")
     (folder / "pairs.tsv").write_text("\n".join(rows(300)) + "\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(translation, "VOCABULARY", 90)
-        patch.setattr(translation, "WARM_UP", 4)
-        patch.setattr(translation, "TOKENS", 256)
+        patch.setattr(recipe, "VOCABULARY", 90)
+        patch.setattr(recipe, "WARM_UP_BATCHES", 4)
+        patch.setattr(recipe, "BATCH_TOKENS", 256)
         # One length, so that one graph is compiled and not five.
-        patch.setattr(translation, "LENGTHS", (24,))
+        patch.setattr(recipe, "LENGTH_BUCKETS", (24,))
         patch.setattr("apps.translation.predictor.LENGTHS", (24,))
-        patch.setitem(translation.VARIANTS, "attention", {"dimensions": 24, "units": 32})
+        patch.setitem(recipe.VARIANTS, "attention", {"dimensions": 24, "units": 32})
         arguments = ["train", "--input", str(folder / "pairs.tsv"), "--variant", "attention"]
         arguments += ["--output", str(folder / "bundle"), "--work-dir", str(folder / "work")]
-        result = CliRunner().invoke(translation.app, [*arguments, "--rounds", "6", "--json"])
+        result = CliRunner().invoke(app, [*arguments, "--epochs", "6", "--json"])
         assert result.exit_code == 0, result.output
     return folder, json.loads(result.output.strip().splitlines()[-1])
 
@@ -67,27 +69,29 @@ def test_some_networks_of_the_study_are_measured_but_not_shipped(tmp_path, monke
     (tmp_path / "pairs.tsv").write_text("\n".join(rows(40)) + "\n", encoding="utf-8")
     fitted = {}
 
-    def fit(options, data, folder, seed, rounds):
-        fitted[folder.name] = rounds
+    def fit_network(options, data, folder, seed, epochs):
+        fitted[folder.name] = epochs
         return options, {}
 
-    monkeypatch.setattr(translation, "fit_network", fit)
+    monkeypatch.setattr(train, "fit_network", fit_network)
     monkeypatch.setattr(
-        translation, "_write_variant", lambda output, *rest: {"bleu": 1.0, "folder": output.name}
+        train,
+        "_write_variant",
+        lambda folder, *rest: {"bleu": 1.0, "folder": folder.name, "scored_on": "pairs"},
     )
-    translation.train(
+    train.train(
         input=tmp_path / "pairs.tsv", output=tmp_path / "bundle", work_dir=tmp_path / "work"
     )
     card = bundle.read_card(tmp_path / "bundle")
-    assert set(card["study"]) == set(translation.MEASURED_ONLY)
+    assert set(card["study"]) == set(recipe.NOT_SHIPPED)
     assert {each["folder"] for each in card["variants"].values()} == {"bundle"}
     assert "bundle" not in {each["folder"] for each in card["study"].values()}
     # The study's networks share one budget.
-    assert set(fitted) == set(translation.VARIANTS)
+    assert set(fitted) == set(recipe.VARIANTS)
     assert {fitted.pop("attention"), *fitted.values()} == {
-        translation.ROUNDS, translation.STUDY_ROUNDS,
+        recipe.EPOCHS, recipe.STUDY_EPOCHS,
     }  # fmt: skip
-    assert set(fitted.values()) == {translation.STUDY_ROUNDS}
+    assert set(fitted.values()) == {recipe.STUDY_EPOCHS}
 
 
 def test_scores_by_length_are_those_of_the_group():
@@ -98,11 +102,11 @@ def test_scores_by_length_are_those_of_the_group():
         Pair(" ".join(["word"] * 30), (" ".join(["mot"] * 30),), "own"),
     ]
     written = ["Un deux trois quatre cinq.", "Faux.", "Celle-ci a six mots.", "Rien."]
-    found = translation.by_length(written, pairs)
+    found = evaluate.scores_by_length(written, pairs)
     assert [(group["words"], group["sentences"]) for group in found] == [
         ("1–5", 2), ("6–10", 1), ("21+", 1),
     ]  # fmt: skip
-    assert found[0]["bleu"] == translation.scores(written[:2], pairs[:2])["bleu"]
+    assert found[0]["bleu"] == evaluate.scores(written[:2], pairs[:2])["bleu"]
     assert found[0]["bleu"] < found[1]["bleu"] == 100
     assert found[2]["bleu"] == 0
 
@@ -110,7 +114,7 @@ def test_scores_by_length_are_those_of_the_group():
 def test_evaluate_prints_the_keys_of_the_contract(trained):
     folder, _ = trained
     command = ["evaluate", "--input", str(folder / "pairs.tsv"), "--model", str(folder / "bundle")]
-    result = CliRunner().invoke(translation.app, [*command, "--json"])
+    result = CliRunner().invoke(app, [*command, "--json"])
     assert result.exit_code == 0, result.output
     metrics = json.loads(result.output.strip().splitlines()[-1])
     keys = {"bleu", "chrf", "sentences", "sentences_per_second", "signature"}
@@ -119,19 +123,42 @@ def test_evaluate_prints_the_keys_of_the_contract(trained):
     assert metrics["baseline_dictionary_bleu"] > 50  # word for word is right here
 
 
+def test_test_scores_come_from_evaluate_alone(trained, monkeypatch, tmp_path):
+    folder, _ = trained
+    shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    card = bundle.read_card(tmp_path / "bundle")
+    assert (card["test_set"], card["examples"]) == ("validation pairs", 30)
+    weights = tmp_path / "deep.safetensors"  # as if it had been trained as well
+    shutil.copy(folder / "bundle" / "attention.safetensors", weights)
+    card["study"]["deep"] = {**card["variants"]["attention"], "weights": weights.name, "bleu": 0}
+    bundle.write_card(tmp_path / "bundle", card)
+    (tmp_path / "test.tsv").write_text("\n".join(rows(20, seed=1)) + "\n", encoding="utf-8")
+    command = ["evaluate", "--input", tmp_path / "test.tsv", "--model", tmp_path / "bundle"]
+    command += ["--work-dir", tmp_path, "--save", "--json"]
+    result = CliRunner().invoke(app, [str(word) for word in command])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.strip().splitlines()[-1])
+    card = bundle.read_card(tmp_path / "bundle")
+    assert (card["test_set"], card["examples"]) == ("test.tsv", 20)
+    for details in (card["variants"]["attention"], card["study"]["deep"]):
+        assert details["bleu"] == metrics["bleu"]
+        assert sum(group["sentences"] for group in details["by_length"]) == 20
+    assert card["baseline"]["bleu"] == metrics["baseline_dictionary_bleu"]
+
+
 @pytest.mark.parametrize("line", ["no tab here", "English\t", "\tfrançais"])
 def test_a_bad_row_is_named(tmp_path, line):
     file = tmp_path / "pairs.tsv"
     file.write_text(f"A dog.\tUn chien.\n{line}\n", encoding="utf-8")
-    result = CliRunner().invoke(translation.app, ["evaluate", "--input", str(file)])
+    result = CliRunner().invoke(app, ["evaluate", "--input", str(file)])
     assert result.exit_code == 2
     assert "line 2" in result.output
 
 
 def test_several_references_count():
     pairs = [Pair("Hi.", ("Salut.", "Bonjour à toi."), "own"), Pair("Go.", ("Va.",), "own")]
-    assert translation.scores(["Bonjour à toi.", "Va."], pairs)["bleu"] == 100
-    assert translation.scores(["Bonjour à moi.", "Va."], pairs)["bleu"] < 100
+    assert evaluate.scores(["Bonjour à toi.", "Va."], pairs)["bleu"] == 100
+    assert evaluate.scores(["Bonjour à moi.", "Va."], pairs)["bleu"] < 100
 
 
 def test_smoothing_spreads_the_loss_and_padding_is_free():
@@ -146,12 +173,12 @@ def test_smoothing_spreads_the_loss_and_padding_is_free():
 
 def test_batches_hold_every_pair_once_and_few_shapes():
     lengths = np.random.default_rng(0).integers(2, 60, 5_000)
-    found = translation.batches_of(lengths, np.random.default_rng(1))
+    found = fit.make_buckets(lengths, np.random.default_rng(1))
     rows_ = np.concatenate([rows for _, rows in found])
-    assert sorted(rows_) == sorted(np.flatnonzero(lengths <= translation.LENGTHS[-1]))
+    assert sorted(rows_) == sorted(np.flatnonzero(lengths <= recipe.LENGTH_BUCKETS[-1]))
     for length, part in found:
         assert lengths[part].max() <= length
-        assert len(part) <= translation.TOKENS // length
+        assert len(part) <= recipe.BATCH_TOKENS // length
 
 
 def test_both_corpora_are_read_with_their_references(tmp_path):

@@ -1,1 +1,1 @@
-"""Language models to pretrain other networks: `python -m training.language_model train|evaluate`."""
+"""Language models to pretrain other networks with."""

@@ -8,16 +8,12 @@ official test split or on a JSONL file; `evaluate --save` writes these scores in
 `study` compares the steps of pre-training.
 """
 
-import typer
-
-from training.command import run
+from training.command import make_app, run
 from training.sentiment.evaluate import evaluate
 from training.sentiment.study import study
 from training.sentiment.train import train
 
-app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
-for command in (train, evaluate, study):
-    app.command()(command)
+app = make_app(__doc__, train, evaluate, study)
 
 if __name__ == "__main__":
     run(app)

@@ -1,11 +1,16 @@
 """English–French translation: `python -m training.translation train|evaluate`.
 
-`train` learns subword units and a dictionary, fits the networks on Tatoeba's and Multi30k's pairs
-together and writes `models/translation`. `evaluate` scores the shipped bundle, or any TSV file.
+`train` learns subword units and a dictionary, and trains the networks on the pairs of Tatoeba and
+Multi30k together. Scores are measured on the validation pairs and written into
+`models/translation`. `evaluate` scores the bundle on the two test sets or on a TSV file;
+`evaluate --save` writes these scores into the card.
 """
 
-from training.command import run
-from training.translation.train import app
+from training.command import make_app, run
+from training.translation.evaluate import evaluate
+from training.translation.train import train
+
+app = make_app(__doc__, train, evaluate)
 
 if __name__ == "__main__":
     run(app)

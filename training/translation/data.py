@@ -11,8 +11,14 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from training.datasets.download import fetch
+from training.rows import numbered_lines
+
+Input = Annotated[Path | None, typer.Option(help="Your own pairs: TSV, English and French.")]
 
 PARTS = ("train", "val", "test")
 DOMAINS = ("multi30k", "tatoeba")
@@ -55,8 +61,25 @@ def read(data_dir, part):
         references = {}
         for source, target in rows:
             references.setdefault(source, []).append(target)
-        pairs += [Pair(source, tuple(found), domain) for source, found in references.items()]
+        pairs += [Pair(source, tuple(targets), domain) for source, targets in references.items()]
     return pairs
+
+
+def read_rows(path):
+    """Pairs of a TSV file: English, French, and more French references if there are any.
+
+    Raises:
+        typer.BadParameter: if the file or a row cannot be used; the message names the line.
+    """
+    references = {}
+    for number, line in numbered_lines(path):
+        source, *targets = (cell.strip() for cell in line.split("\t"))
+        if not source or not targets or not all(targets):
+            raise typer.BadParameter(f"{path}, line {number}: expected English, a tab, and French.")
+        references.setdefault(source, []).extend(targets)
+    if not references:
+        raise typer.BadParameter(f"{path} has no rows.")
+    return [Pair(source, tuple(targets), "own") for source, targets in references.items()]
 
 
 def _multi30k(data_dir, part):
@@ -78,7 +101,7 @@ def _official(data_dir, name):
         raw = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error):
         raw = b""
-    # Of the text and not of the archive, which may be packed anew.
+    # The checksum of the text: the archive may be compressed again.
     if hashlib.sha256(raw).hexdigest() != MULTI30K_SHA256[name]:
         raise FileNotFoundError(
             f"{path} is not Multi30k's {name}: its checksum is wrong. Delete it, download "
@@ -93,7 +116,7 @@ def _tatoeba(data_dir, part):
         with lzma.open(repacked, "rt", encoding="utf-8") as lines:
             rows = (line.rstrip("\n").split("\t") for line in lines)
             return [(source, target) for split, source, target in rows if split == part]
-    # The archive grows every month, so it has no checksum; a sentence keeps its part.
+    # The archive grows every month, so it has no checksum. A sentence stays in its part.
     archive = fetch(TATOEBA, None, data_dir / "fra-eng.zip")
     with zipfile.ZipFile(archive) as files:
         lines = files.read("fra.txt").decode("utf-8").splitlines()
