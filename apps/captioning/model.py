@@ -64,7 +64,7 @@ class Captioner(OptionsMixin, keras.Model):
         inner = CELLS[cell](units, seed=seed, name="cell")
         self.recurrent = Recurrent(inner, return_sequences=True, name="decoder")
         self.bridges = [
-            keras.layers.Dense(units, "tanh", name=f"bridge_{state}") for state in inner.states
+            keras.layers.Dense(units, "tanh", name=f"bridge_{state}") for state in inner.state_names
         ]
         self.attention = DotAttention(general=True, name="attention")
         self.gate = keras.layers.Dense(1, "sigmoid", name="gate")

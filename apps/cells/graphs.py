@@ -36,7 +36,7 @@ def compile_method(layer, method, features, vectors=0):
         signature = [
             [tf.TensorSpec(weight.shape) for weight in layer.weights],
             tf.TensorSpec((None, None, features)),
-            [tf.TensorSpec((None, layer.cell.units)) for _ in layer.cell.states],
+            [tf.TensorSpec((None, layer.cell.units)) for _ in layer.cell.state_names],
             *[tf.TensorSpec((layer.cell.units,))] * vectors,
         ]
         run_stateless = tf.function(run_stateless, input_signature=signature, autograph=False)

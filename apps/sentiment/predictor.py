@@ -277,7 +277,7 @@ class Predictor:
         for part, forced in ((vectors[:, :after], None), (vectors[:, after:], force)):
             if part.shape[1]:
                 values = layer.trace(part, states, force=forced)
-                states = [values[name][:, -1] for name in layer.cell.states]
+                states = [values[name][:, -1] for name in layer.cell.state_names]
                 parts.append(np.asarray(values["hidden"]))
         hidden = np.concatenate(parts, axis=1)
         return self.network.running_log_odds_from_hidden(hidden, np.ones(hidden.shape[:2], bool))

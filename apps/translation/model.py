@@ -73,7 +73,10 @@ class Translator(OptionsMixin, keras.Model):
         ]
         self.decoder = [recurrent(units, f"decoder_{n}") for n in numbers]
         self.bridges = [
-            [keras.layers.Dense(units, "tanh", name=f"bridge_{n}_{s}") for s in reader.cell.states]
+            [
+                keras.layers.Dense(units, "tanh", name=f"bridge_{n}_{s}")
+                for s in reader.cell.state_names
+            ]
             for n, reader in zip(numbers, self.decoder, strict=True)
         ]
         self.attention = DotAttention(general=True, name="attention") if attention else None

@@ -1,16 +1,17 @@
-"""Recurrent cells: one step of an RNN, an LSTM or a GRU, and that step's gradient, by hand.
+"""Recurrent cells: one time step of an RNN, an LSTM or a GRU, and its hand-written gradient.
 
-A cell follows Keras's cell protocol (`call`, `state_size`, `get_initial_state`), so it also
-runs inside `keras.layers.RNN`. For `Recurrent`, the step is cut where the time dependency
-begins: `project` needs no state and serves all time steps in one product, `step` does the rest.
+A cell follows Keras's cell protocol (`call`, `state_size`, `get_initial_state`), so it also runs
+inside `keras.layers.RNN`. For `Recurrent`, a step is split in two: `project` multiplies the inputs
+of all time steps by the input weights in one product, and `step` computes what depends on the
+states.
 
-Back-propagation through time needs, at every step, only products that are linear in the
-gradient of the new states. Their factors depend on nothing but the forward pass, so
-`linearise` computes them for all time steps at once, `backstep` applies them step by step,
-and `weight_gradients` sums over time in one product per weight.
+Back-propagation through time (BPTT) is split likewise. Everything that the backward pass
+multiplies a gradient by is known after the forward pass, so `local_derivatives` computes it for
+all time steps at once. `backward_step` applies it one step at a time, and `weight_gradients` sums
+over time in one product per weight.
 
-In the code `d_hidden` is the gradient of the loss by `hidden`, and `delta` the one by the
-pre-activations, the sums that enter the activation functions.
+Notation: a pre-activation is a sum that enters an activation function, and `d_x` is the gradient
+of the loss with respect to `x`.
 """
 
 from abc import ABC, abstractmethod
@@ -19,55 +20,73 @@ import keras
 from keras import initializers, ops
 
 
-def _summed_product(x, y):
+def _sum_of_outer_products(x, y):
     """Sum of the outer products of x and y over all leading axes: (..., n), (..., m) -> (n, m)."""
     x = ops.reshape(x, (-1, x.shape[-1]))
     y = ops.reshape(y, (-1, y.shape[-1]))
     return ops.matmul(ops.transpose(x), y)
 
 
-def _summed(x):
+def _sum_over_leading_axes(x):
     """Sum over all axes but the last: (..., n) -> (n,)."""
     return ops.sum(ops.reshape(x, (-1, x.shape[-1])), axis=0)
 
 
-def _forced(value, name, force):
-    """A value as computed or, where `force` has a number for it that is not NaN, that number."""
+def _apply_force(value, name, force):
+    """A value or, where `force` has a number for it that is not NaN, that number."""
     if not force or name not in force:
         return value
-    held = ops.cast(force[name], value.dtype)
-    return ops.where(ops.isnan(held), value, held)
+    forced = ops.cast(force[name], value.dtype)
+    return ops.where(ops.isnan(forced), value, forced)
 
 
-def _slope(gate):
+def _apply_mask(value, mask):
+    """A value times a dropout mask, or as it is without one."""
+    return value if mask is None else value * mask
+
+
+def _sigmoid_derivative(gate):
     """Derivative of the sigmoid, from its value."""
     return gate * (1 - gate)
 
 
 class Cell(keras.layers.Layer, ABC):
-    """What RNN, LSTM and GRU cells share: weights, dropout and the cell protocol.
+    """Base class of the recurrent cells: weights, dropout masks and the cell protocol.
 
-    A subclass names its pre-activations (`blocks`), its states (`states`), what `trace` shows
-    (`internals`) and what the backward pass needs to know of a step besides the states
-    (`saved`), and defines `step`, `linearise` and `backstep`.
+    A subclass sets four tuples of names:
+
+    - `preactivation_names`: the blocks of columns of the kernels, in order;
+    - `state_names`: the states, the hidden state first;
+    - `trace_names`: what `Recurrent.trace` returns, in the order of computation;
+    - `saved_names`: what `local_derivatives` reads of a step besides the states.
+
+    It defines `step`, `local_derivatives` and `backward_step`, and extends `weight_gradients`
+    where it has more weights than the recurrent kernel. `Recurrent` calls them in this order:
+
+    1. forward, once: `project` for all time steps;
+    2. forward, at each step: `step`;
+    3. backward, once: `local_derivatives` for all time steps;
+    4. backward, at each step from the last: `backward_step`;
+    5. backward, once: `weight_gradients` for all time steps.
 
     Args:
         units: Positive integer, the size of the hidden state.
-        kernel_initializer: Initializer of the input weights `(features, blocks * units)`.
-        recurrent_initializer: Initializer of the recurrent weights `(units, blocks * units)`.
+        kernel_initializer: Initializer of the input weights, `(features, n * units)` for n
+            pre-activations.
+        recurrent_initializer: Initializer of the recurrent weights `(units, n * units)`.
         bias_initializer: Initializer of the bias.
         dropout: Fraction of the input features to drop, between 0 and 1.
         recurrent_dropout: Fraction of the hidden units to drop where the hidden state enters
-            the recurrent product, between 0 and 1. In `Recurrent` one mask serves all time
-            steps of a sequence (variational dropout, Gal & Ghahramani 2016); called step by
-            step, as `keras.layers.RNN` does, a cell draws a new mask at each step.
-        weight_dropout: Fraction of the recurrent weights to drop, between 0 and 1: in
-            `Recurrent` the same for all steps and sequences of a batch (Merity et al. 2018).
+            the recurrent product, between 0 and 1. In `Recurrent` all gates and all time steps of
+            a sequence share one mask (variational dropout, Gal & Ghahramani 2016). When the cell
+            is called step by step, as in `keras.layers.RNN`, it draws a new mask at each step.
+        weight_dropout: Fraction of the recurrent weights to drop, between 0 and 1. In `Recurrent`
+            all time steps and sequences of a batch share one mask (Merity et al. 2018).
         seed: Integer or None, the seed of the dropout masks.
 
     Call arguments:
         inputs: Tensor `(batch, features)`, one time step.
-        states: List of tensors `(batch, units)`, the states after the step before.
+        states: List of tensors `(batch, units)`, the states before the step.
         training: Boolean, whether dropout applies.
 
     Returns:
@@ -77,10 +96,10 @@ class Cell(keras.layers.Layer, ABC):
         ValueError: if an argument is out of range; the message names it and its value.
     """
 
-    blocks = ()
-    states = ("hidden",)
-    internals = ("hidden",)
-    saved = ()
+    preactivation_names = ()
+    state_names = ("hidden",)
+    trace_names = ("hidden",)
+    saved_names = ()
 
     def __init__(
         self,
@@ -114,11 +133,11 @@ class Cell(keras.layers.Layer, ABC):
         self.weight_dropout = weight_dropout
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.state_size = [units] * len(self.states)
+        self.state_size = [units] * len(self.state_names)
         self.output_size = units
 
     def build(self, input_shape):
-        width = len(self.blocks) * self.units
+        width = len(self.preactivation_names) * self.units
         self.kernel = self.add_weight(
             shape=(input_shape[-1], width), initializer=self.kernel_initializer, name="kernel"
         )
@@ -132,14 +151,15 @@ class Cell(keras.layers.Layer, ABC):
         )
 
     def _bias_shape(self):
-        return (len(self.blocks) * self.units,)
+        return (len(self.preactivation_names) * self.units,)
 
     def _initial_bias(self, shape, dtype=None):
         return self.bias_initializer(shape, dtype=dtype)
 
     def get_initial_state(self, batch_size=None):
         """Zeros: a list with a tensor `(batch_size, units)` for each state."""
-        return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype) for _ in self.states]
+        shape = (batch_size, self.units)
+        return [ops.zeros(shape, dtype=self.compute_dtype) for _ in self.state_names]
 
     def recurrent_weights(self, training=False):
         """The weights that `step` needs, as a list of tensors."""
@@ -152,7 +172,10 @@ class Cell(keras.layers.Layer, ABC):
         return ops.cast(weight, self.compute_dtype)
 
     def dropout_masks(self, batch_size, features, training):
-        """Masks for inputs and hidden state, `(batch, features)` and `(batch, units)`, or None."""
+        """Masks for the inputs `(batch, features)` and the hidden state `(batch, units)`, or None.
+
+        Units that are not dropped are scaled up by 1 / (1 - rate).
+        """
 
         def mask(width, rate):
             if not training or rate == 0:
@@ -163,75 +186,77 @@ class Cell(keras.layers.Layer, ABC):
         return mask(features, self.dropout), mask(self.units, self.recurrent_dropout)
 
     def project(self, inputs):
-        """The inputs' part of the pre-activations: (..., features) -> (..., blocks * units)."""
+        """The inputs' part of the n pre-activations: (..., features) -> (..., n * units)."""
         return ops.matmul(inputs, self._tensor(self.kernel)) + self._tensor(self.bias)
 
     @abstractmethod
-    def step(self, projected, states, weights, dropped=None, force=None):
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
         """One step forward.
 
         Args:
-            projected: Tensor `(batch, blocks * units)` from `project`.
+            projected: Tensor `(batch, n * units)` from `project`.
             states: List of tensors `(batch, units)`, the states before the step.
-            weights: What `recurrent_weights` returned.
-            dropped: Mask on the hidden state `(batch, units)`, or None.
-            force: Dict from names in `internals` to what they are held at, as for
+            weights: The list that `recurrent_weights` returned.
+            dropout_mask: Mask of the hidden state `(batch, units)`, or None.
+            force: Dict from some of `trace_names` to the values they are fixed at, as for
                 `Recurrent.trace`, or None.
 
         Returns:
-            The list of the new states, and a dict with all of `internals` and `saved`, each a
-            tensor `(batch, units)`.
+            The list of the new states, and a dict from all of `trace_names` and `saved_names` to
+            tensors `(batch, units)`.
         """
 
     @abstractmethod
-    def linearise(self, states, internals, weights, dropped=None):
-        """What the backward pass multiplies by, at all steps at once.
+    def local_derivatives(self, states, values, weights, dropout_mask=None):
+        """What `backward_step` multiplies gradients by, for all time steps at once.
 
         Args:
             states: List of the states before every step, each `(time, batch, units)`.
-            internals: Dict with the new states and all of `saved`, each `(time, batch, units)`.
-            weights, dropped: As for `step`.
+            values: Dict from all of `state_names` and `saved_names` to their values after every
+                step, `(time, batch, units)`.
+            weights, dropout_mask: As for `step`.
 
         Returns:
-            The factors, a list of tensors `(time, batch, n)`.
+            A list of tensors `(time, batch, n)`; what they are is up to the cell.
         """
 
     @abstractmethod
-    def backstep(self, factors, gradients, transposed, dropped=None):
+    def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
         """One step backward.
 
         Args:
-            factors: What `linearise` returned, for this step.
-            gradients: List of the gradients by each new state, `(batch, units)`.
-            transposed: What `recurrent_weights` returned, each transposed.
-            dropped: As for `step`.
+            derivatives: The list that `local_derivatives` returned, at this step.
+            d_states: List of the gradients with respect to the new states, `(batch, units)`.
+            transposed_weights: The list that `recurrent_weights` returned, each transposed.
+            dropout_mask: As for `step`.
 
         Returns:
-            The list of the gradients by each state before the step, `(batch, units)`, and the
-            gradient by the pre-activations, `(batch, blocks * units)`.
+            The list of the gradients with respect to the states before the step, each
+            `(batch, units)`, and the gradient with respect to the n pre-activations,
+            `(batch, n * units)`.
         """
 
-    def weight_gradients(self, deltas, states, internals, dropped=None):
-        """Gradients by each of `recurrent_weights`, summed over all steps.
+    def weight_gradients(self, d_preactivations, states, values, dropout_mask=None):
+        """Gradients with respect to each of `recurrent_weights`, summed over all time steps.
 
         Args:
-            deltas: Gradients by the pre-activations, `(time, batch, blocks * units)`.
-            states, internals, dropped: As for `linearise`.
+            d_preactivations: Gradients with respect to the n pre-activations,
+                `(time, batch, n * units)`.
+            states, values, dropout_mask: As for `local_derivatives`.
 
         Returns:
             A list of tensors, each of its weight's shape.
         """
-        hidden = states[0] if dropped is None else states[0] * dropped
-        return [_summed_product(hidden, deltas)]
+        hidden = _apply_mask(states[0], dropout_mask)
+        return [_sum_of_outer_products(hidden, d_preactivations)]
 
     def call(self, inputs, states, training=False):
         self._check_shapes(inputs, states)
-        input_mask, dropped = self.dropout_masks(ops.shape(inputs)[0], inputs.shape[-1], training)
-        if input_mask is not None:
-            inputs = inputs * input_mask
-        new_states, _ = self.step(
-            self.project(inputs), list(states), self.recurrent_weights(training), dropped
-        )
+        batch, features = ops.shape(inputs)[0], inputs.shape[-1]
+        input_mask, dropout_mask = self.dropout_masks(batch, features, training)
+        projected = self.project(_apply_mask(inputs, input_mask))
+        weights = self.recurrent_weights(training)
+        new_states, _ = self.step(projected, list(states), weights, dropout_mask)
         return new_states[0], new_states
 
     def _check_shapes(self, inputs, states):
@@ -242,9 +267,11 @@ class Cell(keras.layers.Layer, ABC):
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
         shapes = [tuple(state.shape) for state in states]
-        if len(shapes) != len(self.states) or any(shape[1:] != (self.units,) for shape in shapes):
+        if len(shapes) != len(self.state_names) or any(
+            shape[1:] != (self.units,) for shape in shapes
+        ):
             raise ValueError(
-                f"`states` must be {len(self.states)} tensor(s) of the shape "
+                f"`states` must be {len(self.state_names)} tensor(s) of the shape "
                 f"(batch, {self.units}). Received: shapes {shapes}"
             )
 
@@ -282,7 +309,7 @@ class RNNCell(Cell):
     (2, 8)
     """
 
-    blocks = ("hidden",)
+    preactivation_names = ("hidden",)
 
     def __init__(self, units, activation="tanh", **kwargs):
         super().__init__(units, **kwargs)
@@ -293,24 +320,25 @@ class RNNCell(Cell):
             )
         self.activation = activation
 
-    def step(self, projected, states, weights, dropped=None, force=None):
-        hidden = states[0] if dropped is None else states[0] * dropped
-        total = projected + ops.matmul(hidden, weights[0])  # (batch, units)
-        hidden = _forced(keras.activations.get(self.activation)(total), "hidden", force)
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
+        hidden = _apply_mask(states[0], dropout_mask)
+        activation = keras.activations.get(self.activation)
+        hidden = activation(projected + ops.matmul(hidden, weights[0]))  # (batch, units)
+        hidden = _apply_force(hidden, "hidden", force)
         return [hidden], {"hidden": hidden}
 
-    def linearise(self, states, internals, weights, dropped=None):
-        hidden = internals["hidden"]
+    def local_derivatives(self, states, values, weights, dropout_mask=None):
+        hidden = values["hidden"]
         if self.activation == "tanh":
             return [1 - hidden * hidden]
         if self.activation == "relu":
             return [ops.cast(hidden > 0, hidden.dtype)]
         return [ops.ones_like(hidden)]
 
-    def backstep(self, factors, gradients, transposed, dropped=None):
-        delta = gradients[0] * factors[0]  # (batch, units)
-        back = ops.matmul(delta, transposed[0])
-        return [back if dropped is None else back * dropped], delta
+    def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
+        d_preactivation = d_states[0] * derivatives[0]  # (batch, units)
+        d_previous = ops.matmul(d_preactivation, transposed_weights[0])
+        return [_apply_mask(d_previous, dropout_mask)], d_preactivation
 
     def get_config(self):
         return {**super().get_config(), "activation": self.activation}
@@ -343,9 +371,9 @@ class LSTMCell(Cell):
     (2, 5, 8)
     """
 
-    states = ("hidden", "cell")
-    internals = ("input", "forget", "candidate", "output", "cell", "hidden")
-    saved = ("input", "forget", "candidate", "output")
+    state_names = ("hidden", "cell")
+    trace_names = ("input", "forget", "candidate", "output", "cell", "hidden")
+    saved_names = ("input", "forget", "candidate", "output")
 
     def __init__(self, units, forget_bias=1.0, peepholes=False, coupled=False, **kwargs):
         super().__init__(units, **kwargs)
@@ -354,7 +382,7 @@ class LSTMCell(Cell):
         self.coupled = coupled
 
     @property
-    def blocks(self):
+    def preactivation_names(self):
         gates = ("forget", "candidate", "output")
         return gates if self.coupled else ("input", *gates)
 
@@ -362,14 +390,14 @@ class LSTMCell(Cell):
         super().build(input_shape)
         if self.peepholes:
             self.peephole_kernel = self.add_weight(
-                shape=(len(self.blocks) - 1, self.units),
+                shape=(len(self.preactivation_names) - 1, self.units),
                 initializer=self.kernel_initializer,
                 name="peephole_kernel",
             )
 
     def _initial_bias(self, shape, dtype=None):
         bias = self.bias_initializer(shape, dtype=dtype)
-        forget = self.blocks.index("forget")
+        forget = self.preactivation_names.index("forget")
         return ops.slice_update(
             bias, (forget * self.units,), ops.full((self.units,), self.forget_bias, dtype=dtype)
         )
@@ -378,57 +406,60 @@ class LSTMCell(Cell):
         weights = super().recurrent_weights(training)
         return [*weights, self._tensor(self.peephole_kernel)] if self.peepholes else weights
 
-    def step(self, projected, states, weights, dropped=None, force=None):
-        hidden, cell = states
-        if dropped is not None:
-            hidden = hidden * dropped
-        total = projected + ops.matmul(hidden, weights[0])  # (batch, blocks * units)
-        *gates, candidate, output = ops.split(total, len(self.blocks), axis=-1)
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
+        hidden, cell = _apply_mask(states[0], dropout_mask), states[1]
+        total = projected + ops.matmul(hidden, weights[0])  # (batch, n * units)
+        *gates, candidate, output = ops.split(total, len(self.preactivation_names), axis=-1)
         if self.peepholes:
             gates = [gate + cell * weights[1][n] for n, gate in enumerate(gates)]
-        forget = _forced(ops.sigmoid(gates[-1]), "forget", force)
-        entry = 1 - forget if self.coupled else ops.sigmoid(gates[0])
-        entry = _forced(entry, "input", force)
-        candidate = _forced(ops.tanh(candidate), "candidate", force)
-        cell = _forced(forget * cell + entry * candidate, "cell", force)
+        forget = _apply_force(ops.sigmoid(gates[-1]), "forget", force)
+        entry = 1 - forget if self.coupled else ops.sigmoid(gates[0])  # the input gate
+        entry = _apply_force(entry, "input", force)
+        candidate = _apply_force(ops.tanh(candidate), "candidate", force)
+        cell = _apply_force(forget * cell + entry * candidate, "cell", force)
         if self.peepholes:
             output = output + cell * weights[1][-1]
-        output = _forced(ops.sigmoid(output), "output", force)
-        hidden = _forced(output * ops.tanh(cell), "hidden", force)
+        output = _apply_force(ops.sigmoid(output), "output", force)
+        hidden = _apply_force(output * ops.tanh(cell), "hidden", force)
         values = (entry, forget, candidate, output, cell, hidden)
-        return [hidden, cell], dict(zip(self.internals, values, strict=True))
+        return [hidden, cell], dict(zip(self.trace_names, values, strict=True))
 
-    def linearise(self, states, internals, weights, dropped=None):
-        entry, forget, candidate, output, cell, hidden = (internals[n] for n in self.internals)
-        to_cell = output - hidden * ops.tanh(cell)  # of d_hidden, on its way to d_cell
-        to_output = hidden * (1 - output)
+    def local_derivatives(self, states, values, weights, dropout_mask=None):
+        """∂h/∂c, the derivatives of c and h with respect to the pre-activations, and ∂c/∂c'."""
+        previous = states[1]
+        entry, forget, candidate, output, cell, hidden = (values[n] for n in self.trace_names)
+        dh_dc = output - hidden * ops.tanh(cell)
+        dh_do = hidden * (1 - output)
         entering = entry * candidate
-        to_candidate = entry - entering * candidate
+        dc_dg = entry - entering * candidate
         if self.coupled:
-            to_gates = [(states[1] - candidate) * _slope(forget)]
+            dc_dgates = [(previous - candidate) * _sigmoid_derivative(forget)]
         else:
-            to_gates = [entering * (1 - entry), states[1] * _slope(forget)]
-        carry = forget
+            dc_dgates = [entering * (1 - entry), previous * _sigmoid_derivative(forget)]
+        dc_dprevious = forget
         if self.peepholes:
-            to_cell = to_cell + to_output * weights[1][-1]
-            carry = carry + sum(gate * weights[1][n] for n, gate in enumerate(to_gates))
-        return [to_cell, ops.concatenate([*to_gates, to_candidate, to_output], axis=-1), carry]
+            dh_dc = dh_dc + dh_do * weights[1][-1]
+            through_gates = sum(gate * weights[1][n] for n, gate in enumerate(dc_dgates))
+            dc_dprevious = dc_dprevious + through_gates
+        return [dh_dc, ops.concatenate([*dc_dgates, dc_dg, dh_do], axis=-1), dc_dprevious]
 
-    def backstep(self, factors, gradients, transposed, dropped=None):
-        to_cell, to_total, carry = factors
-        d_hidden, d_cell = gradients
-        d_cell = d_cell + d_hidden * to_cell  # (batch, units)
-        repeated = [d_cell] * (len(self.blocks) - 1)
-        delta = ops.concatenate([*repeated, d_hidden], axis=-1) * to_total
-        back = ops.matmul(delta, transposed[0])
-        return [back if dropped is None else back * dropped, d_cell * carry], delta
+    def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
+        dh_dc, by_preactivations, dc_dprevious = derivatives
+        d_hidden, d_cell = d_states
+        d_cell = d_cell + d_hidden * dh_dc  # (batch, units)
+        # All pre-activations act on the cell state, but the last, the output gate's, on h alone.
+        repeated = [d_cell] * (len(self.preactivation_names) - 1)
+        d_preactivations = ops.concatenate([*repeated, d_hidden], axis=-1) * by_preactivations
+        d_previous = ops.matmul(d_preactivations, transposed_weights[0])
+        return [_apply_mask(d_previous, dropout_mask), d_cell * dc_dprevious], d_preactivations
 
-    def weight_gradients(self, deltas, states, internals, dropped=None):
-        gradients = super().weight_gradients(deltas, states, internals, dropped)
+    def weight_gradients(self, d_preactivations, states, values, dropout_mask=None):
+        gradients = super().weight_gradients(d_preactivations, states, values, dropout_mask)
         if self.peepholes:
-            *gates, _, output = ops.split(deltas, len(self.blocks), axis=-1)
-            seen = [gate * states[1] for gate in gates] + [output * internals["cell"]]
-            gradients.append(ops.stack([_summed(product) for product in seen]))
+            blocks = ops.split(d_preactivations, len(self.preactivation_names), axis=-1)
+            *d_gates, _, d_output = blocks
+            products = [d_gate * states[1] for d_gate in d_gates] + [d_output * values["cell"]]
+            gradients.append(ops.stack([_sum_over_leading_axes(each) for each in products]))
         return gradients
 
     def get_config(self):
@@ -465,9 +496,9 @@ class GRUCell(Cell):
     (2, 8)
     """
 
-    blocks = ("update", "reset", "candidate")
-    internals = ("update", "reset", "candidate", "hidden")
-    saved = ("update", "reset", "candidate", "inner")
+    preactivation_names = ("update", "reset", "candidate")
+    trace_names = ("update", "reset", "candidate", "hidden")
+    saved_names = ("update", "reset", "candidate", "inner")
 
     def __init__(self, units, reset_after=True, **kwargs):
         super().__init__(units, **kwargs)
@@ -487,9 +518,9 @@ class GRUCell(Cell):
             return [kernel, self._tensor(self.bias)[1]]
         return [kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]]
 
-    def step(self, projected, states, weights, dropped=None, force=None):
-        before = states[0]
-        hidden = before if dropped is None else before * dropped
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
+        previous = states[0]
+        hidden = _apply_mask(previous, dropout_mask)
         update, reset, candidate = ops.split(projected, 3, axis=-1)  # (batch, units) each
         if self.reset_after:
             recurrent = ops.matmul(hidden, weights[0]) + weights[1]  # (batch, 3 * units)
@@ -497,56 +528,62 @@ class GRUCell(Cell):
         else:
             recurrent = ops.matmul(hidden, weights[0])  # (batch, 2 * units)
             to_update, to_reset = ops.split(recurrent, 2, axis=-1)
-        update = _forced(ops.sigmoid(update + to_update), "update", force)
-        reset = _forced(ops.sigmoid(reset + to_reset), "reset", force)
+        update = _apply_force(ops.sigmoid(update + to_update), "update", force)
+        reset = _apply_force(ops.sigmoid(reset + to_reset), "reset", force)
         if self.reset_after:
             candidate = ops.tanh(candidate + reset * inner)
         else:
             inner = reset * hidden
             candidate = ops.tanh(candidate + ops.matmul(inner, weights[1]))
-        candidate = _forced(candidate, "candidate", force)
-        hidden = _forced(candidate + update * (before - candidate), "hidden", force)
-        values = (update, reset, candidate, hidden)
-        internals = dict(zip(self.internals, values, strict=True))
-        return [hidden], {**internals, "inner": inner}
+        candidate = _apply_force(candidate, "candidate", force)
+        hidden = _apply_force(candidate + update * (previous - candidate), "hidden", force)
+        traced = dict(zip(self.trace_names, (update, reset, candidate, hidden), strict=True))
+        return [hidden], {**traced, "inner": inner}
 
-    def linearise(self, states, internals, weights, dropped=None):
-        before = states[0]
-        update, reset, candidate, inner = (internals[name] for name in self.saved)
-        to_update = (before - candidate) * _slope(update)
-        to_candidate = (1 - update) * (1 - candidate * candidate)
+    def local_derivatives(self, states, values, weights, dropout_mask=None):
+        """Derivatives of h with respect to the pre-activations, and the gates on the way back."""
+        previous = states[0]
+        update, reset, candidate, inner = (values[name] for name in self.saved_names)
+        dh_dz = (previous - candidate) * _sigmoid_derivative(update)
+        dh_dg = (1 - update) * (1 - candidate * candidate)
         if self.reset_after:
-            to_reset = to_candidate * inner * _slope(reset)
-            to_total = [to_update, to_reset, to_candidate]
-            to_recurrent = [to_update, to_reset, to_candidate * reset]
-            return [ops.concatenate(f, axis=-1) for f in (to_total, to_recurrent)] + [update]
-        hidden = before if dropped is None else before * dropped
-        return [to_update, hidden * _slope(reset), to_candidate, reset, update]
+            dh_dr = dh_dg * inner * _sigmoid_derivative(reset)
+            by_preactivations = ops.concatenate([dh_dz, dh_dr, dh_dg], axis=-1)
+            by_recurrent = ops.concatenate([dh_dz, dh_dr, dh_dg * reset], axis=-1)
+            return [by_preactivations, by_recurrent, update]
+        hidden = _apply_mask(previous, dropout_mask)
+        return [dh_dz, hidden * _sigmoid_derivative(reset), dh_dg, reset, update]
 
-    def backstep(self, factors, gradients, transposed, dropped=None):
-        d_hidden = gradients[0]
+    def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
+        d_hidden = d_states[0]
         if self.reset_after:
-            to_total, to_recurrent, update = factors
+            by_preactivations, by_recurrent, update = derivatives
             repeated = ops.concatenate([d_hidden] * 3, axis=-1)  # (batch, 3 * units)
-            delta = repeated * to_total
-            back = ops.matmul(repeated * to_recurrent, transposed[0])
+            d_preactivations = repeated * by_preactivations
+            d_previous = ops.matmul(repeated * by_recurrent, transposed_weights[0])
         else:
-            to_update, to_reset, to_candidate, reset, update = factors
-            d_candidate = d_hidden * to_candidate  # (batch, units)
-            d_inner = ops.matmul(d_candidate, transposed[1])
-            d_gates = ops.concatenate([d_hidden * to_update, d_inner * to_reset], axis=-1)
-            back = ops.matmul(d_gates, transposed[0]) + d_inner * reset
-            delta = ops.concatenate([d_gates, d_candidate], axis=-1)
-        back = back if dropped is None else back * dropped
-        return [back + d_hidden * update], delta
+            dh_dz, dinner_dr, dh_dg, reset, update = derivatives
+            d_candidate = d_hidden * dh_dg  # (batch, units)
+            d_inner = ops.matmul(d_candidate, transposed_weights[1])
+            d_gates = ops.concatenate([d_hidden * dh_dz, d_inner * dinner_dr], axis=-1)
+            d_previous = ops.matmul(d_gates, transposed_weights[0]) + d_inner * reset
+            d_preactivations = ops.concatenate([d_gates, d_candidate], axis=-1)
+        return [_apply_mask(d_previous, dropout_mask) + d_hidden * update], d_preactivations
 
-    def weight_gradients(self, deltas, states, internals, dropped=None):
-        hidden = states[0] if dropped is None else states[0] * dropped
-        gates, candidate = deltas[..., : 2 * self.units], deltas[..., 2 * self.units :]
+    def weight_gradients(self, d_preactivations, states, values, dropout_mask=None):
+        hidden = _apply_mask(states[0], dropout_mask)
+        d_gates = d_preactivations[..., : 2 * self.units]
+        d_candidate = d_preactivations[..., 2 * self.units :]
         if self.reset_after:
-            recurrent = ops.concatenate([gates, candidate * internals["reset"]], axis=-1)
-            return [_summed_product(hidden, recurrent), _summed(recurrent)]
-        return [_summed_product(hidden, gates), _summed_product(internals["inner"], candidate)]
+            d_recurrent = ops.concatenate([d_gates, d_candidate * values["reset"]], axis=-1)
+            return [
+                _sum_of_outer_products(hidden, d_recurrent),
+                _sum_over_leading_axes(d_recurrent),
+            ]
+        return [
+            _sum_of_outer_products(hidden, d_gates),
+            _sum_of_outer_products(values["inner"], d_candidate),
+        ]
 
     def get_config(self):
         return {**super().get_config(), "reset_after": self.reset_after}

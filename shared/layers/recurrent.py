@@ -1,9 +1,9 @@
-"""Running a cell over time: `Recurrent`, `Bidirectional` and `Stacked`.
+"""Layers that run a cell over time: `Recurrent`, `Bidirectional` and `Stacked`.
 
-Back-propagation through time is written out (see `cells.py`): the forward pass keeps states and
-gates, the backward pass makes one product per step, and each weight's gradient is one product
-over all steps. Differentiating the loop automatically takes up to three times as long;
-`benchmarks/layers.py` measures it against Keras, which does so.
+Back-propagation through time is written by hand (see `cells.py`): the forward pass stores states
+and gates, the backward pass makes one matrix product per step, and each weight's gradient is one
+product over all steps. `benchmarks/layers.py` compares its speed with Keras's layers, which
+differentiate the loop automatically.
 """
 
 import keras
@@ -13,16 +13,16 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 
-def scan(step, carry, sequences, results=1, reverse=False):
+def scan(step, carry, sequences, result_count=1, reverse=False):
     """Fold `step(carry, items) -> (carry, results)` over the first axis of `sequences`.
 
     Args:
-        step: Function of a list of tensors and a list of one item per sequence, returning the
+        step: Function of a list of tensors and a list of one item per sequence. It returns the
             new carry and a list of results.
         carry: List of tensors, all of one dtype.
         sequences: List of tensors `(time, ...)`.
-        results: Integer, how many results a step returns, all of the carry's dtype.
-        reverse: Walk from the last item to the first; results stay at their item's place.
+        result_count: Integer, how many results a step returns, all of the carry's dtype.
+        reverse: Go from the last item to the first; each result stays at its item's position.
 
     Returns:
         The last carry, and a list of the stacked results, each `(time, ...)`.
@@ -32,99 +32,109 @@ def scan(step, carry, sequences, results=1, reverse=False):
     # keras.ops.scan on TensorFlow accepts only results shaped like the carry, and is slower.
     time = sequences[0].shape[0] or tf.shape(sequences[0])[0]
 
-    def place(index):
+    def position(index):
         return time - 1 - index if reverse else index
 
     def read(index):
-        return [sequence[place(index)] for sequence in sequences]
+        return [sequence[position(index)] for sequence in sequences]
 
     def body(index, items, carry, stacks):
-        carry, new = step(carry, items)
-        stacks = [stack.write(place(index), n) for stack, n in zip(stacks, new, strict=True)]
-        # The next step's items travel in the loop. XLA would otherwise fuse the reading with the
+        carry, results = step(carry, items)
+        stacks = [s.write(position(index), r) for s, r in zip(stacks, results, strict=True)]
+        # The next step's items are loop variables. XLA would otherwise fuse the reading with the
         # arithmetic into scalar code, which takes twice as long.
         return index + 1, read(tf.minimum(index + 1, time - 1)), carry, stacks
 
-    stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(results)]
+    stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(result_count)]
     start = (tf.constant(0), read(0), carry, stacks)
     _, _, carry, stacks = tf.while_loop(lambda index, *_: index < time, body, start)
     return carry, [stack.stack() for stack in stacks]
 
 
-def unroll(cell, projected, states, weights, keep=None, dropped=None, force=None):
+def forward_through_time(
+    cell, projected, states, weights, step_mask=None, dropout_mask=None, force=None
+):
     """The forward pass: run a cell over time.
 
     Args:
         cell: A built `Cell`.
-        projected: Tensor `(time, batch, blocks * units)`, from `cell.project`.
+        projected: Tensor `(time, batch, n * units)`, from `cell.project`.
         states: List of initial states, each `(batch, units)`.
-        weights: What `cell.recurrent_weights` returned.
-        keep: Boolean mask `(time, batch, 1)` or None; where False the states are carried over.
-        dropped: Mask on the hidden state `(batch, units)` or None.
-        force: What the cell's internals are held at, as for `Recurrent.trace`, or None.
+        weights: The list that `cell.recurrent_weights` returned.
+        step_mask: Boolean tensor `(time, batch, 1)`, False where a step leaves the states as they
+            are, or None.
+        dropout_mask: Mask of the hidden state `(batch, units)` or None.
+        force: Values that gates or states are fixed at, as for `Recurrent.trace`, or None.
 
     Returns:
-        The list of the last states, and a dict with the states after every step and all that
-        the cell saves, each `(time, batch, units)`.
+        The list of the last states, and the history: a dict from the cell's `state_names` and
+        `saved_names` to their values at every step, each `(time, batch, units)`.
     """
-    names = [*cell.states, *cell.saved]
+    names = [*cell.state_names, *cell.saved_names]
 
     def step(carry, items):
-        new, internals = cell.step(items[0], carry, weights, dropped, force)
-        if keep is not None:
-            new = [ops.where(items[1], n, c) for n, c in zip(new, carry, strict=True)]
-        return new, [*new, *(internals[name] for name in cell.saved)]
+        states, values = cell.step(items[0], carry, weights, dropout_mask, force)
+        if step_mask is not None:
+            states = [ops.where(items[1], s, c) for s, c in zip(states, carry, strict=True)]
+        return states, [*states, *(values[name] for name in cell.saved_names)]
 
-    sequences = [projected] if keep is None else [projected, keep]
+    sequences = [projected] if step_mask is None else [projected, step_mask]
     last, history = scan(step, states, sequences, len(names))
     return last, dict(zip(names, history, strict=True))
 
 
-def _states_before(cell, history, states):
-    """The states before every step, each `(time, batch, units)`; arguments as for `unroll`."""
+def _previous_states(cell, history, states):
+    """The states before every step, each `(time, batch, units)`, from the initial `states`."""
     return [
         ops.concatenate([ops.expand_dims(state, 0), history[name][:-1]], axis=0)
-        for state, name in zip(states, cell.states, strict=True)
+        for state, name in zip(states, cell.state_names, strict=True)
     ]
 
 
-def back_through_time(cell, d_sequence, d_last, history, states, weights, keep=None, dropped=None):
-    """The backward pass of `unroll`.
+def backward_through_time(
+    cell, d_sequence, d_last, history, states, weights, step_mask=None, dropout_mask=None
+):
+    """The backward pass of `forward_through_time`.
 
     Args:
-        cell, states, weights, keep, dropped: As for `unroll`.
-        d_sequence: Gradient by the hidden states after every step, `(time, batch, units)`.
-        d_last: List of the gradients by each last state, `(batch, units)`.
-        history: The dict that `unroll` returned.
+        cell, states, weights, step_mask, dropout_mask: As for `forward_through_time`.
+        d_sequence: Gradient with respect to the hidden states, `(time, batch, units)`.
+        d_last: List of the gradients with respect to each last state, `(batch, units)`.
+        history: The dict that `forward_through_time` returned.
 
     Returns:
-        The gradient by `projected`, and the lists of those by `states` and by `weights`.
+        The gradient with respect to `projected`, and the lists of the gradients with respect to
+        `states` and to `weights`.
     """
-    before = _states_before(cell, history, states)
-    factors = cell.linearise(before, history, weights, dropped)
-    transposed = [ops.transpose(weight) for weight in weights]
+    previous = _previous_states(cell, history, states)
+    derivatives = cell.local_derivatives(previous, history, weights, dropout_mask)
+    transposed_weights = [ops.transpose(weight) for weight in weights]
 
     def step(carry, items):
         d_hidden, *rest = items
-        gradients = [carry[0] + d_hidden, *carry[1:]]
-        new, delta = cell.backstep(rest[: len(factors)], gradients, transposed, dropped)
-        if keep is not None:
-            new = [ops.where(items[-1], n, g) for n, g in zip(new, gradients, strict=True)]
-        return new, [delta]
+        d_states = [carry[0] + d_hidden, *carry[1:]]
+        d_previous, d_preactivations = cell.backward_step(
+            rest[: len(derivatives)], d_states, transposed_weights, dropout_mask
+        )
+        if step_mask is not None:
+            pairs = zip(d_previous, d_states, strict=True)
+            d_previous = [ops.where(items[-1], new, old) for new, old in pairs]
+        return d_previous, [d_preactivations]
 
-    sequences = [d_sequence, *factors] if keep is None else [d_sequence, *factors, keep]
-    d_states, (deltas,) = scan(step, d_last, sequences, reverse=True)
-    if keep is not None:
-        deltas = ops.where(keep, deltas, ops.zeros_like(deltas))
-    return deltas, d_states, cell.weight_gradients(deltas, before, history, dropped)
+    sequences = [d_sequence, *derivatives, *([] if step_mask is None else [step_mask])]
+    d_states, (d_projected,) = scan(step, d_last, sequences, reverse=True)
+    if step_mask is not None:
+        d_projected = ops.where(step_mask, d_projected, ops.zeros_like(d_projected))
+    d_weights = cell.weight_gradients(d_projected, previous, history, dropout_mask)
+    return d_projected, d_states, d_weights
 
 
-def run_cell(cell, projected, states, keep=None, dropped=None, training=False):
-    """`unroll` with `back_through_time` as its gradient.
+def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, training=False):
+    """`forward_through_time` with `backward_through_time` as its gradient.
 
     Args:
-        cell, projected, states, keep, dropped: As for `unroll`.
-        training: Whether the recurrent weights are dropped too.
+        cell, projected, states, step_mask, dropout_mask: As for `forward_through_time`.
+        training: Whether `weight_dropout` applies to the recurrent weights.
 
     Returns:
         The hidden states after every step, `(time, batch, units)`, and the list of the last
@@ -135,12 +145,14 @@ def run_cell(cell, projected, states, keep=None, dropped=None, training=False):
     @ops.custom_gradient
     def run(projected, *tensors):
         states, weights = list(tensors[:count]), list(tensors[count:])
-        last, history = unroll(cell, projected, states, weights, keep, dropped)
+        last, history = forward_through_time(
+            cell, projected, states, weights, step_mask, dropout_mask
+        )
 
         def gradient(*upstream):
             d_sequence, *d_last = keras.tree.flatten(upstream)
-            d_projected, d_states, d_weights = back_through_time(
-                cell, d_sequence, d_last, history, states, weights, keep, dropped
+            d_projected, d_states, d_weights = backward_through_time(
+                cell, d_sequence, d_last, history, states, weights, step_mask, dropout_mask
             )
             return (d_projected, *d_states, *d_weights)
 
@@ -154,23 +166,24 @@ def run_cell(cell, projected, states, keep=None, dropped=None, training=False):
 class Recurrent(keras.layers.Layer):
     """Runs a cell over the time steps of a batch of sequences.
 
-    The cell's input products of all steps are computed at once, before the loop. Masks are
-    right-padded as from `Embedding(mask_zero=True)`, though any pattern works: a masked step
-    carries the states over, and its output is the hidden state carried. (Keras puts out zeros
-    before the first live step, and in `keras.layers.Bidirectional` at every masked step.)
+    The input products of all time steps are computed at once, before the loop. A masked step
+    leaves the states as they are, and its output is the hidden state before it; any pattern of
+    masked steps works. (Keras returns zeros before the first step that is not masked and, in
+    `keras.layers.Bidirectional`, at every masked step.)
 
     Args:
         cell: A `Cell`: `RNNCell`, `LSTMCell` or `GRUCell`.
-        return_sequences: Return the hidden state after every step, or only the last one.
-        return_state: Return the last states as well.
-        go_backwards: Read the sequence from its end; outputs come in the order of reading.
-        stateful: Start each batch from the last states of the batch before. Needs a fixed batch
-            size; `reset_state` sets the states to zero.
+        return_sequences: Whether to return the hidden state after every step, or only the last.
+        return_state: Whether to return the last states as well.
+        go_backwards: Whether to read the sequence from its end; the outputs are then in the order
+            of reading, the last time step first.
+        stateful: Whether each batch starts from the last states of the previous batch. The batch
+            size must be fixed; `reset_state` sets the states to zero.
 
     Call arguments:
         inputs: Tensor `(batch, time, features)`.
         initial_state: Tensor or list of tensors `(batch, units)`, one per state of the cell.
-        mask: Boolean tensor `(batch, time)`, True where a step counts.
+        mask: Boolean tensor `(batch, time)`, False at padding.
         training: Boolean, whether dropout applies.
 
     Returns:
@@ -178,7 +191,7 @@ class Recurrent(keras.layers.Layer):
         `return_state` a tuple of this and every last state, each `(batch, units)`.
 
     Raises:
-        ValueError: if a shape does not fit; the message names the argument and the shape.
+        ValueError: if a shape is wrong; the message names the argument and its shape.
 
     Example:
 
@@ -197,7 +210,7 @@ class Recurrent(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not hasattr(cell, "backstep"):
+        if not hasattr(cell, "backward_step"):
             raise ValueError(f"`cell` must be a shared.layers Cell. Received: cell={cell!r}")
         self.cell = cell
         self.return_sequences = return_sequences
@@ -205,7 +218,7 @@ class Recurrent(keras.layers.Layer):
         self.go_backwards = go_backwards
         self.stateful = stateful
         self.supports_masking = True
-        self._carried = None
+        self._carried_states = None
 
     def build(self, inputs_shape, initial_state_shape=None):
         if len(inputs_shape) != 3:
@@ -221,151 +234,157 @@ class Recurrent(keras.layers.Layer):
                     "`stateful=True` needs a fixed batch size. "
                     f"Received: inputs.shape={tuple(inputs_shape)}"
                 )
-            self._carried = [
+            self._carried_states = [
                 self.add_weight(
                     shape=(inputs_shape[0], self.cell.units),
                     initializer="zeros",
                     trainable=False,
                     name=f"carried_{name}",
                 )
-                for name in self.cell.states
+                for name in self.cell.state_names
             ]
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        projected, states, keep, dropped = self._prepare(inputs, initial_state, mask, training)
-        hidden, last = run_cell(self.cell, projected, states, keep, dropped, training)
-        if self._carried:
-            for variable, state in zip(self._carried, last, strict=True):
+        projected, states, step_mask, dropout_mask = self._prepare(
+            inputs, initial_state, mask, training
+        )
+        hidden, last = run_cell(self.cell, projected, states, step_mask, dropout_mask, training)
+        if self._carried_states:
+            for variable, state in zip(self._carried_states, last, strict=True):
                 variable.assign(ops.cast(state, variable.dtype))
         outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else last[0]
         return (outputs, *last) if self.return_state else outputs
 
     def trace(self, inputs, initial_state=None, mask=None, force=None):
-        """Everything the cell computes at every step, without dropout.
+        """All gates, candidates and states at every time step, without dropout.
 
         Args:
             inputs, initial_state, mask: As in a call.
-            force: Dict from names in `cell.internals` to the values they are held at, whatever
-                the cell computes: a number, or an array `(units,)` or `(batch, units)` in which
-                NaN leaves a unit free. `{"forget": 1}` holds every forget gate open; a hidden
-                state of 0 silences a unit; a forget gate of 1 with an input gate of 0 freezes
-                an LSTM's cell.
+            force: Dict from some of `cell.trace_names` to values that replace what the cell
+                computes: a number, or an array `(units,)` or `(batch, units)` in which NaN leaves
+                a unit as computed. `{"forget": 1}` keeps every forget gate open, a hidden state
+                of 0 silences a unit, and a forget gate of 1 with an input gate of 0 freezes an
+                LSTM's cell state.
 
         Returns:
-            Dict from the names in `cell.internals` (gates, candidate, cell and hidden state)
-            to tensors `(batch, time, units)`, in the order of the inputs' time steps. At masked
-            steps the states are those carried over.
+            Dict from each of `cell.trace_names` to a tensor `(batch, time, units)`, in the order
+            of the inputs' time steps. At masked steps the states are those of the step before.
 
         Raises:
-            ValueError: if `force` names what the cell does not compute.
+            ValueError: if `force` has a key that is not in `cell.trace_names`.
         """
         if not self.built:
             self.build(inputs.shape)
-        if unknown := set(force or ()) - set(self.cell.internals):
+        if unknown := set(force or ()) - set(self.cell.trace_names):
             raise ValueError(
-                f"`force` may name {list(self.cell.internals)}. Received: {sorted(unknown)}"
+                f"`force` may name {list(self.cell.trace_names)}. Received: {sorted(unknown)}"
             )
-        projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
+        projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
         weights = self.cell.recurrent_weights()
-        _, history = unroll(self.cell, projected, states, weights, keep, force=force)
+        _, history = forward_through_time(
+            self.cell, projected, states, weights, step_mask, force=force
+        )
         traced = {}
-        for name in self.cell.internals:
+        for name in self.cell.trace_names:
             values = ops.transpose(history[name], (1, 0, 2))  # (batch, time, units)
             traced[name] = ops.flip(values, axis=1) if self.go_backwards else values
         return traced
 
     def jacobians(self, inputs, initial_state=None, mask=None):
-        """How the states after each step depend on those before it, without dropout.
+        """The Jacobian of the states after each step with respect to those before it.
 
-        A gradient travels back through time as a row vector times one of these matrices after
-        the other (Pascanu, Mikolov & Bengio 2013). They come from the cell's own backward step,
-        applied at all time steps at once to the unit vectors.
+        Back-propagation through time multiplies a row vector by one of these matrices after the
+        other (Pascanu, Mikolov & Bengio 2013). They are computed by the cell's own backward step,
+        applied to the unit vectors at all time steps at once. No dropout applies.
 
         Args:
             inputs, initial_state, mask: As in a call.
 
         Returns:
             Tensor `(batch, time, n, n)`, in the order of the inputs' time steps, where n is the
-            number of states times `units`: entry i, j is the derivative of number i of the
-            states after the step by number j of those before it, the cell's states one after
-            the other as in `cell.states`. At masked steps it is the identity.
+            number of states times `units`. Entry i, j is the derivative of component i of the
+            states after the step with respect to component j of those before it; the states are
+            concatenated in the order of `cell.state_names`. At masked steps it is the identity.
         """
         if not self.built:
             self.build(inputs.shape)
         cell = self.cell
-        projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
+        projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
         weights = cell.recurrent_weights()
-        _, history = unroll(cell, projected, states, weights, keep)
-        factors = cell.linearise(_states_before(cell, history, states), history, weights)
-        size = len(cell.states) * cell.units
+        _, history = forward_through_time(cell, projected, states, weights, step_mask)
+        previous = _previous_states(cell, history, states)
+        derivatives = cell.local_derivatives(previous, history, weights)
+        size = len(cell.state_names) * cell.units
         time, batch, _ = ops.shape(projected)
         rows = ops.broadcast_to(ops.eye(size, dtype=cell.compute_dtype), (time, batch, size, size))
-        back, _ = cell.backstep(
-            [ops.expand_dims(factor, 2) for factor in factors],
-            ops.split(rows, len(cell.states), axis=-1),  # (time, batch, size, units) each
+        d_previous, _ = cell.backward_step(
+            [ops.expand_dims(derivative, 2) for derivative in derivatives],
+            ops.split(rows, len(cell.state_names), axis=-1),  # (time, batch, size, units) each
             [ops.transpose(weight) for weight in weights],
         )
-        found = ops.concatenate(back, axis=-1)
-        if keep is not None:
-            found = ops.where(ops.expand_dims(keep, -1), found, rows)
-        found = ops.transpose(found, (1, 0, 2, 3))  # (batch, time, size, size)
-        return ops.flip(found, axis=1) if self.go_backwards else found
+        jacobians = ops.concatenate(d_previous, axis=-1)
+        if step_mask is not None:
+            jacobians = ops.where(ops.expand_dims(step_mask, -1), jacobians, rows)
+        jacobians = ops.transpose(jacobians, (1, 0, 2, 3))  # (batch, time, size, size)
+        return ops.flip(jacobians, axis=1) if self.go_backwards else jacobians
 
     def vjp(self, inputs, initial_state=None, mask=None):
-        """Hidden states, and the way back from their gradient to the inputs', without dropout.
+        """The hidden states and their vector-Jacobian product with respect to the inputs.
 
-        The way back is the written-out back-propagation through time, made of the same operations
-        as the way forward: it works on every backend, within a training step too.
+        The product is computed by the hand-written back-propagation through time, without a
+        gradient tape, so it can be part of a training step. No dropout applies.
 
         Args:
             inputs, initial_state, mask: As in a call.
 
         Returns:
             The hidden states after every step `(batch, time, units)`, in the order of reading,
-            and a function from a loss's gradient by them, of the same shape, to its gradient by
-            the inputs `(batch, time, features)`.
+            and a function from the gradient of a loss with respect to them, of the same shape, to
+            its gradient with respect to the inputs, `(batch, time, features)`.
         """
         if not self.built:
             self.build(inputs.shape)
         cell = self.cell
-        projected, states, keep, _ = self._prepare(inputs, initial_state, mask)
+        projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
         weights = cell.recurrent_weights()
-        last, history = unroll(cell, projected, states, weights, keep)
+        last, history = forward_through_time(cell, projected, states, weights, step_mask)
 
-        def back(d_hidden):
+        def backward(d_hidden):
             d_sequence = ops.transpose(ops.cast(d_hidden, cell.compute_dtype), (1, 0, 2))
             d_last = [ops.zeros_like(state) for state in last]
-            d_projected, _, _ = back_through_time(
-                cell, d_sequence, d_last, history, states, weights, keep
+            d_projected, _, _ = backward_through_time(
+                cell, d_sequence, d_last, history, states, weights, step_mask
             )
-            found = ops.matmul(d_projected, ops.transpose(cell._tensor(cell.kernel)))
-            found = ops.transpose(found, (1, 0, 2))  # (batch, time, features)
-            return ops.flip(found, axis=1) if self.go_backwards else found
+            d_inputs = ops.matmul(d_projected, ops.transpose(cell._tensor(cell.kernel)))
+            d_inputs = ops.transpose(d_inputs, (1, 0, 2))  # (batch, time, features)
+            return ops.flip(d_inputs, axis=1) if self.go_backwards else d_inputs
 
-        return ops.transpose(history["hidden"], (1, 0, 2)), back
+        return ops.transpose(history["hidden"], (1, 0, 2)), backward
 
     def _prepare(self, inputs, initial_state, mask, training=False):
-        """What `unroll` needs: projected inputs, first states, `keep` and `dropped`."""
+        """Projected inputs, initial states, step mask and dropout mask of a forward pass."""
         inputs = ops.cast(inputs, self.cell.compute_dtype)
         self._check_shapes(inputs, initial_state, mask)
         batch, _, features = inputs.shape
         batch = ops.shape(inputs)[0] if batch is None else batch
-        states = self._start(batch, initial_state)
+        states = self._initial_states(batch, initial_state)
         sequence = ops.transpose(inputs, (1, 0, 2))  # (time, batch, features)
-        keep = None
+        step_mask = None
         if mask is not None:
-            keep = ops.expand_dims(ops.transpose(ops.cast(mask, "bool")), -1)  # (time, batch, 1)
+            step_mask = ops.transpose(ops.cast(mask, "bool"))[..., None]  # (time, batch, 1)
         if self.go_backwards:
             sequence = ops.flip(sequence, axis=0)
-            keep = None if keep is None else ops.flip(keep, axis=0)
-        input_mask, dropped = self.cell.dropout_masks(batch, features, training)
+            step_mask = None if step_mask is None else ops.flip(step_mask, axis=0)
+        input_mask, dropout_mask = self.cell.dropout_masks(batch, features, training)
         if input_mask is not None:
             sequence = sequence * input_mask
-        projected = self.cell.project(sequence)  # (time, batch, blocks * units)
-        return projected, states, keep, dropped
+        projected = self.cell.project(sequence)  # (time, batch, n * units)
+        return projected, states, step_mask, dropout_mask
 
-    def _start(self, batch, initial_state):
-        states = self._carried if initial_state is None else keras.tree.flatten(initial_state)
+    def _initial_states(self, batch, initial_state):
+        states = (
+            self._carried_states if initial_state is None else keras.tree.flatten(initial_state)
+        )
         if states is None:
             return self.cell.get_initial_state(batch)
         return [ops.cast(state, self.cell.compute_dtype) for state in states]
@@ -383,7 +402,7 @@ class Recurrent(keras.layers.Layer):
                 "`inputs` must have at least one time step. "
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
-        if mask is not None and not _fits(mask.shape, (batch, time)):
+        if mask is not None and not _shapes_agree(mask.shape, (batch, time)):
             raise ValueError(
                 f"`mask` must have the shape (batch, time) = {(batch, time)}. "
                 f"Received: mask.shape={tuple(mask.shape)}"
@@ -392,27 +411,29 @@ class Recurrent(keras.layers.Layer):
             return
         shapes = [tuple(state.shape) for state in keras.tree.flatten(initial_state)]
         expected = (batch, self.cell.units)
-        if len(shapes) != len(self.cell.states) or not all(_fits(s, expected) for s in shapes):
+        if len(shapes) != len(self.cell.state_names) or not all(
+            _shapes_agree(s, expected) for s in shapes
+        ):
             raise ValueError(
-                f"`initial_state` must have {len(self.cell.states)} tensor(s) of the shape "
+                f"`initial_state` must have {len(self.cell.state_names)} tensor(s) of the shape "
                 f"(batch, units) = {expected}. Received: shapes {shapes}"
             )
 
     def reset_state(self):
-        """Set the states that `stateful` carries from batch to batch to zero."""
-        for variable in self._carried or ():
+        """Set the states that a stateful layer carries from batch to batch to zero."""
+        for variable in self._carried_states or ():
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
         batch, time, _ = inputs_shape
         state = (batch, self.cell.units)
         outputs = (batch, time, self.cell.units) if self.return_sequences else state
-        return (outputs, *[state for _ in self.cell.states]) if self.return_state else outputs
+        return (outputs, *[state for _ in self.cell.state_names]) if self.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
         outputs = mask if self.return_sequences else None
-        return (outputs, *[None for _ in self.cell.states]) if self.return_state else outputs
+        return (outputs, *[None for _ in self.cell.state_names]) if self.return_state else outputs
 
     def get_config(self):
         return {
@@ -430,14 +451,14 @@ class Recurrent(keras.layers.Layer):
         return cls(**{**config, "cell": cell})
 
 
-def _fits(shape, expected):
-    """Whether a static shape agrees with another, where both are known."""
+def _shapes_agree(shape, expected):
+    """Whether two static shapes agree in every dimension that both of them know."""
     return len(shape) == len(expected) and all(
         a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
     )
 
 
-MERGES = {
+MERGE_MODES = {
     "concat": lambda forward, backward: ops.concatenate([forward, backward], axis=-1),
     "sum": lambda forward, backward: forward + backward,
     "mul": lambda forward, backward: forward * backward,
@@ -447,23 +468,24 @@ MERGES = {
 
 @keras.saving.register_keras_serializable("unrolled")
 class Bidirectional(keras.layers.Layer):
-    """A layer that reads the sequence forwards and a copy that reads it backwards.
+    """Reads a sequence in both directions (Schuster & Paliwal 1997).
 
     Args:
-        layer: A `Recurrent`, the forward reader; the backward one is made from its
-            configuration, with weights of its own (Schuster & Paliwal 1997).
-        merge: How the two outputs are joined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
+        layer: A `Recurrent`, the forward layer. The backward layer is made from its config and
+            has weights of its own.
+        merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
 
     Call arguments:
         inputs, mask, training: As for `Recurrent`.
-        initial_state: List of the forward reader's states, then the backward one's.
+        initial_state: List of the forward layer's states, then the backward layer's.
 
     Returns:
-        As `Recurrent`, outputs aligned with the inputs' time steps, of `2 * units` features
-        with `merge="concat"`; with `return_state` the forward states, then the backward ones.
+        As `Recurrent`, with outputs in the order of the inputs' time steps, of `2 * units`
+        features with `merge_mode="concat"`; with `return_state` the last states of the forward
+        layer, then those of the backward layer.
 
     Raises:
-        ValueError: if `layer` or `merge` is none of these; the message names it.
+        ValueError: if `layer` or `merge_mode` is not one of these; the message names it.
 
     Example:
 
@@ -472,75 +494,82 @@ class Bidirectional(keras.layers.Layer):
     (2, 5, 16)
     """
 
-    def __init__(self, layer, merge="concat", **kwargs):
+    def __init__(self, layer, merge_mode="concat", **kwargs):
         super().__init__(**kwargs)
         if not isinstance(layer, Recurrent):
             raise ValueError(f"`layer` must be a Recurrent. Received: layer={layer!r}")
-        if merge not in MERGES:
-            raise ValueError(f"`merge` must be one of {list(MERGES)}. Received: merge={merge!r}")
-        self.forward = layer
+        if merge_mode not in MERGE_MODES:
+            raise ValueError(
+                f"`merge_mode` must be one of {list(MERGE_MODES)}. "
+                f"Received: merge_mode={merge_mode!r}"
+            )
+        self.forward_layer = layer
         config = layer.get_config()
         config.update(name=f"backward_{layer.name}", go_backwards=not layer.go_backwards)
-        self.backward = Recurrent.from_config(config)
-        self.merge = merge
+        self.backward_layer = Recurrent.from_config(config)
+        self.merge_mode = merge_mode
         self.supports_masking = True
 
+    @property
+    def _directions(self):
+        return self.forward_layer, self.backward_layer
+
     def build(self, inputs_shape, initial_state_shape=None):
-        for reader in (self.forward, self.backward):
-            if not reader.built:
-                reader.build(inputs_shape)
+        for layer in self._directions:
+            if not layer.built:
+                layer.build(inputs_shape)
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        starts = self._starts(initial_state)
+        initial_states = self._split_states(initial_state)
         results = [
-            reader(inputs, initial_state=start, mask=mask, training=training)
-            for reader, start in zip((self.forward, self.backward), starts, strict=True)
+            layer(inputs, initial_state=states, mask=mask, training=training)
+            for layer, states in zip(self._directions, initial_states, strict=True)
         ]
-        if not self.forward.return_state:
-            return self._merged(*results)
-        (forward, *states), (backward, *others) = results
-        return (self._merged(forward, backward), *states, *others)
+        if not self.forward_layer.return_state:
+            return self._merge(*results)
+        (forward, *forward_states), (backward, *backward_states) = results
+        return (self._merge(forward, backward), *forward_states, *backward_states)
 
-    def _starts(self, initial_state):
-        """Each reader's part of the initial state."""
+    def _split_states(self, initial_state):
+        """The initial states of the forward and of the backward layer."""
         if initial_state is None:
             return None, None
         states = keras.tree.flatten(initial_state)
-        half = len(self.forward.cell.states)
-        return states[:half], states[half:]
+        count = len(self.forward_layer.cell.state_names)
+        return states[:count], states[count:]
 
-    def _merged(self, forward, backward):
-        if self.forward.return_sequences:
+    def _merge(self, forward, backward):
+        if self.forward_layer.return_sequences:
             backward = ops.flip(backward, axis=1)
-        return MERGES[self.merge](forward, backward)
+        return MERGE_MODES[self.merge_mode](forward, backward)
 
     def trace(self, inputs, initial_state=None, mask=None):
-        """Each reader's trace, as in `Recurrent`: `{"forward": {...}, "backward": {...}}`."""
-        starts = self._starts(initial_state)
+        """The trace of each layer, as by `Recurrent`: `{"forward": {...}, "backward": {...}}`."""
+        forward_states, backward_states = self._split_states(initial_state)
         return {
-            "forward": self.forward.trace(inputs, starts[0], mask),
-            "backward": self.backward.trace(inputs, starts[1], mask),
+            "forward": self.forward_layer.trace(inputs, forward_states, mask),
+            "backward": self.backward_layer.trace(inputs, backward_states, mask),
         }
 
     def reset_state(self):
-        """Set the carried states of both readers to zero."""
-        self.forward.reset_state()
-        self.backward.reset_state()
+        """Set the carried states of both layers to zero."""
+        for layer in self._directions:
+            layer.reset_state()
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
-        shape = self.forward.compute_output_shape(inputs_shape)
-        outputs, *states = shape if self.forward.return_state else (shape,)
-        width = outputs[-1] * (2 if self.merge == "concat" else 1)
+        shape = self.forward_layer.compute_output_shape(inputs_shape)
+        outputs, *states = shape if self.forward_layer.return_state else (shape,)
+        width = outputs[-1] * (2 if self.merge_mode == "concat" else 1)
         outputs = (*outputs[:-1], width)
-        return (outputs, *states, *states) if self.forward.return_state else outputs
+        return (outputs, *states, *states) if self.forward_layer.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
-        masks = self.forward.compute_mask(inputs, mask)
-        return (*masks, *masks[1:]) if self.forward.return_state else masks
+        masks = self.forward_layer.compute_mask(inputs, mask)
+        return (*masks, *masks[1:]) if self.forward_layer.return_state else masks
 
     def get_config(self):
-        layer = keras.saving.serialize_keras_object(self.forward)
-        return {**super().get_config(), "layer": layer, "merge": self.merge}
+        layer = keras.saving.serialize_keras_object(self.forward_layer)
+        return {**super().get_config(), "layer": layer, "merge_mode": self.merge_mode}
 
     @classmethod
     def from_config(cls, config):
@@ -550,18 +579,18 @@ class Bidirectional(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("unrolled")
 class Stacked(keras.layers.Layer):
-    """Any number of recurrent layers, each reading the outputs of the one below.
+    """A stack of recurrent layers, each of which reads the outputs of the layer below.
 
     Args:
-        layers: List of `Recurrent` or `Bidirectional`; all but the last need
-            `return_sequences=True`. What the last one returns, the stack returns.
+        layers: List of `Recurrent` or `Bidirectional`, the lowest first; all but the last need
+            `return_sequences=True`. The stack returns the outputs of the last.
 
     Call arguments:
         inputs, mask, training: As for `Recurrent`.
         initial_state: List with the initial state of each layer, or None.
 
     Raises:
-        ValueError: if `layers` or `initial_state` does not fit; the message names it.
+        ValueError: if `layers` or `initial_state` is wrong; the message names it.
 
     Example:
 
@@ -577,12 +606,12 @@ class Stacked(keras.layers.Layer):
                 f"`layers` must be a list of Recurrent or Bidirectional. Received: layers={layers}"
             )
         for layer in layers[:-1]:
-            reader = layer.forward if isinstance(layer, Bidirectional) else layer
-            if not reader.return_sequences or reader.return_state:
+            inner = layer.forward_layer if isinstance(layer, Bidirectional) else layer
+            if not inner.return_sequences or inner.return_state:
                 raise ValueError(
                     "All `layers` but the last need return_sequences=True and "
                     f"return_state=False. Received: {layer.name} with return_sequences="
-                    f"{reader.return_sequences}, return_state={reader.return_state}"
+                    f"{inner.return_sequences}, return_state={inner.return_state}"
                 )
         self.layers = list(layers)
         self.supports_masking = True
@@ -594,13 +623,13 @@ class Stacked(keras.layers.Layer):
             inputs_shape = layer.compute_output_shape(inputs_shape)
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        starts = self._starts(initial_state)
-        for layer, start in zip(self.layers, starts, strict=True):
-            inputs = layer(inputs, initial_state=start, mask=mask, training=training)
+        initial_states = self._split_states(initial_state)
+        for layer, states in zip(self.layers, initial_states, strict=True):
+            inputs = layer(inputs, initial_state=states, mask=mask, training=training)
         return inputs
 
-    def _starts(self, initial_state):
-        """Each layer's initial state."""
+    def _split_states(self, initial_state):
+        """The initial states of each layer."""
         if initial_state is None:
             return [None] * len(self.layers)
         if len(initial_state) != len(self.layers):
@@ -611,12 +640,12 @@ class Stacked(keras.layers.Layer):
         return initial_state
 
     def trace(self, inputs, initial_state=None, mask=None):
-        """List of each layer's trace, from the lowest layer to the highest."""
-        starts = self._starts(initial_state)
+        """List of the traces of all layers, the lowest layer first."""
+        initial_states = self._split_states(initial_state)
         traces = []
-        for layer, start in zip(self.layers, starts, strict=True):
-            traces.append(layer.trace(inputs, start, mask))
-            inputs = layer(inputs, initial_state=start, mask=mask)
+        for layer, states in zip(self.layers, initial_states, strict=True):
+            traces.append(layer.trace(inputs, states, mask))
+            inputs = layer(inputs, initial_state=states, mask=mask)
         return traces
 
     def reset_state(self):

@@ -112,7 +112,7 @@ def test_cell_inside_keras_rnn(variant):
     ours.build(inputs.shape)
     keras_rnn.build(inputs.shape)
     randomise(cell)
-    states = [rng.normal(size=(3, 5)).astype("float32") for _ in cell.states]
+    states = [rng.normal(size=(3, 5)).astype("float32") for _ in cell.state_names]
     assert_same(
         outputs_and_gradients(ours, inputs, states, mask=mask),
         outputs_and_gradients(keras_rnn, inputs, states, mask=mask),
@@ -148,7 +148,7 @@ def built(cell):
 
 def response(cell, training=False):
     """What a cell answers to a fixed input and state."""
-    states = [np.full((2, cell.units), 0.3, "float32") for _ in cell.states]
+    states = [np.full((2, cell.units), 0.3, "float32") for _ in cell.state_names]
     output, _ = cell(np.ones((2, 4), "float32"), states, training=training)
     return ops.convert_to_numpy(output)
 

@@ -20,7 +20,7 @@ def traced(variant, force=None, **options):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_internal_can_be_held_in_every_cell(variant):
-    for name in make_cell(variant).internals:
+    for name in make_cell(variant).trace_names:
         free = traced(variant)
         held = traced(variant, {name: 0.25})
         assert (held[name] == 0.25).all()

@@ -18,7 +18,7 @@ def layer_and_start(variant, **options):
     inputs = rng.normal(size=(BATCH, TIME, FEATURES))
     layer.build(inputs.shape)
     randomise(layer)
-    return layer, inputs, [rng.normal(size=(BATCH, UNITS)) for _ in layer.cell.states]
+    return layer, inputs, [rng.normal(size=(BATCH, UNITS)) for _ in layer.cell.state_names]
 
 
 def states_after(layer, inputs, states):

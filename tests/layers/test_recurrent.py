@@ -66,7 +66,7 @@ def test_outputs_and_gradients_equal_keras(variant, mask, options):
     layer, reference = ours(variant, **options), keras_layer(variant, **options)
     same_weights(layer, reference)
     assert [w.shape for w in layer.weights] == [w.shape for w in reference.weights]
-    states = STATES[: len(layer.cell.states)] if options.get("return_state") else ()
+    states = STATES[: len(layer.cell.state_names)] if options.get("return_state") else ()
     # Where no step has been live yet, Keras puts out zeros and we the initial state.
     assert_same(
         outputs_and_gradients(layer, INPUTS, states, only=mask, mask=mask),
@@ -128,12 +128,12 @@ def test_unknown_batch_and_time(variant, masked):
 )
 def test_bidirectional_equals_keras(variant, merge):
     options = {"return_sequences": merge != "sum", "return_state": merge == "concat"}
-    layer = Bidirectional(ours(variant, **options), merge=merge)
+    layer = Bidirectional(ours(variant, **options), merge_mode=merge)
     reference = layers.Bidirectional(keras_layer(variant, **options), merge_mode=merge)
     same_weights(layer, reference)
     states = ()
     if merge == "concat":
-        states = STATES[: len(layer.forward.cell.states)] * 2
+        states = STATES[: len(layer.forward_layer.cell.state_names)] * 2
     # At masked steps Keras puts out zeros here, and we the state carried over.
     assert_same(
         outputs_and_gradients(layer, INPUTS, states, only=MASK, mask=MASK),
@@ -275,7 +275,7 @@ def test_the_way_back_gives_the_automatic_gradient_by_the_inputs(variant, backwa
     layer = ours(variant, return_sequences=True, go_backwards=backwards)
     layer.build(INPUTS.shape)
     randomise(layer)
-    states = STATES[: len(layer.cell.states)]
+    states = STATES[: len(layer.cell.state_names)]
     outputs, gradients = outputs_and_gradients(layer, INPUTS, states, mask=HOLES)
     hidden, back = layer.vjp(INPUTS, states, HOLES)
     np.testing.assert_allclose(hidden, outputs[0], atol=1e-6)
@@ -343,10 +343,11 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
     """What `trace` should show, computed with NumPy, one sequence and one step at a time."""
     kernel, recurrent, bias, *peepholes = (np.asarray(weight, "float64") for weight in weights)
     batch, time, _ = inputs.shape
-    traced = {name: np.zeros((batch, time, cell.units)) for name in cell.internals}
+    names = cell.preactivation_names
+    traced = {name: np.zeros((batch, time, cell.units)) for name in cell.trace_names}
 
     def cut(total):
-        return dict(zip(cell.blocks, np.split(total, len(cell.blocks)), strict=True))
+        return dict(zip(names, np.split(total, len(names)), strict=True))
 
     def rnn(x, hidden, _):
         total = x @ kernel + hidden @ recurrent + bias
@@ -363,13 +364,13 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
         memory = forget * memory + entry * candidate
         output = sigmoid(total["output"] + seen["output"] * memory)
         values = (entry, forget, candidate, output, memory, output * np.tanh(memory))
-        return dict(zip(cell.internals, values, strict=True))
+        return dict(zip(cell.trace_names, values, strict=True))
 
     def gru(x, hidden, _):
         inner = bias if cell.reset_after else [bias, np.zeros_like(bias)]
         from_input, kernels = cut(x @ kernel + inner[0]), cut_columns(recurrent)
         biases = cut(inner[1])
-        product = {name: hidden @ kernels[name] + biases[name] for name in cell.blocks}
+        product = {name: hidden @ kernels[name] + biases[name] for name in names}
         update = sigmoid(from_input["update"] + product["update"])
         reset = sigmoid(from_input["reset"] + product["reset"])
         if cell.reset_after:
@@ -381,7 +382,7 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
         return {"update": update, "reset": reset, "candidate": candidate, "hidden": hidden}
 
     def cut_columns(matrix):
-        return dict(zip(cell.blocks, np.split(matrix, len(cell.blocks), axis=1), strict=True))
+        return dict(zip(names, np.split(matrix, len(names), axis=1), strict=True))
 
     step = {RNNCell: rnn, LSTMCell: lstm, GRUCell: gru}[type(cell)]
     for row in range(batch):
@@ -390,8 +391,8 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
             values = step(inputs[row, place].astype("float64"), states["hidden"], states["cell"])
             if mask is not None and not mask[row, place]:
                 values.update(states)
-            states.update({name: values[name] for name in cell.states})
-            for name in cell.internals:
+            states.update({name: values[name] for name in cell.state_names})
+            for name in cell.trace_names:
                 traced[name][row, place] = values[name]
     return traced
 
@@ -405,7 +406,7 @@ def test_trace_equals_numpy(variant, backwards):
     for mask in (None, MASK):
         traced = layer.trace(INPUTS, mask=mask)
         expected = numpy_trace(layer.cell, weights, INPUTS, mask, backwards)
-        assert list(traced) == list(layer.cell.internals) == list(expected)
+        assert list(traced) == list(layer.cell.trace_names) == list(expected)
         for name, values in traced.items():
             assert tuple(values.shape) == (BATCH, TIME, UNITS)
             np.testing.assert_allclose(ops.convert_to_numpy(values), expected[name], atol=1e-5)
@@ -415,7 +416,7 @@ def test_trace_equals_numpy(variant, backwards):
 
 
 def test_trace_names():
-    names = {variant: list(make_cell(variant).internals) for variant in ("rnn", "lstm", "gru")}
+    names = {variant: list(make_cell(variant).trace_names) for variant in ("rnn", "lstm", "gru")}
     assert names == {
         "rnn": ["hidden"],
         "lstm": ["input", "forget", "candidate", "output", "cell", "hidden"],
@@ -464,10 +465,12 @@ def every_layer():
     cell = LSTMCell(4, peepholes=True, coupled=True, forget_bias=2.0, dropout=0.1, seed=3)
     return {
         "recurrent": Recurrent(cell, go_backwards=True),
-        "bidirectional": Bidirectional(Recurrent(GRUCell(4, reset_after=False)), merge="ave"),
+        "bidirectional": Bidirectional(Recurrent(GRUCell(4, reset_after=False)), merge_mode="ave"),
         "stacked": Stacked(
             [
-                Bidirectional(Recurrent(RNNCell(3, "relu"), return_sequences=True), merge="sum"),
+                Bidirectional(
+                    Recurrent(RNNCell(3, "relu"), return_sequences=True), merge_mode="sum"
+                ),
                 Recurrent(GRUCell(4)),
             ]
         ),
@@ -583,13 +586,13 @@ def check_layer():
     assert Bidirectional(ours("gru", 3, return_sequences=True))(INPUTS).shape == (BATCH, TIME, 6)
 
 
-def check_merge():
-    shapes = {merge: Bidirectional(ours("gru"), merge)(INPUTS).shape[-1] for merge in MERGED}
+def check_merge_mode():
+    shapes = {mode: Bidirectional(ours("gru"), mode)(INPUTS).shape[-1] for mode in MERGED}
     assert shapes == {"concat": 2 * UNITS, "sum": UNITS, "mul": UNITS, "ave": UNITS}
     layer = Bidirectional(ours("gru"))
     concatenated = numbers(layer(INPUTS))[0]
-    for merge, expected in MERGED.items():
-        layer.merge = merge
+    for mode, expected in MERGED.items():
+        layer.merge_mode = mode
         forward, backward = concatenated[:, :UNITS], concatenated[:, UNITS:]
         np.testing.assert_allclose(
             numbers(layer(INPUTS))[0], expected(forward, backward), atol=1e-6
@@ -619,7 +622,7 @@ OPTIONS = {
         "go_backwards": check_go_backwards,
         "stateful": check_stateful,
     },
-    Bidirectional: {"layer": check_layer, "merge": check_merge},
+    Bidirectional: {"layer": check_layer, "merge_mode": check_merge_mode},
     Stacked: {"layers": check_layers},
 }
 
@@ -686,7 +689,7 @@ def test_last_states_continue_a_sequence():
         (lambda: ours_built("lstm").trace(INPUTS[..., :3]), r"`inputs`.*\(3, 6, 3\)"),
         (lambda: Recurrent(layers.LSTMCell(3)), r"`cell`.*LSTMCell"),
         (lambda: Bidirectional(layers.LSTM(3)), r"`layer`.*LSTM"),
-        (lambda: Bidirectional(ours("rnn"), merge="max"), r"`merge`.*'max'"),
+        (lambda: Bidirectional(ours("rnn"), merge_mode="max"), r"`merge_mode`.*'max'"),
         (lambda: Stacked([]), r"`layers`.*\[\]"),
         (lambda: Stacked([ours("rnn"), ours("rnn")]), r"`layers`.*return_sequences=True"),
     ],

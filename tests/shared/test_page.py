@@ -33,7 +33,7 @@ def test_choices_say_which_and_are_escaped():
 
 def test_source_is_shown_as_it_stands():
     text = re.sub("<[^>]+>", "", page.source(LSTMCell.step))
-    head = "def step(self, projected, states, weights, dropped=None, force=None):"
+    head = "def step(self, projected, states, weights, dropout_mask=None, force=None):"
     assert text.startswith(f"{head}\n    hidden")
 
 

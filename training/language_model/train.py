@@ -151,7 +151,7 @@ class LanguageModel(OptionsMixin, keras.Model):
             self.add_weight(
                 (self.options["rows"], units), "zeros", trainable=False, name=f"carried_{state}"
             )
-            for state in self.recurrent.cell.states
+            for state in self.recurrent.cell.state_names
         ]
 
     def call(self, words, training=False):

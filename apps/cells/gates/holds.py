@@ -47,8 +47,8 @@ class HeldReader:
 
     def __init__(self, embedding, layer):
         self.embedding, self.layer, self.cell = embedding, layer, layer.cell
-        states = [((1, self.cell.units), "float32")] * len(self.cell.states)
-        table = ((len(self.cell.internals), self.cell.units), "float32")
+        states = [((1, self.cell.units), "float32")] * len(self.cell.state_names)
+        table = ((len(self.cell.trace_names), self.cell.units), "float32")
         self._trace = compile_graph(self._trace_layer, ((1, None), "int32"), states, table)
 
     def trace(self, numbers, hold=None, after=0):
@@ -62,14 +62,14 @@ class HeldReader:
         Returns:
             Dict from the names of gates and states to arrays `(time, units)`.
         """
-        states = [np.zeros((1, self.cell.units), "float32") for _ in self.cell.states]
+        states = [np.zeros((1, self.cell.units), "float32") for _ in self.cell.state_names]
         count, parts = len(numbers), []
         cuts = sorted({*range(0, count, MAX_STEPS_PER_RUN), min(after, count), count})
         for start, end in zip(cuts, cuts[1:], strict=False):
             table = self.table(hold if start >= after else None)
             traced = self._trace(numbers[None, start:end], states, table)
             traced = {name: np.asarray(values) for name, values in traced.items()}
-            states = [traced[name][:, -1] for name in self.cell.states]
+            states = [traced[name][:, -1] for name in self.cell.state_names]
             parts.append(traced)
         return {name: np.concatenate([part[name][0] for part in parts]) for name in parts[0]}
 
@@ -77,11 +77,11 @@ class HeldReader:
         """A hold as one array `(internals, units)`, so that one graph serves all holds."""
         force = hold.force(self.cell.units) if hold else {}
         free = np.full(self.cell.units, np.nan, "float32")
-        return np.stack([force.get(name, free) for name in self.cell.internals])
+        return np.stack([force.get(name, free) for name in self.cell.trace_names])
 
     def force(self, table):
         """The argument `force` of the layer's methods, from a `table`."""
-        return {name: table[n] for n, name in enumerate(self.cell.internals)}
+        return {name: table[n] for n, name in enumerate(self.cell.trace_names)}
 
     def _trace_layer(self, numbers, states, table):
         vectors = self.embedding(numbers)  # (1, time, dimensions)

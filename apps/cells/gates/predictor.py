@@ -46,7 +46,7 @@ class Predictor:
         self.alphabet = alphabet
         self.card = card
         self._reader = HeldReader(network.embedding, network.recurrent)
-        units, internals = network.recurrent.cell.units, len(network.recurrent.cell.internals)
+        units, internals = network.recurrent.cell.units, len(network.recurrent.cell.trace_names)
         states, table = [((1, units), "float32")] * 2, ((internals, units), "float32")
         noise = ((None, len(alphabet) + 1), "float32")
         self._logits = compile_graph(network, ((None, None), "int32"))
@@ -90,7 +90,7 @@ class Predictor:
         surprisals = -logs[np.arange(len(numbers) - 1), numbers[1:]]
         likeliest = np.argsort(-logs[-1, 1:])[:LISTED_CHARACTERS]
         following = tuple((self.alphabet[n], float(np.exp(logs[-1, n + 1]))) for n in likeliest)
-        states = [traced[name][-1] for name in self.network.recurrent.cell.states]
+        states = [traced[name][-1] for name in self.network.recurrent.cell.state_names]
         return Reading(text, surprisals, following, states)
 
     def write(self, reading, count, hold=None, temperature=0.7, seed=0):

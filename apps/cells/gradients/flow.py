@@ -11,7 +11,7 @@ from apps.cells.chain_rule import gradients_by_lag
 from apps.cells.graphs import compile_method
 from apps.cells.listing import write_script
 from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
-from shared.layers.recurrent import back_through_time, unroll
+from shared.layers.recurrent import backward_through_time, forward_through_time
 
 SEQUENCES = 4  # over which gradients are averaged
 OMEGA_LEARNING_RATE = 0.5
@@ -232,18 +232,20 @@ def _compile(name, units):
     def run(inputs, initial_state, readout):
         projected = ops.transpose(cell.project(inputs), (1, 0, 2))  # (time, batch, blocks · units)
         weights = cell.recurrent_weights()
-        last, history = unroll(cell, projected, initial_state, weights)
+        last, history = forward_through_time(cell, projected, initial_state, weights)
         share = ops.broadcast_to(readout / SEQUENCES, ops.shape(last[0]))
         d_last = [share, *(ops.zeros_like(state) for state in last[1:])]
         d_hidden = ops.zeros_like(history["hidden"])
-        _, _, d_weights = back_through_time(cell, d_hidden, d_last, history, initial_state, weights)
+        _, _, d_weights = backward_through_time(
+            cell, d_hidden, d_last, history, initial_state, weights
+        )
         return {
             "jacobians": layer.jacobians(inputs, initial_state),
             "hidden": ops.transpose(history["hidden"], (1, 0, 2)),
             "gradient": d_weights[0],
         }
 
-    return compile_method(layer, run, features=1, vectors=1), len(cell.states)
+    return compile_method(layer, run, features=1, vectors=1), len(cell.state_names)
 
 
 def code(names, setting):

@@ -122,9 +122,9 @@ def initial_weights(variant, units, features, seed):
     rng = np.random.default_rng(seed)
     layer = _layer(variant, units, features)
     weights = [np.round(0.7 * rng.normal(size=w.shape), 1) for w in layer.get_weights()]
-    blocks = layer.cell.blocks
-    if "forget" in blocks:
-        start = blocks.index("forget") * units
+    names = layer.cell.preactivation_names
+    if "forget" in names:
+        start = names.index("forget") * units
         weights[2][start : start + units] += 1
     return tuple((weight + 0.0).astype("float32") for weight in weights)
 
@@ -147,7 +147,7 @@ def read(text, variant, units, seed):
     labels, inputs = parse(text)
     features = inputs.shape[1]
     weights = initial_weights(variant, units, features, seed)
-    states = len(_layer(variant, units, features).cell.states)
+    states = len(_layer(variant, units, features).cell.state_names)
     start = [np.zeros((1, units))] * states
     outputs = _compile(variant, units, features)(weights, inputs[None], start)
     traced = {name: values[0] for name, values in outputs["trace"].items()}
