@@ -265,12 +265,12 @@ def warm_up():
     with hidden("sklearn", "jax"):
         import keras  # noqa: F401
 
-    from shared.compiled import ahead
+    from shared.compiled import compile_at_first_call
 
     for _, tab in _tabs():
         if hasattr(tab, "warm_up"):
             try:
-                with ahead():
+                with compile_at_first_call():
                     tab.warm_up()
             except BundleError as problem:
                 log.warning(problem)
@@ -323,11 +323,11 @@ def main(
         warm_up()
         # Both import what takes seconds, which must not keep the page from coming up.
         from shared import page
-        from shared.compiled import give_back
+        from shared.compiled import trim_memory
 
         while True:
             page.sweep()
-            give_back()
+            trim_memory()
             time.sleep(60)
 
     with suppress(KeyboardInterrupt):

@@ -59,10 +59,10 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
                 times[f"{key}, {kind} / ours"] = round(theirs / mine, 1)
                 times[f"{key}, {kind}, the same tokens, %"] = round(100 * float(same), 1)
     # The whole way, from text to text.
-    with compiled.ahead():
+    with compiled.compile_at_first_call():
         predictor.sentences([TEXT])
         predictor.sentences(many)
-    compiled.wait()
+    compiled.wait_for_compilation()
     times["page, one sentence, beam 4"] = milliseconds(lambda: predictor.sentences([TEXT]), 15)
     start = time.perf_counter()
     predictor.sentences(many)

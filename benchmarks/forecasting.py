@@ -37,10 +37,10 @@ def measure(cell="lstm", model=None, origins=250, repeats=7):
     predictor.forecast(series)
     loading = round(1000 * (time.perf_counter() - start), 1)
     at = default_origins(len(series), origins)
-    with compiled.ahead():
+    with compiled.compile_at_first_call():
         predictor.forecast(series)
         predictor.trace(series)
-    compiled.wait()
+    compiled.wait_for_compilation()
     return {
         "load_and_first_forecast": loading,
         "forecast": milliseconds(lambda: predictor.forecast(series), repeats),

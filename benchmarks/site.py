@@ -21,7 +21,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from shared.compiled import OFTEN
+from shared.compiled import CALLS_BEFORE_XLA
 from shared.photos import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
@@ -247,7 +247,7 @@ def use_every_model(address, pid):
     """Ask every model of every page often enough for its graphs to be compiled, and wait."""
     for event in asyncio.run(_first(address, "/sentiment")):
         for model in MODELS.get(event, ()):
-            asyncio.run(_times(address, _asking(event, model), 1, 2 * OFTEN))
+            asyncio.run(_times(address, _asking(event, model), 1, 2 * CALLS_BEFORE_XLA))
     wait_until_idle(pid)
 
 
@@ -265,7 +265,7 @@ def measure(each):
         }
         for event in events:
             # Every shape of what is drawn must have been asked for often.
-            asyncio.run(_times(address, _asking(event), 4, 3 * OFTEN))
+            asyncio.run(_times(address, _asking(event), 4, 3 * CALLS_BEFORE_XLA))
             wait_until_idle(process.pid)
             figures[event] = {}
             for clients in CLIENTS:

@@ -1,4 +1,4 @@
-"""Functions on tensors that answer at once, and faster once XLA has compiled them."""
+"""Functions of arrays that run as a plain graph at first, and faster once XLA has compiled them."""
 
 import ctypes
 import sys
@@ -6,32 +6,40 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import keras
 import numpy as np
 
-OFTEN = 3  # calls with the same shapes, after which they are worth compiling
-FEW = 8  # rows: with 64 XLA gains a tenth of the time or two, and takes 60 to 180 MB
-_thread = threading.local()
+CALLS_BEFORE_XLA = 3  # with the same shapes
+MAX_XLA_ROWS = 8  # with 64 rows XLA saves 10 to 20 % of the time and takes 60 to 180 MB
+_calls_before_xla = ContextVar("calls_before_xla", default=CALLS_BEFORE_XLA)
 
 
 @contextmanager
-def ahead():
-    """What this thread asks for in here is compiled without having been asked for `OFTEN`."""
-    _thread.ahead = True
+def compile_at_first_call():
+    """Let XLA compile what this thread calls within this context at its first call already.
+
+    It is meant for warming up.
+    """
+    token = _calls_before_xla.set(1)
     try:
         yield
     finally:
-        _thread.ahead = False
+        _calls_before_xla.reset(token)
 
 
-def wait(seconds=None):
-    """Wait until all that was worth compiling so far is compiled; at most so long."""
-    Compiled._worker.submit(lambda: None).result(seconds)
+def wait_for_compilation(timeout_seconds=None):
+    """Wait until XLA has compiled everything that is due so far.
+
+    Raises:
+        TimeoutError: if it takes longer than `timeout_seconds`.
+    """
+    Compiled._worker.submit(lambda: None).result(timeout_seconds)
 
 
-def give_back():
-    """Return freed memory to the system, which glibc keeps: 50 MB after each compilation."""
+def trim_memory():
+    """Return freed memory to the system. glibc keeps it otherwise, 50 MB after each compilation."""
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)
 
@@ -39,17 +47,19 @@ def give_back():
 class Compiled:
     """A function of arrays as a graph: a plain one until XLA has compiled it for their shapes.
 
-    XLA halves the time of an answer but takes seconds and some 20 MB to compile each shape; a
-    single thread does that with those asked for `OFTEN`, one after another, while visitors get the
-    plain graph's answers; where it cannot, or of more than `FEW` rows, the plain graph stays. On
-    backends other than TensorFlow the function is called as it is.
+    XLA halves the time of a call but takes seconds and about 20 MB to compile it for each set of
+    shapes. Shapes that were called `CALLS_BEFORE_XLA` times are compiled by a single background
+    thread, one after another, while callers get the plain graph's results. The plain graph stays
+    where XLA cannot compile the function, and for more than `MAX_XLA_ROWS` rows. On backends other
+    than TensorFlow the function is called as it is.
 
     Args:
         function: Function of tensors that returns tensors.
-        xla: Whether XLA compiles it at all. It makes convolutions on a CPU ten times slower.
+        xla: Whether XLA compiles the function at all. XLA makes convolutions on a CPU ten times
+            slower.
 
     Call arguments:
-        arrays: Numpy arrays; each set of shapes is a graph of its own.
+        arrays: Numpy arrays; each set of shapes and data types has a graph of its own.
     """
 
     _worker = ThreadPoolExecutor(1, "compile")
@@ -58,7 +68,7 @@ class Compiled:
     def __init__(self, function, xla=True):
         self._plain = self._fast = function
         self._xla = xla
-        self._ready, self._begun, self._asked = set(), set(), Counter()
+        self._calls, self._submitted, self._compiled = Counter(), set(), set()
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
@@ -67,25 +77,25 @@ class Compiled:
 
     def __call__(self, *arrays):
         shapes = tuple((array.shape, array.dtype.str) for array in arrays)
-        if not self._xla or len(arrays[0]) > FEW:
+        if not self._xla or len(arrays[0]) > MAX_XLA_ROWS:
             return self._plain(*arrays)
-        if shapes in self._ready:
+        if shapes in self._compiled:
             return self._fast(*arrays)
         with self._lock:
-            self._asked[shapes] += OFTEN if getattr(_thread, "ahead", False) else 1
-            due = shapes not in self._begun and self._asked[shapes] >= OFTEN
+            self._calls[shapes] += 1
+            due = self._calls[shapes] >= _calls_before_xla.get() and shapes not in self._submitted
             if due:
-                self._begun.add(shapes)
+                self._submitted.add(shapes)
         if due:
             self._worker.submit(self._compile, shapes, arrays)
         return self._plain(*arrays)
 
     def _compile(self, shapes, arrays):
         self._fast(*arrays)
-        self._ready.add(shapes)
-        give_back()
+        self._compiled.add(shapes)
+        trim_memory()
 
 
-def filled(rows, count):
-    """An array of rows, the last repeated until there are `count`: few shapes, few graphs."""
+def pad_rows(rows, count):
+    """An array with its last row repeated until there are `count`: few shapes, few graphs."""
     return np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from shared import bundle
-from shared.compiled import Compiled, filled
+from shared.compiled import Compiled, pad_rows
 from shared.options import OptionsMixin
 from shared.text import choose_bucket
 
@@ -107,7 +107,7 @@ class ImageEncoder(OptionsMixin, keras.Model):
         found = []
         for start in range(0, len(photos), TOGETHER[-1]):
             some = np.stack(photos[start : start + TOGETHER[-1]])
-            padded = filled(some, choose_bucket(TOGETHER, len(some)))
+            padded = pad_rows(some, choose_bucket(TOGETHER, len(some)))
             found.append(np.asarray(self._graph(padded))[: len(some)])
         return np.concatenate(found)
 

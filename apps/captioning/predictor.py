@@ -16,7 +16,7 @@ from apps.captioning import (
 )
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN, Captioner
 from shared import bundle, images
-from shared.compiled import Compiled, filled
+from shared.compiled import Compiled, pad_rows
 from shared.decoding import IMPOSSIBLE, beam, check_search, sample
 from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
@@ -168,7 +168,7 @@ class Predictor:
         for start in range(0, len(features), ROWS[-1]):
             some = features[start : start + ROWS[-1]]
             rows = choose_bucket(ROWS, len(some))
-            arrays = [filled(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
+            arrays = [pad_rows(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
             result = self._search(width)(*arrays, np.float32(alpha))
             beams = [np.asarray(part) for part in (*result.written, result.normalised)]
             tree = {name: np.asarray(values) for name, values in result.tree.items()}

@@ -14,7 +14,7 @@ from apps.vqa import BEST, CHARACTERS, GRID_SIZE, WORDS
 from apps.vqa.embeddings import Embeddings
 from apps.vqa.model import Answerer
 from shared import bundle, images
-from shared.compiled import Compiled, filled
+from shared.compiled import Compiled, pad_rows
 from shared.image_encoder import ImageEncoder
 from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
@@ -287,8 +287,9 @@ class Predictor:
             some = slice(start, start + ROWS[-1])
             count = len(words[some])
             rows = choose_bucket(ROWS, count)
-            numbers = filled(words[some], rows)
-            inputs = (filled(grids[some], rows), self.embeddings.embed_words(numbers), numbers > 0)
+            numbers = pad_rows(words[some], rows)
+            vectors = self.embeddings.embed_words(numbers)
+            inputs = (pad_rows(grids[some], rows), vectors, numbers > 0)
             both = self._looking(*inputs)
             for found, part in zip((logits, looked), both, strict=True):
                 found.append(np.asarray(part)[:count])

@@ -3,11 +3,17 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.compiled import FEW, OFTEN, Compiled, ahead, wait
+from shared.compiled import (
+    CALLS_BEFORE_XLA,
+    MAX_XLA_ROWS,
+    Compiled,
+    compile_at_first_call,
+    wait_for_compilation,
+)
 
 
-def traced():
-    """A compiled function, and the list of the shapes that it was traced with."""
+def make_compiled():
+    """A compiled function, and the list of the shapes that TensorFlow traced it with."""
     shapes = []
 
     def double(values):
@@ -17,12 +23,12 @@ def traced():
     return Compiled(double), shapes
 
 
-def test_the_plain_answer_comes_first_and_the_compiled_one_agrees():
-    compiled, shapes = traced()
+def test_the_plain_and_the_compiled_graph_agree():
+    compiled, shapes = make_compiled()
     values = np.linspace(-1, 1, 6).astype("float32")
-    for _ in range(OFTEN):
+    for _ in range(CALLS_BEFORE_XLA):
         np.testing.assert_allclose(compiled(values), 2 * np.tanh(values), rtol=1e-6)
-    wait(300)
+    wait_for_compilation(300)
     np.testing.assert_allclose(compiled(values), 2 * np.tanh(values), rtol=1e-6)
     if keras.backend.backend() == "tensorflow":
         assert shapes == [(6,)]  # once for both graphs
@@ -30,30 +36,30 @@ def test_the_plain_answer_comes_first_and_the_compiled_one_agrees():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has graphs")
-def test_only_what_is_asked_often_or_ahead_of_time_is_compiled(monkeypatch):
-    made = []
-    monkeypatch.setattr(Compiled, "_compile", lambda self, shapes, arrays: made.append(arrays))
-    compiled, _ = traced()
+def test_xla_compiles_shapes_called_often_or_while_warming_up(monkeypatch):
+    compilations = []
+    monkeypatch.setattr(Compiled, "_compile", lambda self, shapes, arrays: compilations.append(arrays))
+    compiled, _ = make_compiled()
     values = np.zeros(6, "float32")
-    for calls in range(1, OFTEN + 2):
+    for calls in range(1, CALLS_BEFORE_XLA + 2):
         compiled(values)
-        wait(300)
-        assert len(made) == (calls >= OFTEN)
-    with ahead():
+        wait_for_compilation(300)
+        assert len(compilations) == (calls >= CALLS_BEFORE_XLA)
+    with compile_at_first_call():
         compiled(values[:3])
-    wait(300)
-    assert len(made) == 2
+    wait_for_compilation(300)
+    assert len(compilations) == 2
     compiled(values[:2])
-    wait(300)
-    assert len(made) == 2
-    for rows in (FEW, FEW + 1):
-        with ahead():
+    wait_for_compilation(300)
+    assert len(compilations) == 2
+    for rows in (MAX_XLA_ROWS, MAX_XLA_ROWS + 1):
+        with compile_at_first_call():
             compiled(np.zeros(rows, "float32"))
-        wait(300)
-        assert len(made) == 3
+        wait_for_compilation(300)
+        assert len(compilations) == 3
 
 
-def test_arrays_of_another_kind_get_a_graph_of_their_own():
+def test_each_data_type_has_a_graph_of_its_own():
     compiled = Compiled(lambda a, b: (a + b, a))
     total, first = compiled(np.ones((2, 3), "int32"), np.ones((1, 3), "int32"))
     np.testing.assert_array_equal(total, np.full((2, 3), 2))
