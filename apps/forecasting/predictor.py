@@ -80,8 +80,9 @@ class Score:
         metrics: Dict with `pinball`, `crps`, `mase`, `coverage_50/_80/_90`, `width_50/_80/_90`,
             `direction`, `direction_low`, `direction_high` (NaN where the forecast has none), and
             `always_up`, the share of outcomes above the last price.
-        p_value: Of the Diebold–Mariano test against the network; None for the network itself.
-        point_p_value: The same of the medians' absolute errors.
+        p_value: Two-sided p-value of the Diebold–Mariano test of its pinball loss against the
+            network's; None for the network itself.
+        point_p_value: That of the medians' absolute errors.
     """
 
     name: str
@@ -176,14 +177,33 @@ class Influence:
 
 
 def future_dates(dates, count):
-    """The `count` days after the last: weekdays, every day, or steps as long as the usual one."""
-    spacing = int(np.median(np.diff(dates[-250:]).astype(int))) if len(dates) > 1 else 1
-    if spacing <= 1:
-        weekday = (dates[-250:].astype(int) + 3) % 7  # 1970-01-01 was a Thursday
-        if (weekday >= 5).any():
-            return dates[-1] + np.arange(1, count + 1)
-        return np.busday_offset(dates[-1], np.arange(1, count + 1), roll="backward")
-    return dates[-1] + spacing * np.arange(1, count + 1)
+    """The `count` sessions after the last date: `datetime64[D]`, in the rhythm of the series.
+
+    A daily series goes on with the weekdays on which it trades, a monthly one with the same day
+    of the month (the last one, if it ends with it), any other in steps of its usual length.
+    """
+    recent = dates[-250:]
+    step = int(np.median(np.diff(recent).astype(int))) if len(recent) > 1 else 1
+    if step <= 1:
+        sessions = np.bincount(_weekday(recent), minlength=7)
+        open_days = np.flatnonzero(sessions >= sessions.max() / 4)
+        days = dates[-1] + np.arange(1, 7 * count + 1)
+        return days[np.isin(_weekday(days), open_days)][:count]
+    months = {28 <= step <= 31: 1, 89 <= step <= 92: 3}.get(True)
+    if not months:
+        return dates[-1] + step * np.arange(1, count + 1)
+    last = dates[-1].astype("datetime64[M]")
+    firsts = last + months * np.arange(1, count + 1)
+    ends = (firsts + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
+    if dates[-1] + 1 == (last + 1).astype("datetime64[D]"):
+        return ends
+    return np.minimum(
+        firsts.astype("datetime64[D]") + (dates[-1] - last.astype("datetime64[D]")), ends
+    )
+
+
+def _weekday(dates):
+    return (dates.astype(int) + 3) % 7  # 1970-01-01 was a Thursday; 0 is a Monday
 
 
 def default_origins(length, count, horizon=HORIZONS):

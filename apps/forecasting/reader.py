@@ -1,329 +1,536 @@
-"""Prices from a visitor's file: a CSV becomes one `Series` for each ticker in it.
+"""Prices from a file: the series in a table that people or programs have written.
 
-Whatever is wrong with a file is either repaired and reported in the series' notes, or refused
-with a `UserError`.
+The steps: `files` gives the text, `_find_table` its rows and headings, `columns` says what each
+column is, and `_clean` makes a `Series` of one column of dates and one of prices. Whatever is
+wrong with a file is either repaired and reported in the series' notes, or refused with a
+`UserError`. Every step takes time proportional to the size of the file.
 """
 
 import csv
-import io
-import re
-import warnings
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from apps.forecasting.series import MIN_PRICES, Series
+from apps.forecasting import columns
+from apps.forecasting.cells import FIRST_YEAR, LAST_YEAR, is_missing, parse_dates, parse_numbers
+from apps.forecasting.files import MAX_BYTES, read_text
+from apps.forecasting.series import MIN_PRICES, Reading, Series
 from shared.errors import UserError
 
-MOST_ROWS = 2_000_000
-COLUMNS = {
-    "date": ("date", "datetime", "day", "time", "timestamp", "datum", "fecha"),
-    "adjusted": ("adj close", "adjclose", "adj_close", "adjusted close", "adjusted_close"),
-    "close": (
-        "close",
-        "close/last",
-        "price",
-        "last",
-        "closing price",
-        "value",
-        "schluss",
-        "cierre",
-    ),
-    "open": ("open", "opening price"),
-    "high": ("high", "max"),
-    "low": ("low", "min"),
-    "ticker": ("ticker", "symbol", "name", "instrument"),
-}
-MISSING = {"", "-", "n/a", "na", "nan", "null", "none", ".", "#n/a"}
-NOT_NUMERIC = r"[\s\u00a0'$€£¥]|USD|EUR|GBP"
+MAX_ROWS = 2_000_000
+MAX_COLUMNS = 500
+MAX_LINE = 20_000  # characters
+SEPARATORS = (";", "\t", "|", ",", None)  # None: white space
 
 
-# Said in the series' notes instead.
-warnings.filterwarnings("ignore", "Length of header", pd.errors.ParserWarning)
+@dataclass(frozen=True, eq=False)
+class PriceFile:
+    """The series of a file.
+
+    Attributes:
+        series: Tuple of `Series`: by ticker, or in the order of the columns.
+        count: How many the file has, where only the first ones were read.
+    """
+
+    series: tuple[Series, ...]
+    count: int
 
 
-def read_prices(source, name=None, least=MIN_PRICES):
-    """The series of a CSV with a date, a closing price, and optionally open, high, low, ticker.
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Rows of strings `(rows, width)`, the `Heading` of each column, and which holds the dates."""
 
-    Separators `, ; tab |`, decimal points and commas, ISO, European and American dates and
-    files without a header are understood.
+    separator: str | None
+    rows: list[list[str]]
+    headings: list[columns.Heading]
+    date_column: int
+    notes: tuple[str, ...]
+
+    def column(self, n):
+        return [row[n] for row in self.rows]
+
+    def label(self, n):
+        return self.headings[n].label or f"{n + 1}"
+
+
+def read_prices(source, name=None, min_prices=MIN_PRICES):
+    """The series of a file as a list; arguments and errors as for `read_file`."""
+    return list(read_file(source, name, min_prices).series)
+
+
+def read_file(
+    source, name=None, min_prices=MIN_PRICES, column=None, max_series=None, max_bytes=MAX_BYTES
+):
+    """The series of a table with dates, prices, and perhaps the day's range and tickers.
+
+    Columns are known by their cells; their names decide where that leaves a choice.
 
     Args:
-        source: Path of a file (`.xz` and the like too), or its content as bytes or a string.
+        source: Path of a file, or its content as bytes or a string.
         name: Name of a series without a ticker; the file's if None.
-        least: Fewest usable rows of a series; shorter ones are left out.
+        min_prices: Fewest usable rows of a series; shorter ones are left out.
+        column: Name of the column to take for the price, one of `Reading.choices`.
+        max_series: The most series to read, or None.
+        max_bytes: The most that an archive may hold unpacked.
 
     Returns:
-        List of `Series`, by ticker.
+        A `PriceFile`.
 
     Raises:
         UserError: if the file cannot be used.
     """
     if isinstance(source, Path):
         name = name or source.name.split(".")[0]
-        if source.suffix in (".xz", ".gz", ".zip", ".bz2"):
-            return _from_table(pd.read_csv(source, dtype=str, keep_default_na=False), name, least)
         try:
             source = source.read_bytes()
         except OSError as error:
             raise UserError(f"{source.name} cannot be read: {error.strerror}.") from error
-    text = _decoded(source) if isinstance(source, bytes) else source
-    lines = [line for line in text.splitlines() if line.strip()]
+    text = read_text(source, max_bytes) if isinstance(source, bytes) else source
+    table = _find_table(text)
+    return _read_table(table, name or "Your series", min_prices, column, max_series)
+
+
+# ---------------------------------------------------------------- the table in a text
+
+
+def _find_table(text):
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = [line for line in lines if line.strip(" \t\x1a\0")]
     if not lines:
         raise UserError("This file is empty. It needs the columns date and close.")
-    if len(lines) > MOST_ROWS:
+    if len(lines) > MAX_ROWS:
         raise UserError(
-            f"This file has {len(lines):,} rows; at most {MOST_ROWS:,} are read at once."
+            f"This file has {len(lines):,} rows; at most {MAX_ROWS:,} are read at once."
         )
-    if lines[0].lower().startswith("sep="):  # Excel's hint
-        lines = lines[1:] or ["date,close"]
-    if lines[0].startswith("Price,") and lines[1:] and lines[1].startswith("Ticker,"):
-        lines = ["Date" + lines[0].removeprefix("Price"), *lines[3:]]  # yfinance's three headings
-    separator = max(";\t|,", key=lambda mark: (lines[0].count(mark), mark == ","))
-    if lines[0].count(separator) == 0:
+    longest = max(range(len(lines)), key=lambda n: len(lines[n]))
+    if len(lines[longest]) > MAX_LINE:
+        raise UserError(f"Line {longest + 1:,} is too long for a table of prices.")
+    separators = SEPARATORS
+    if lines[0].lower().startswith("sep=") and len(lines) > 1:  # Excel's hint
+        separators, lines = (lines[0][4:5] or "\t",), lines[1:]
+    separator = _find_separator(columns.sample_rows(lines), separators)
+    rows = [_split(line, separator) for line in lines]
+    width = _usual_width(rows)
+    if width < 2:
         raise UserError(
             "This file has only one column. It needs a date and a closing price, "
             "separated by commas, semicolons or tabs."
         )
-    first = [cell.strip().strip('"') for cell in lines[0].split(separator)]
-    headless = _looks_like_date(first[0]) and any(map(_looks_like_number, first[1:]))
+    if width > MAX_COLUMNS:
+        raise UserError(f"This file has {width:,} columns; at most {MAX_COLUMNS} are read.")
+    rows, width = _join_dates(rows, width)
+    return _split_headings(rows, width, separator)
+
+
+def _find_separator(lines, separators):
+    """The separator that leaves a column of dates beside one of numbers, or the most cells."""
+
+    def suitability(separator):
+        rows = [_split(line, separator) for line in lines]
+        width = _usual_width(rows)
+        if not 2 <= width <= MAX_COLUMNS:
+            return False, False, width
+        rows = [row for row in rows if len(row) == width]
+        date_column = columns.find_date_column(rows)
+        numbers = any(
+            n != date_column and parse_numbers(cells).share > 0.5
+            for n, cells in enumerate(zip(*rows, strict=True))
+        )
+        return date_column is not None and numbers, separator is not None, width
+
+    return max(separators, key=suitability)
+
+
+def _split(line, separator):
+    """The cells of a line. Quotes do not reach beyond it, so that none can swallow the file."""
+    if separator is None:
+        return line.replace('"', "").split()
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(separator)]
     try:
-        cells = next(csv.reader(lines[1:2], delimiter=separator, skipinitialspace=True), [])
-        table = pd.read_csv(
-            io.StringIO("\n".join(lines)),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            header=None if headless else 0,
-            index_col=False,  # not the first, where the first row has a column too many
-            on_bad_lines="skip",
-        )
-    except (ValueError, csv.Error) as error:
+        row = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+    except csv.Error as error:
         raise UserError(f"This file cannot be read as a CSV: {error}.") from error
-    if headless:
-        names = (
-            ["date", "close"] if table.shape[1] == 2 else ["date", "open", "high", "low", "close"]
+    return [cell.strip().strip('"') for cell in row]
+
+
+def _usual_width(rows):
+    widths = Counter(map(len, rows))
+    return max(widths, key=lambda width: (widths[width], width))
+
+
+def _join_dates(rows, width):
+    """Rows whose dates were cut at their own commas, as in `Dec 13, 2023`, put together again."""
+    sample = columns.sample_rows([row for row in rows if len(row) == width])
+    if width < 3 or columns.find_date_column(sample) is not None:
+        return rows, width
+    for n in range(width - 1):
+        dates = parse_dates([f"{row[n]}, {row[n + 1]}" for row in sample])
+        if dates.share > 0.8:
+            break
+    else:
+        return rows, width
+    return [
+        [*row[:n], f"{row[n]}, {row[n + 1]}", *row[n + 2 :]] if len(row) == width else row
+        for row in rows
+    ], width - 1
+
+
+def _split_headings(rows, width, separator):
+    """The `_Table` in rows: without the lines above it and those of another length."""
+    sample = columns.sample_rows([row for row in rows if len(row) == width])
+    date_column = columns.find_date_column(sample)
+    if date_column is not None:
+        # Again with the names, should there be several columns of dates.
+        headings = columns.read_headings(
+            rows[: _first_day(rows, width, date_column)], width, date_column
         )
-        table = table.iloc[:, : len(names)]
-        table.columns = names[: table.shape[1]]
-    skipped = len(lines) - (not headless) - len(table)
-    notes = [f"{_rows(skipped)} had too many columns and did not count."] if skipped > 0 else []
-    # Rows may end in a separator; more than that may be a decimal comma.
-    if not headless and any(cells[table.shape[1] :]):
-        notes.append("The rows have more columns than headings; those beyond did not count.")
-    return _from_table(table, name or "Your series", least, tuple(notes))
-
-
-def _decoded(content):
-    encodings = (
-        ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
-    )
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UserError("This file is not text. Save the table as CSV and try again.")
-
-
-def _looks_like_date(text):
-    return bool(re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{8}", text))
-
-
-def _looks_like_number(text):
-    return bool(re.fullmatch(r"[-+]?[\d.,]+", text))
-
-
-def _rows(count):
-    return f"{count:,} row" + ("s" if count != 1 else "")
-
-
-def _from_table(table, name, least, notes=()):
-    """The series of a table of strings."""
-    headings = {str(column).strip().lower(): column for column in table.columns}
-    found = {}
-    for role, aliases in COLUMNS.items():
-        match = next((headings[alias] for alias in aliases if alias in headings), None)
-        if match is not None:
-            found[role] = match
-    columns = ", ".join(str(column) for column in table.columns)
-    if "date" not in found:
-        raise UserError(f"This file has no date column. The columns found are: {columns}.")
-    if "close" not in found and "adjusted" not in found:
-        numeric = [
-            column
-            for column in table.columns
-            if column not in found.values() and _numbers(table[column]).notna().mean() > 0.5
-        ]
-        if len(numeric) != 1:
+        date_column = columns.find_date_column(sample, headings)
+        first = _first_day(rows, width, date_column)
+    else:
+        named = [n for n, cell in enumerate(rows[0]) if columns.role_of(cell) == "date"]
+        if not named:
+            names = ", ".join(rows[0])
+            raise UserError(f"This file has no date column. Its columns are: {names}.")
+        date_column, first = named[0], 1
+    above, rows = rows[:first], rows[first:]
+    width = max(width, date_column + 1)
+    heading = max(above[-3:], key=len, default=None)
+    if heading is not None and len(heading) < width:
+        _refuse_extra_cells(rows, len(heading), width)
+    headings = columns.read_headings(above, width, date_column)
+    usable = [row for row in rows if not any(row[width:])]
+    notes = []
+    if len(usable) < len(rows):
+        wrong = len(rows) - len(usable)
+        if wrong > 1 + 0.02 * len(rows):
             raise UserError(
-                f"This file has no column named close or price. The columns found are: {columns}."
+                f"{_rows(wrong)} have more cells than the others. Put quotes around cells that "
+                "contain the separator."
             )
-        found["close"] = numeric[0]
-    dates, more = _dates(table[found["date"]])
-    notes = (*notes, *more)
-    frame = pd.DataFrame({"date": dates})
-    raw = {}
-    for role in ("adjusted", "close", "open", "high", "low"):
-        if role in found:
-            raw[role] = table[found[role]]
-            frame[role] = _numbers(raw[role])
-    if "adjusted" in frame:
-        if "close" in frame:
-            ratio = frame["adjusted"] / frame["close"]
-            for role in ("open", "high", "low"):
-                if role in frame:
-                    frame[role] *= ratio
-        frame["close"] = frame["adjusted"]
-        raw["close"] = raw["adjusted"]
-    frame["text"] = raw["close"]
-    if "ticker" not in found:
-        return [_clean(frame, name, least, notes)]
-    frame["ticker"] = table[found["ticker"]].str.strip()
-    series, short = [], {}
-    for ticker, part in frame.groupby("ticker", sort=True):
-        try:
-            series.append(_clean(part, str(ticker), least, notes))
-        except UserError as error:
-            short[str(ticker)] = error
-    if not series:
-        raise next(iter(short.values()), UserError("This file has no rows."))
-    return series
+        notes.append(f"{_rows(wrong)} had too many columns and did not count.")
+    usable = [(row + [""] * (width - len(row)))[:width] for row in usable]
+    return _Table(separator, usable, headings, date_column, tuple(notes))
 
 
-def _numbers(texts):
-    """Numbers of a column of strings, NaN where there is none."""
-    quick = pd.to_numeric(texts, errors="coerce").astype(float)
-    odd = texts[quick.isna()].str.strip()
-    odd = odd[~odd.str.lower().isin(MISSING)]
-    if not len(odd):
-        return quick
-    odd = odd.str.replace(NOT_NUMERIC, "", regex=True)
-    points, commas = odd.str.rfind("."), odd.str.rfind(",")
-    both = (points >= 0) & (commas >= 0)
-    if both.any():
-        decimal_comma = bool((commas > points)[both].mean() > 0.5)
+def _first_day(rows, width, date_column):
+    """The position of the first row with a date in the column of dates."""
+    start = [row[date_column] if len(row) == width else "" for row in rows[:50]]
+    known = ~np.isnat(parse_dates(start).values)
+    return int(known.argmax()) if known.any() else 0
+
+
+def _refuse_extra_cells(rows, named, width):
+    """Refuse rows that all have more cells than there are headings, unless these are empty."""
+    extra = next((row for row in rows if len(row) >= width and any(row[named:])), None)
+    if extra is None:
+        return
+    cells = [n for n, cell in enumerate(extra) if cell]
+    raise UserError(
+        f"The rows have {width} cells but there are {named} headings: “{extra[cells[-1]][:20]}” is "
+        "one too many. A date or a number that contains a comma needs quotes around it."
+    )
+
+
+# ---------------------------------------------------------------- the series in a table
+
+
+def _read_table(table, name, min_prices, column, max_series):
+    dates = parse_dates(table.column(table.date_column))
+    notes = (*table.notes, dates.note) if dates.note else table.notes
+    ticker_column = _find_ticker_column(table, dates.values)
+    roles_by_name, choices = _find_prices(table, dates.values, ticker_column, column)
+    texts = {n: table.column(n) for roles in roles_by_name.values() for n in roles.values()}
+    values, more = _parse_columns(texts, table.separator)
+    notes += more
+    groups = {}
+    if ticker_column is None:
+        places = np.arange(len(table.rows))
+        groups = {title or name: (places, roles) for title, roles in roles_by_name.items()}
     else:
-        thousands = odd[commas >= 0].str.fullmatch(r"[-+]?\d{1,3}(,\d{3})+")
-        decimal_comma = bool((commas >= 0).any() and not thousands.all())
-    if decimal_comma:
-        clean = texts.str.replace(NOT_NUMERIC, "", regex=True).str.replace(".", "", regex=False)
-        clean = clean.str.replace(",", ".", regex=False)
-        return pd.to_numeric(clean, errors="coerce").astype(float)
-    repaired = pd.to_numeric(odd.str.replace(",", "", regex=False), errors="coerce")
-    return quick.fillna(repaired.astype(float))
-
-
-def _dates(texts):
-    """Dates of a column of strings, NaT where there is none, and a note if they can be two days."""
-    plain = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce")
-    if plain.notna().mean() > 0.9:  # nearly always, and a hundred times as fast
-        return plain.astype("datetime64[us]"), ()
-    texts = texts.str.strip()
-    if texts.str.fullmatch(r"\d{10}|\d{13}").mean() > 0.9:
-        unit = "s" if texts.str.len().mode()[0] == 10 else "ms"
-        numbers = pd.to_numeric(texts, errors="coerce")
-        return pd.to_datetime(numbers, unit=unit, errors="coerce").dt.normalize(), ()
-    parts = texts.str.extract(r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?!\d)").dropna()
-    if len(parts) < len(texts) / 2:
-        # The offset of a time zone says nothing about the trading day: leave it out.
-        plain = texts.str.replace(
-            r"(\d{2}:\d{2}(:\d{2})?(\.\d+)?)\s*(Z|[+-]\d{2}:?\d{2})$", r"\1", regex=True
+        (roles,) = list(roles_by_name.values())[:1]
+        groups = {
+            ticker: (places, roles)
+            for ticker, places in _rows_by_ticker(table.column(ticker_column), min_prices).items()
+        }
+    tickers = list(groups)
+    series, problems = [], []
+    for ticker in tickers[:max_series]:
+        places, roles = groups[ticker]
+        price = roles["adjusted"] if "adjusted" in roles else roles["close"]
+        role = table.headings[price].role
+        reading = Reading(
+            table.label(price),
+            len(table.headings),
+            _order(dates.values[places]),
+            role if role in ("close", "adjusted") else None,
+            tuple(choices),
         )
-        parsed = pd.to_datetime(plain, errors="coerce", format="mixed")
-        return parsed.astype("datetime64[us]").dt.normalize(), ()
-    first, second = parts[0].astype(int), parts[1].astype(int)
+        prices = {role: values[n][places] for role, n in roles.items()}
+        cells = [texts[price][place] for place in places]
+        try:
+            series.append(
+                _clean(ticker, dates.values[places], prices, cells, min_prices, notes, reading)
+            )
+        except UserError as error:
+            problems.append(error)
+    if not series:
+        raise problems[0] if problems else UserError("This file has no rows with prices.")
+    return PriceFile(tuple(series), len(tickers))
+
+
+def _parse_columns(texts, separator):
+    """Columns of strings as numbers, with the decimal mark that the file shows: by position."""
+    numbers = {n: parse_numbers(cells) for n, cells in texts.items()}
+    marks = {one.decimal for one in numbers.values() if one.decimal}
     notes = ()
-    if (first > 12).any():
-        day, month = first, second
-    elif (second > 12).any():
-        day, month = second, first
-    elif texts.str.contains(".", regex=False).mean() > 0.5:
-        day, month = first, second
-    else:
-        day, month = second, first
-        notes = ("The dates could be read two ways; month/day/year was taken.",)
-    year = parts[2].astype(int)
-    year = year.where(year > 99, year.map(lambda y: 1900 + y if y > 68 else 2000 + y))
-    pieces = pd.DataFrame({"year": year, "month": month, "day": day})
-    return pd.to_datetime(pieces, errors="coerce").reindex(texts.index), notes
+    if any(one.ambiguous for one in numbers.values()):
+        if marks == {","}:
+            numbers = {n: parse_numbers(cells, ",") for n, cells in texts.items()}
+        elif not marks:
+            n = next(n for n, one in numbers.items() if one.ambiguous)
+            place = next(i for i, cell in enumerate(texts[n]) if "." in cell or "," in cell)
+            # Where commas part the cells, a point is the decimal mark.
+            if separator != "," or "," in texts[n][place]:
+                notes = (
+                    f"“{texts[n][place][:20]}” could be read two ways; "
+                    f"{numbers[n].values[place]:,.10g} was taken.",
+                )
+    return {n: one.values for n, one in numbers.items()}, notes
 
 
-def _clean(frame, name, least, notes=()):
-    """A `Series` of a frame with `date`, `close`, perhaps `open`, `high`, `low`, and `text`.
+def _find_ticker_column(table, dates):
+    """The position of the column of tickers, or None.
+
+    It is the one that is named so, or else a column of words that tells apart rows of one date.
+    """
+    named = [n for n, heading in enumerate(table.headings) if heading.role == "ticker"]
+    if named:
+        return named[0]
+    known = dates[~np.isnat(dates)]
+    if len(np.unique(known)) > 0.7 * len(known):
+        return None
+    for n in range(len(table.headings)):
+        cells = table.column(n)
+        words = set(cells)
+        if (
+            n != table.date_column
+            and 1 < len(words) <= len(cells) / 2
+            and parse_numbers(columns.sample_rows(cells)).share < 0.2
+            and parse_dates(columns.sample_rows(cells)).share < 0.2
+            and len(set(zip(cells, dates.tolist(), strict=True))) > 0.9 * len(cells)
+        ):
+            return n
+    return None
+
+
+def _rows_by_ticker(cells, min_prices):
+    """Positions of the rows of each ticker that has enough of them; of the longest, if none has.
+
+    The tickers are in the order of the alphabet.
+    """
+    names, places, counts = np.unique(np.array(cells), return_inverse=True, return_counts=True)
+    order = np.argsort(places, kind="stable")
+    parts = np.split(order, np.cumsum(counts)[:-1])
+    enough = np.flatnonzero(counts >= min_prices)
+    chosen = enough if len(enough) else [int(counts.argmax())] if len(names) else []
+    return {str(names[n]) or "Your series": parts[n] for n in chosen}
+
+
+def _find_prices(table, dates, ticker_column, column):
+    """What each series is made of: a dict from tickers to positions by role; and the choices."""
+    if not table.rows:
+        prices = [n for n, h in enumerate(table.headings) if h.role in ("close", "adjusted")]
+        return {"": {"close": prices[0] if prices else 1 - table.date_column % 2}}, ()
+    sample = columns.sample_rows(list(range(len(table.rows))))
+    rows, skip = [table.rows[n] for n in sample], {table.date_column, ticker_column}
+    numeric = columns.find_numbers(rows, dates[sample], skip)
+    choices = {table.label(n): n for n in numeric}
+    if column is not None:
+        if column not in choices:
+            raise UserError(f"This file has no column of numbers named “{column[:30]}”.")
+        return {"": {"close": choices[column]}}, choices
+    by_ticker = {}
+    for n, heading in enumerate(table.headings):
+        if heading.role in columns.SERIES_ROLES and n not in skip:
+            by_ticker.setdefault(heading.ticker, {}).setdefault(heading.role, n)
+    by_ticker = {
+        ticker: {
+            role: n for role, n in roles.items() if role in ("close", "adjusted") or n in numeric
+        }
+        for ticker, roles in by_ticker.items()
+        if "close" in roles or "adjusted" in roles
+    }
+    if by_ticker:
+        if len(by_ticker) > 1:
+            by_ticker.pop("", None)
+        return by_ticker, choices
+    plain = [n for n in numeric if table.headings[n].role is None] or [
+        n for n in numeric if table.headings[n].role != "volume"
+    ]
+    if not plain:
+        prices = [n for n in range(len(table.headings)) if n not in skip]
+        if len(prices) == 1:  # of words, which are then quoted
+            return {"": {"close": prices[0]}}, choices
+        names = ", ".join(table.label(n) for n in range(len(table.headings)))
+        raise UserError(f"No column of this file holds prices. Its columns are: {names}.")
+    if any(heading.label for heading in table.headings):
+        ranges = {
+            h.role: n
+            for n, h in enumerate(table.headings)
+            if n in numeric and h.role in ("open", "high", "low")
+        }
+        if len(plain) == 1:
+            extra = ranges if plain[0] not in ranges.values() else {}
+            return {"": {**extra, "close": plain[0]}}, choices
+        return {table.label(n): {"close": n} for n in plain}, choices
+    if cut := columns.find_cut_number(rows):
+        raise UserError(
+            f"Numbers such as “{cut}” need quotes around them, as their commas part the cells."
+        )
+    return {"": columns.find_ranges(rows, plain) or {"close": plain[0]}}, choices
+
+
+def _order(dates):
+    steps = np.diff(dates[~np.isnat(dates)]).astype(int)
+    if (steps >= 0).all():
+        return "oldest first"
+    return "newest first" if (steps <= 0).all() else "in no order"
+
+
+# ---------------------------------------------------------------- one series
+
+
+def _clean(name, dates, prices, cells, min_prices, notes, reading):
+    """A `Series` of one ticker's rows.
+
+    Args:
+        name: Of the series.
+        dates: Array `(rows,)`, NaT where a row has none.
+        prices: Dict from roles to arrays `(rows,)`, NaN where a row has none.
+        cells: The cells of the price, to be quoted.
+        min_prices: Fewest usable rows.
+        notes: Sentences so far.
+        reading: The `Reading`.
 
     Raises:
         UserError: if too little of it can be used.
     """
-    notes, total = list(notes), len(frame)
-    undated = int(frame["date"].isna().sum())
-    frame = frame[frame["date"].notna()]
-    if undated:
-        notes.append(f"{_rows(undated)} without a readable date did not count.")
-    if total and not len(frame):
+    notes, total = list(notes), len(dates)
+    if "adjusted" in prices:
+        adjusted = prices.pop("adjusted")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = adjusted / prices.get("close", adjusted)
+        prices = {role: values * ratio for role, values in prices.items()} | {"close": adjusted}
+    use, more = _usable_rows(name, dates, prices["close"], cells)
+    notes += more
+    order, more = _in_order(dates[use])
+    notes += more
+    use = np.flatnonzero(use)[order]
+    use, more = _without_still_weekends(use, dates, prices["close"])
+    notes += more
+    if len(use) < min_prices:
+        raise UserError(
+            f"{name} has {len(use):,} usable prices; a forecast needs at least {min_prices}, "
+            f"about three months of trading days."
+            + (f" The file has {total:,} rows." if total > len(use) else "")
+        )
+    dates, close = dates[use], prices["close"][use]
+    _refuse_implausible(name, dates, close)
+    ranges = {}
+    for role in ("open", "high", "low"):
+        if role in prices:
+            values = prices[role][use]
+            values = np.where(values > 0, values, np.nan)
+            ranges[role] = values if np.isfinite(values).any() else None
+    notes += _oddities(close, dates)
+    return Series(name, dates, close, **ranges, notes=tuple(notes), reading=reading)
+
+
+def _usable_rows(name, dates, close, cells):
+    """Which rows have a date and a positive price, and notes on the others."""
+    notes, total = [], len(dates)
+    dated = ~np.isnat(dates)
+    if total and not dated.any():
         raise UserError(f"{name}: no date in the date column can be read. Try 2024-01-31.")
-    bad = frame["close"].isna()
-    if bad.any():
-        texts = frame.loc[bad, "text"].astype(str).str.strip()
-        words = texts[~texts.str.lower().isin(MISSING)]
-        if len(words):
-            what = f"text instead of a price (“{words.iloc[0][:20]}”)"
+    if not dated.all():
+        notes.append(f"{_rows((~dated).sum())} without a readable date did not count.")
+    years = (
+        np.where(dated, dates, np.datetime64("2000-01-01")).astype("datetime64[Y]").astype(int)
+        + 1970
+    )
+    strange = (years < FIRST_YEAR) | (years > LAST_YEAR)
+    if strange.sum() > 0.1 * total:
+        raise UserError(
+            f"{name}: {_rows(strange.sum())} would be of years such as {years[strange][0]}. Prices "
+            f"from {FIRST_YEAR} to {LAST_YEAR} are read; write the dates like 2024-01-31."
+        )
+    if strange.any():
+        notes.append(f"{_rows(strange.sum())} of years such as {years[strange][0]} did not count.")
+    use = dated & ~strange
+    missing = use & ~np.isfinite(close)
+    if missing.any():
+        words = [cells[n] for n in np.flatnonzero(missing) if not is_missing(cells[n])]
+        if words:
+            what = f"text instead of a price (“{words[0].strip()[:20]}”)"
             if len(words) > total / 2:
                 raise UserError(f"{name}: the price column holds {what} in {_rows(len(words))}.")
             notes.append(f"{_rows(len(words))} with {what} did not count.")
-        if len(words) < bad.sum():
-            notes.append(f"{_rows(int(bad.sum()) - len(words))} without a price did not count.")
-        frame = frame[~bad]
-    usable = (frame["close"] > 0) & np.isfinite(frame["close"])
-    wrong = int((~usable).sum())
-    if wrong:
-        if wrong > 0.1 * len(frame):
+        if len(words) < missing.sum():
+            notes.append(f"{_rows(missing.sum() - len(words))} without a price did not count.")
+    use &= ~missing
+    wrong = use & ~(close > 0)
+    if wrong.any():
+        if wrong.sum() > 0.1 * use.sum():
             raise UserError(
-                f"{name}: {_rows(wrong)} of {len(frame):,} have a price of zero or below. Returns "
-                "need positive prices; if these are returns or differences, give the prices."
+                f"{name}: {_rows(wrong.sum())} of {use.sum():,} have a price of zero or below. "
+                "Returns need positive prices; if these are returns or differences, give the "
+                "prices."
             )
-        notes.append(f"{_rows(wrong)} with a price of zero or below did not count.")
-        frame = frame[usable]
-    if not frame["date"].is_monotonic_increasing:
-        if not frame["date"].is_monotonic_decreasing:
-            notes.append("The rows were not in the order of their dates; they are now.")
+        notes.append(f"{_rows(wrong.sum())} with a price of zero or below did not count.")
+    return use & ~wrong, notes
+
+
+def _in_order(dates):
+    """Positions of the rows by date, the last one of each day, and notes."""
+    notes = []
+    steps = np.diff(dates).astype(int)
+    order = np.arange(len(dates))
+    if (steps < 0).any():
+        if (steps <= 0).all():
+            order = order[::-1]
         else:
-            frame = frame.iloc[::-1]
-        frame = frame.sort_values("date", kind="stable")
-    twice = frame["date"].duplicated(keep="last")
-    if twice.any():
-        notes.append(f"{_rows(int(twice.sum()))} repeated a date; the last one of each day counts.")
-        frame = frame[~twice]
-    frame, more = _without_still_weekends(frame)
-    notes += more
-    if len(frame) < least:
-        raise UserError(
-            f"{name} has {len(frame):,} usable prices; a forecast needs at least {least}, "
-            "about three months of trading days."
-        )
-    close = frame["close"].to_numpy(float)
-    dates = frame["date"].to_numpy().astype("datetime64[D]")
-    notes += _oddities(close, dates)
-    ranges = {}
-    for role in ("open", "high", "low"):
-        if role in frame:
-            values = frame[role].where(frame[role] > 0).to_numpy(float)
-            ranges[role] = values if np.isfinite(values).any() else None
-    return Series(name, dates, close, **ranges, notes=tuple(notes))
+            notes.append("The rows were not in the order of their dates; they are now.")
+            order = np.argsort(dates, kind="stable")
+    last = np.append(np.diff(dates[order]).astype(int) != 0, True)[: len(order)]
+    if not last.all():
+        notes.append(f"{_rows((~last).sum())} repeated a date; the last one of each day counts.")
+    return order[last], notes
 
 
-def _without_still_weekends(frame):
+def _without_still_weekends(use, dates, close):
     """Leave weekend rows out where the price never moves on them: filled in, not traded."""
-    weekend = frame["date"].dt.day_of_week >= 5
+    weekend = (dates[use].astype(int) + 3) % 7 >= 5
     if not weekend.any() or weekend.mean() > 0.5:
-        return frame, []
-    moved = frame["close"].diff().fillna(0)[weekend] != 0
+        return use, []
+    moved = np.diff(close[use], prepend=close[use][0])[weekend] != 0
     if moved.mean() > 0.2:
-        return frame, []
-    note = f"{_rows(int(weekend.sum()))} on weekends repeated Friday’s price and did not count."
-    return frame[~weekend], [note]
+        return use, []
+    note = f"{_rows(weekend.sum())} on weekends repeated Friday’s price and did not count."
+    return use[~weekend], [note]
+
+
+def _refuse_implausible(name, dates, close):
+    if np.ptp(close) == 0:
+        raise UserError(f"{name}: the price is {close[0]:g} on every day. Is it the right column?")
+    years = dates.astype("datetime64[Y]").astype(int) + 1970
+    if np.mean(close == years) > 0.9:
+        raise UserError(
+            f"{name}: the prices are the years of their dates. A date that contains a comma needs "
+            "quotes around it."
+        )
 
 
 def _oddities(close, dates):
@@ -338,11 +545,13 @@ def _oddities(close, dates):
                 "unadjusted split: split-adjusted prices would give a better forecast."
             )
             break
-    if (spacing := np.diff(dates).astype(int)).size:
-        usual, longest = np.median(spacing), int(spacing.max())
-        if longest > max(10, 6 * usual):
-            after = dates[int(spacing.argmax())]
-            notes.append(f"There is a gap of {longest} days after {after}.")
+    steps = np.diff(dates).astype(int)
+    if steps.size and steps.max() > max(10, 6 * np.median(steps)):
+        notes.append(f"There is a gap of {steps.max()} days after {dates[steps.argmax()]}.")
     if len(close) > 1 and np.mean(jumps == 0) > 0.5:
         notes.append("The price stands still on more than half of the days.")
     return notes
+
+
+def _rows(count):
+    return f"{count:,} row" + ("s" if count != 1 else "")

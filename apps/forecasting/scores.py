@@ -91,14 +91,16 @@ def long_run_variance(values, lags):
 
 
 def diebold_mariano(losses, others, lags):
-    """Whether two forecasts' losses differ by more than chance (Diebold & Mariano 1995).
+    """Two-sided test that two forecasts have the same expected loss (Diebold & Mariano 1995).
 
     Args:
         losses, others: Arrays `(days,)` of the two forecasts' mean loss on each day.
         lags: Days over which the losses depend on each other: the longest horizon.
 
     Returns:
-        The statistic, negative where the first is better, and the two-sided p-value.
+        The statistic, negative where the first is better, and the two-sided p-value: the
+        probability of a difference at least this large, in either direction, between forecasts
+        that are equally good.
     """
     difference = np.asarray(losses, float) - np.asarray(others, float)
     if len(difference) < 2:

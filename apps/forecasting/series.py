@@ -7,6 +7,25 @@ import numpy as np
 MIN_PRICES = 61  # closing prices that a forecast needs: 20 for a first volatility, 40 to read
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a series was read from a file, for the visitor to check.
+
+    Attributes:
+        column: Name of the column of prices, or its number where there are no headings.
+        columns: How many columns the file has.
+        order: `"oldest first"`, `"newest first"` or `"in no order"`.
+        role: `"close"`, `"adjusted"`, or None where the column's name says neither.
+        choices: Names of the columns of numbers, which can be read instead.
+    """
+
+    column: str
+    columns: int
+    order: str
+    role: str | None
+    choices: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Series:
     """Closing prices by date, oldest first, with the day's range where it is known.
@@ -15,9 +34,10 @@ class Series:
         name: Ticker or title.
         dates: Array `(days,)` of `datetime64[D]`, increasing.
         close: Array `(days,)` of positive floats.
-        open, high, low: The same, NaN where missing, or None.
+        open, high, low: The day's other prices `(days,)`, NaN where missing, or None.
         source: Where it comes from, for the chart.
-        notes: Sentences on what was mended or looks odd.
+        notes: Sentences on what was repaired or looks odd.
+        reading: How it was read from a file; None if it was not.
     """
 
     name: str
@@ -28,6 +48,13 @@ class Series:
     low: np.ndarray | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    reading: Reading | None = None
+
+    @property
+    def nbytes(self):
+        """Bytes that its arrays take."""
+        arrays = (self.dates, self.close, *self.ranges().values())
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def __len__(self):
         return len(self.close)

@@ -402,8 +402,8 @@ def _api(settings):
 
         Returns:
             name, cell, horizon, verdict (in words), origins (the first and the last day),
-            scores (for each model its metrics and the p-value of a difference from the
-            network) and notes.
+            scores (for each model its metrics and the two-sided p-value of a difference from
+            the network) and notes.
         """
         found = _given(series, settings)
         horizon, origins = _within("horizon", horizon, 1, 20), _within("origins", origins, 10, 500)

@@ -391,8 +391,9 @@ def test(series, cell, horizon, origins):
         f'<figure class="fig after"><figcaption>{escape(caption)}</figcaption></figure>'
         + table
         + f'<p class="small">{len(result.origins)} start days, {first} to {last}, all horizons up '
-        f"to {steps(horizon, unit)}. Loss: mean pinball loss of the return, in %. p: the "
-        "chance of so large a difference from the network if there were none (Diebold–Mariano). "
+        f"to {steps(horizon, unit)}. Loss: mean pinball loss of the return, in %. p: "
+        "two-sided p-value of a Diebold–Mariano test, the probability of a difference from the "
+        "network at least this large, in either direction, if both were equally good. "
         "MASE: error of the middle, divided by the naive forecast’s before the test. In bold: the "
         "lowest loss.</p>"
         + plots.figure(
@@ -578,8 +579,8 @@ def _by_file(card):
         )
     low = min(rows, key=lambda row: float(row[1].split()[0]))
     return (
-        "<p>The LSTM by file of prices, with the p-values of Diebold–Mariano tests of its loss "
-        "against each baseline’s.</p>"
+        "<p>The LSTM by file of prices, with the two-sided p-values of Diebold–Mariano tests of "
+        "its loss against each baseline’s.</p>"
         + page.table(
             ("Prices", "80 % held", "By horizon", "Naive", "RiskMetrics", "GARCH"),
             rows,

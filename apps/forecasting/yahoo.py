@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 # Yahoo answers only to what looks like a browser. TensorFlow brings a curl that cannot, and
@@ -13,22 +14,26 @@ import pandas as pd
 from apps.forecasting.reader import read_prices
 from shared.errors import UserError
 
-FRESH_HOURS = 12
+CACHE_FRESH_HOURS = 12  # a younger copy is used instead of asking Yahoo again
+CACHE_DAYS = 7  # older copies are deleted
 TICKER = re.compile(r"[A-Z0-9^][A-Z0-9.\-=^]{0,14}")
 
 
-def fetch_prices(ticker, folder=None, hours=FRESH_HOURS, download=None, wait=1.0):
-    """Ten years of adjusted daily prices of a ticker from Yahoo, kept on disk.
+def fetch_prices(ticker, folder=None, download=None, wait=1.0):
+    """Ten years of adjusted daily prices of a ticker from Yahoo, cached on disk.
+
+    A copy younger than `CACHE_FRESH_HOURS` is used instead of asking again. Copies older than
+    `CACHE_DAYS` are deleted, and so are those that a wrong clock has dated in the future.
+    Nothing is recorded of who asked, and a series does not say whether it was cached.
 
     Args:
         ticker: As Yahoo writes it, such as `AAPL`, `^GSPC` or `BTC-USD`.
         folder: Path of the cache; `prices` in the settings' data folder if None.
-        hours: How old a copy may be to be taken instead.
         download: Function of a ticker that gives a frame as yfinance does; yfinance's if None.
         wait: Seconds before the one retry.
 
     Returns:
-        A `Series`. If Yahoo cannot be reached, the copy on disk however old, with a note.
+        A `Series`. If Yahoo cannot be reached, that of an older copy, with a note.
 
     Raises:
         UserError: if there is neither an answer nor a copy; the message says which.
@@ -39,24 +44,23 @@ def fetch_prices(ticker, folder=None, hours=FRESH_HOURS, download=None, wait=1.0
             f"“{ticker[:20]}” is not a ticker. Type one as Yahoo Finance does: AAPL, ^GSPC, "
             "BTC-USD."
         )
-    if folder is None:
-        from shared.settings import read
-
-        folder = read().data / "prices"
+    folder = folder or _cache_folder()
+    delete_expired(folder)
     path = folder / f"{re.sub('[^A-Z0-9.-]', '_', ticker)}.csv"
-    if path.exists() and time.time() - path.stat().st_mtime < 3600 * hours:
-        return _stored(path, ticker)
+    cached = path.is_file()
+    if cached and _age_hours(path) < CACHE_FRESH_HOURS:
+        return _read_copy(path, ticker)
     try:
-        frame = _downloaded(ticker, download or _yahoo, wait)
+        frame = _download(ticker, download or _yahoo, wait)
     except UserError as error:
-        if not path.exists():
+        if not cached:
             raise
-        series = _stored(path, ticker)
+        series = _read_copy(path, ticker)
         return replace(series, notes=(*series.notes, f"{error} These prices are an older copy."))
     frame = frame.rename(columns=str.lower)[["open", "high", "low", "close"]]
     frame.insert(0, "date", pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d"))
     text = frame.to_csv(index=False)
-    series = read_prices(text, ticker)[0]
+    series = _named(read_prices(text, ticker)[0])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{time.time_ns()}.partial")
@@ -64,13 +68,36 @@ def fetch_prices(ticker, folder=None, hours=FRESH_HOURS, download=None, wait=1.0
         partial.replace(path)
     except OSError:  # a disk that cannot be written only costs the next request
         pass
-    return replace(series, source=f"Yahoo Finance, {series.dates[-1]}")
+    return series
 
 
-def _stored(path, ticker):
-    series = read_prices(path, ticker)[0]
-    day = time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
-    return replace(series, source=f"Yahoo Finance, stored on {day}")
+def delete_expired(folder=None):
+    """Delete cached prices older than `CACHE_DAYS`, dated in the future, or that are links."""
+    folder = folder or _cache_folder()
+    with suppress(OSError):
+        for path in [*folder.glob("*.csv"), *folder.glob("*.partial")]:
+            with suppress(OSError):  # another process may be quicker
+                if path.is_symlink() or not 0 <= _age_hours(path) <= 24 * CACHE_DAYS:
+                    path.unlink()
+
+
+def _cache_folder():
+    from shared.settings import read
+
+    return read().data / "prices"
+
+
+def _age_hours(path):
+    # File systems round times, by two seconds at most.
+    return (time.time() + 2 - path.lstat().st_mtime) / 3600
+
+
+def _read_copy(path, ticker):
+    return _named(read_prices(path, ticker)[0])
+
+
+def _named(series):
+    return replace(series, source=f"Yahoo Finance, {series.dates[-1]}", reading=None)
 
 
 def _yahoo(ticker):
@@ -81,8 +108,8 @@ def _yahoo(ticker):
     )
 
 
-def _downloaded(ticker, download: Callable, wait):
-    """What `download` gives, asked again once if it fails.
+def _download(ticker, download: Callable, wait):
+    """The frame that `download` returns; it is called a second time if the first call fails.
 
     Raises:
         UserError: with a sentence for each kind of failure.

@@ -45,7 +45,7 @@ def test_a_short_file_is_tested_on_its_last_third():
 
 def test_the_repacked_and_the_published_files_are_read(tmp_path):
     dates = pd.bdate_range("2020-01-01", periods=70)
-    rows = [f"{d:%Y-%m-%d},1,3,1,2,100" for d in dates]
+    rows = [f"{d:%Y-%m-%d},1,3,1,{2 + n % 2},100" for n, d in enumerate(dates)]
     folder = tmp_path / "forecasting"
     folder.mkdir()
     table = "\n".join(["ticker,date,open,high,low,close,volume", *(f"X,{row}" for row in rows)])
@@ -60,14 +60,14 @@ def test_the_repacked_and_the_published_files_are_read(tmp_path):
     names = ("recent_2016_2025", "sp500_2013_2018", "us_long_1962_2017")
     files = prices.read(tmp_path, names)
     assert [files[name][0].name for name in names] == ["X", "Y", "AA"]
-    assert all(files[name][0].close.tolist() == [2.0] * 70 for name in names)
+    assert all(files[name][0].close.tolist() == [2.0, 3.0] * 35 for name in names)
     with pytest.raises(FileNotFoundError, match="gspc_close_1927_2025.csv.xz.*Put it there"):
         prices.read(tmp_path)
 
 
 def test_tickers_come_from_the_cache(tmp_path):
     dates = pd.bdate_range("2020-01-01", periods=70)
-    text = "\n".join(["date,close", *(f"{d:%Y-%m-%d},5" for d in dates)])
+    text = "\n".join(["date,close", *(f"{d:%Y-%m-%d},{5 + n % 2}" for n, d in enumerate(dates))])
     (tmp_path / "AAPL.csv").write_text(text)
     (one,) = prices.from_yahoo(["AAPL"], tmp_path)
     assert one.name == "AAPL" and len(one) == 70

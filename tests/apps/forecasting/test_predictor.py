@@ -187,18 +187,34 @@ def test_a_large_move_yesterday_matters_more_than_a_small_one_long_ago(series):
     assert influence.effects[-1] > 0.1
 
 
-def test_future_dates_follow_the_rhythm_of_the_series():
-    friday = np.datetime64("2024-05-31")
-    weekdays = np.arange("2024-01-01", "2024-06-01", dtype="datetime64[D]")
-    weekdays = weekdays[(weekdays.astype(int) + 3) % 7 < 5]
-    assert weekdays[-1] == friday
-    assert future_dates(weekdays, 2).tolist() == [
-        *map(np.datetime64.item, (friday + 3, friday + 4))
-    ]
-    every = np.arange("2024-01-01", "2024-06-01", dtype="datetime64[D]")
-    assert future_dates(every, 1)[0] == every[-1] + 1
-    weekly = np.arange("2024-01-01", "2024-06-01", 7, dtype="datetime64[D]")
-    assert future_dates(weekly, 1)[0] == weekly[-1] + 7
+def days(first, last, *weekdays):
+    dates = np.arange(first, last, dtype="datetime64[D]")
+    return dates[np.isin((dates.astype(int) + 3) % 7, weekdays)]  # 0 is a Monday
+
+
+def months(first, last):
+    return np.arange(first, last, dtype="datetime64[M]").astype("datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    ("dates", "count", "expected"),
+    [
+        (days("2024-01-01", "2024-06-01", 0, 1, 2, 3, 4), 2, "2024-06-04"),
+        (days("2024-01-01", "2024-06-01", *range(7)), 1, "2024-06-01"),
+        (days("2023-01-01", "2023-10-27", 6, 0, 1, 2, 3), 20, "2023-11-23"),
+        (days("2024-01-01", "2024-06-03", 0), 2, "2024-06-10"),
+        (months("2020-01", "2024-02"), 2, "2024-03-01"),
+        (months("2020-02", "2024-02") - 1, 1, "2024-01-31"),
+    ],
+    ids=["weekdays", "every day", "Sunday to Thursday", "Mondays", "months", "ends of months"],
+)
+def test_the_sessions_ahead_follow_the_rhythm_of_the_series(dates, count, expected):
+    assert str(future_dates(dates, count)[-1]) == expected
+
+
+def test_one_session_on_a_holiday_does_not_open_the_weekend():
+    dates = np.append(days("2024-01-01", "2024-06-01", 0, 1, 2, 3, 4), np.datetime64("2024-06-01"))
+    assert str(future_dates(dates, 1)[0]) == "2024-06-03"
 
 
 def test_default_origins_have_a_future():

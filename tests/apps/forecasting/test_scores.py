@@ -1,8 +1,13 @@
+import re
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
-from apps.forecasting import scores
+from apps.forecasting import scores, views
+from apps.forecasting.examples import simulated
 from apps.forecasting.features import LEVELS
+from shared import bundle
 
 DAYS = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], "datetime64[D]")
 
@@ -69,6 +74,19 @@ def test_diebold_mariano_by_hand():
     assert statistic == pytest.approx(-2 / np.sqrt(1 / 8))
     assert p_value == pytest.approx(1.54e-8, rel=0.01)
     assert scores.diebold_mariano(np.ones(4), np.ones(4), 2) == (0.0, 1.0)
+
+
+def test_the_p_of_diebold_mariano_is_two_sided_and_described_so():
+    losses, others = np.zeros(4), np.array([1, 3, 2, -2])
+    (one, p_value), (other, same) = (
+        scores.diebold_mariano(losses, others, 0),
+        scores.diebold_mariano(others, losses, 0),
+    )
+    assert one == -other and p_value == same == pytest.approx(2 * NormalDist().cdf(one))
+    card = bundle.read_card(bundle.MODELS / "forecasting")
+    series = simulated("walk", 150)
+    for html in (views.scores(card), views.test(series, "lstm", 5, 20)[2]):
+        assert re.search("two-sided p-values? of", html)
 
 
 def test_diebold_mariano_is_rarely_sure_of_equal_forecasts():
