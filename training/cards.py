@@ -55,20 +55,22 @@ def variant(network, record, command, scored_on, scores, **fields):
 
     Args:
         network: A network with `options`.
-        record: The record of `training.loop.fit`.
+        record: The record of `training.loop.fit`, or one of several stages with `"minutes"` only.
         command: The command that trains it.
         scored_on: What `scores` were measured on.
         scores: Dict of scores.
         **fields: More entries, which come first.
     """
+    epochs = {}
+    if "best" in record:
+        epochs = {"epochs": len(record["epochs"]), "best_epoch": record["best"] + 1}
     return {
         "network": network.options,
         "parameters": count_parameters(network),
         **fields,
         **scores,
         "scored_on": scored_on,
-        "epochs": len(record["epochs"]),
-        "best_epoch": record["best"] + 1,
+        **epochs,
         "minutes": round(record["minutes"], 1),
         "command": command,
     }

@@ -1,4 +1,4 @@
-"""The image encoder to start from, and what its frozen part makes of photographs, kept on disk."""
+"""The image encoder to start from, and its features of photographs."""
 
 import logging
 import zlib
@@ -14,16 +14,16 @@ from shared.image_encoder import ImageEncoder, fold, read_npz
 
 log = logging.getLogger(__name__)
 
-BATCH = 32
+BATCH_SIZE = 32
 MOBILENET = Path("vision") / "mobilenet_v2_1.0_224_tf2_int8.npz"
 
 
 def starting_encoder(data_dir, output):
-    """The encoder to start from: ImageNet's, or that of a bundle for photographs of one's own.
+    """The encoder to start from: ImageNet's, or for the user's photographs that of a bundle.
 
     Args:
         data_dir: Folder of corpora with the encoder's file, or None.
-        output: Path of a bundle's encoder, taken if there is no folder of corpora.
+        output: Path of a bundle's encoder, which is used if `data_dir` is None.
     """
     if data_dir is None and output.exists():
         return ImageEncoder.load(output)
@@ -35,57 +35,58 @@ def starting_encoder(data_dir, output):
     return encoder
 
 
-def pixels(pictures, name):
-    """What networks see of one of `Pictures`.
+def read_pixels(pictures, name):
+    """The pixels of one of `Pictures`, as networks read them.
 
     Raises:
         ImageError: if it cannot be read; the message names it.
     """
-    data = _bytes_of(pictures, name)
+    data = _read_bytes(pictures, name)
     try:
         return images.squash(images.read(data))
-    except images.ImageError as problem:
-        raise images.ImageError(f"{name}: {problem}") from problem
+    except images.ImageError as error:
+        raise images.ImageError(f"{name}: {error}") from error
 
 
-def run_name(made_from, pictures, names):
-    """What tells a run from others: a checksum, in hexadecimal.
+def run_checksum(content, pictures, names):
+    """A checksum, in hexadecimal, of all that a run depends on.
 
     Args:
-        made_from: Bytes of all that features and networks are made from besides photographs.
-        pictures: `Pictures`; one of the same name may be another.
-        names: Those that are used.
+        content: Bytes of all that features and networks are made from, except the photographs.
+        pictures: `Pictures`; photographs of the same name may differ.
+        names: The photographs that are used.
 
     Raises:
         ImageError: if one cannot be read; the message names it.
     """
-    found = zlib.crc32(made_from)
+    checksum = zlib.crc32(content)
     for name in sorted(set(names)):
-        found = zlib.crc32(_bytes_of(pictures, name), found)
-    return f"{found:08x}"
+        checksum = zlib.crc32(_read_bytes(pictures, name), checksum)
+    return f"{checksum:08x}"
 
 
-def _bytes_of(pictures, name):
+def _read_bytes(pictures, name):
     try:
         return pictures[name]
-    except (images.ImageError, KeyError) as problem:
-        raise images.ImageError(f"{name}: {problem}") from problem
+    except (images.ImageError, KeyError) as error:
+        raise images.ImageError(f"{name}: {error}") from error
 
 
-def weights_of(*networks):
-    """The weights of built networks as bytes, by which a run is known."""
+def weights_bytes(*networks):
+    """The weights of built networks as bytes, for checksums."""
     return b"".join(array.tobytes() for each in networks for array in each.get_weights())
 
 
-def cached(encoder, pictures, names, file, flip=False):
-    """What `encoder.bottom` makes of photographs; what is on disk is not computed again.
+def encode_bottom(encoder, pictures, names, file, flip=False):
+    """What the frozen bottom of an encoder gives for photographs, kept in a file.
 
     Args:
         encoder: A built `ImageEncoder`.
         pictures: `Pictures`.
         names: List of their names.
-        file: Path of a `.npy` file; one that another run began is completed.
-        flip: Mirror every photograph, left for right.
+        file: Path of a `.npy` file. If it exists, it is read; one that an interrupted run left
+            is completed.
+        flip: Whether to mirror every photograph, left for right.
 
     Returns:
         Float16 array `(photographs, height / 32, width / 32, channels)`.
@@ -97,37 +98,35 @@ def cached(encoder, pictures, names, file, flip=False):
         return np.load(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     bottom = Compiled(encoder.bottom, xla=False)
-    partial, count = file.with_suffix(".partial.npy"), file.with_suffix(".count")
-    start = int(count.read_text()) if count.exists() else 0
-    log.info("features of %d photographs for %s", len(names) - start, file.name)
-    found = None
-    if start:
-        found = np.lib.format.open_memmap(partial, "r+")
+    partial, count_file = file.with_suffix(".partial.npy"), file.with_suffix(".count")
+    start = int(count_file.read_text()) if count_file.exists() else 0
+    log.info("encoding %d photographs for %s", len(names) - start, file.name)
+    values = np.lib.format.open_memmap(partial, "r+") if start else None
     bar = keras.utils.Progbar(len(names), unit_name="photo")
-    for first in range(start, len(names), BATCH):
-        some = names[first : first + BATCH]
-        seen = np.stack([pixels(pictures, name) for name in some])
-        values = np.asarray(bottom(seen[:, :, ::-1] if flip else seen))
-        if found is None:
-            shape = (len(names), *values.shape[1:])
-            found = np.lib.format.open_memmap(partial, "w+", "float16", shape)
-        found[first : first + len(some)] = values
-        found.flush()
-        count.write_text(str(first + len(some)))
-        bar.update(first + len(some))
-    del found
+    for first in range(start, len(names), BATCH_SIZE):
+        batch = names[first : first + BATCH_SIZE]
+        pixels = np.stack([read_pixels(pictures, name) for name in batch])
+        encoded = np.asarray(bottom(pixels[:, :, ::-1] if flip else pixels))
+        if values is None:
+            shape = (len(names), *encoded.shape[1:])
+            values = np.lib.format.open_memmap(partial, "w+", "float16", shape)
+        values[first : first + len(batch)] = encoded
+        values.flush()
+        count_file.write_text(str(first + len(batch)))
+        bar.update(first + len(batch))
+    del values
     partial.replace(file)
-    count.unlink()
+    count_file.unlink()
     return np.load(file)
 
 
 @cache
-def _top(encoder):
+def _compiled_top(encoder):
     return Compiled(encoder.top, xla=False)
 
 
-def on_grid(encoder, values):
-    """The encoder's features of what `features.cached` returned, float32."""
-    batches = range(0, len(values), 50)
-    found = [_top(encoder)(values[n : n + 50].astype("float32")) for n in batches]
-    return np.concatenate([np.asarray(each) for each in found])
+def encode_top(encoder, values):
+    """The encoder's features, float32, for what `encode_bottom` returned."""
+    top, batches = _compiled_top(encoder), range(0, len(values), 50)
+    features = [np.asarray(top(values[n : n + 50].astype("float32"))) for n in batches]
+    return np.concatenate(features)

@@ -12,11 +12,16 @@ from apps.captioning.scores import score_captions
 from shared import bundle
 from shared.image_encoder import ImageEncoder
 from shared.images import ImageError
-from training.captioning import train as captioning
+from shared.text import WordTokenizer
+from training import cards
+from training.captioning import data as corpus
+from training.captioning import evaluate, fit, recipe
+from training.captioning import train as command
+from training.captioning.__main__ import app
 from training.captioning.data import Photo
 from training.command import run
 from training.datasets.pictures import Pictures
-from training.features import cached, run_name
+from training.features import encode_bottom, run_checksum
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
 TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
@@ -36,29 +41,29 @@ def draw(folder, count):
 def tiny_encoder(*_):
     encoder = ImageEncoder(**TINY, features=16)
     encoder.build()
-    noise = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     scales = {4: 0.6, 1: 0.0}  # of kernels and biases
-    encoder.set_weights([noise.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
+    encoder.set_weights([rng.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
     return encoder
 
 
 def train(photos, output, work, *more):
     """A tiny run of the command; what it says last."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(captioning, "starting_encoder", tiny_encoder)
-        patch.setattr(captioning, "WARM_UP", 2)
-        patch.setattr(captioning, "PHOTOS", 2)
-        patch.setattr(captioning, "WIDTHS", (1, 3))
-        patch.setattr(captioning, "LENGTH", 6)
-        patch.setattr(captioning, "RATE", 3e-2)
-        patch.setattr(captioning, "FINE_RATE", 2e-3)
-        patch.setattr(captioning, "SCORED_RATE", 1e-3)
+        patch.setattr(command, "starting_encoder", tiny_encoder)
+        patch.setattr(evaluate, "WIDTHS", (1, 3))
+        patch.setattr(recipe, "WARM_UP_BATCHES", 2)
+        patch.setattr(recipe, "PHOTOS_PER_BATCH", 2)
+        patch.setattr(recipe, "MAX_WORDS", 6)
+        patch.setattr(recipe, "FROZEN", recipe.Stage(6, 3e-2))
+        patch.setattr(recipe, "FINE_TUNING", recipe.Stage(1, 2e-3))
+        patch.setattr(recipe, "SELF_CRITICAL", recipe.Stage(1, 1e-3))
         small = {"dimensions": 16, "units": 32, "dropout": 0.0, "coverage": 0.0}
         for name in ("lstm", "gru"):
-            patch.setitem(captioning.VARIANTS, name, {**small, "cell": name})
+            patch.setitem(recipe.VARIANTS, name, {**small, "cell": name})
         arguments = ["train", "--input", str(photos), "--output", str(output), "--json"]
         arguments += ["--work-dir", str(work), "--fine-epochs", "1", "--scored-epochs", "1", *more]
-        result = CliRunner().invoke(captioning.app, arguments)
+        result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
     return json.loads(result.output.strip().splitlines()[-1])
 
@@ -102,15 +107,16 @@ def test_a_run_resumes_until_a_stage_before_was_another(trained, tmp_path, caplo
 def publish(folder, output, name, encoder, words):
     """A variant made of letters, and which ones the bundle has with it."""
     folder.mkdir()
-    stored = {f"{name}.safetensors": name, captioning.TOKENIZER: words}
+    stored = {f"{name}.safetensors": name, command.TOKENIZER_FILE: words}
     if encoder:
-        stored[captioning.ENCODER_FILE] = encoder
+        stored[command.ENCODER_FILE] = encoder
     for file, text in stored.items():
         (folder / file).write_text(text)
     card = dict.fromkeys(bundle.CARD_KEYS, "…") | {
-        "variants": captioning.old_card(output).get("variants", {})
+        "variants": cards.old_card(output).get("variants", {})
     }
-    captioning._publish(output, card, name, {"network": {}}, folder)
+    details = {"network": {}, "scored_on": "validation"}
+    command.publish(folder, output, card, name, details)
     assert {file: (output / file).read_text() for file in stored} == stored
     return list(bundle.read_card(output)["variants"])
 
@@ -127,13 +133,13 @@ def test_variants_that_do_not_fit_the_encoder_or_the_words_any_more_are_left_out
 
 def test_a_bundle_stays_as_it_is_until_a_variant_is_fitted(trained, tmp_path, monkeypatch):
     shutil.copytree(trained[0] / "bundle", tmp_path / "bundle")
-    (tmp_path / "bundle" / captioning.TOKENIZER).write_text("those of another run")
+    (tmp_path / "bundle" / command.TOKENIZER_FILE).write_text("those of another run")
     before = {file: file.read_bytes() for file in (tmp_path / "bundle").iterdir()}
 
     def stop(*_):
         raise SystemExit("stopped before the last stage")
 
-    monkeypatch.setattr(captioning, "fit_scored", stop)
+    monkeypatch.setattr(command, "fit_self_critical", stop)
     again = trained[0] / "photos", tmp_path / "bundle", trained[0] / "work", "--variant", "lstm"
     with pytest.raises(AssertionError, match="stopped before the last stage"):
         train(*again, "--epochs", "6")
@@ -145,34 +151,35 @@ def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
     captioner = Captioner(6, dimensions=8, units=8, features=4, dropout=0.3, coverage=0, seed=0)
     captioner.build()
     encoder = tiny_encoder()
-    tokenizer = captioning.WordTokenizer.build(["[BEGIN]", "[END]", "red", "wall"])
+    tokenizer = WordTokenizer.build(["[BEGIN]", "[END]", "red", "wall"])
     photos = [Photo(str(n), ("A red wall",)) for n in range(8)] + [Photo("9", ("snow",))] * 8
     references = [photo.captions for photo in photos]
-    data = {
-        "values": [np.ones((16, 2, 2, 4), "float16")],
-        "mirrorable": np.ones(16, bool),
-        "photos": photos,
-        "target": np.zeros((16, 5, 3), "int32"),
-        "tokenizer": tokenizer,
-        "validation": (photos, np.ones((16, 2, 2, 4), "float16")),
-    }
+    ones = np.ones((16, 2, 2, 4), "float16")
+    data = fit.Data(
+        values=[ones],
+        mirrorable=np.ones(16, bool),
+        photos=photos,
+        inputs=np.zeros((16, 5, 3), "int32"),
+        targets=np.zeros((16, 5, 3), "int32"),
+        tokenizer=tokenizer,
+        validation=(photos, ones),
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(captioning, "on_grid", lambda _, values: values.astype("float32"))
+        patch.setattr(fit, "encode_top", lambda _, values: values.astype("float32"))
         patch.setattr("apps.captioning.predictor.GRID_SIZE", 2)
-        patch.setattr(captioning, "SCORED_RATE", 3e-2)
-        patch.setattr(captioning, "WARM_UP", 1)
-        patch.setattr(captioning, "PHOTOS", 4)
+        patch.setattr(recipe, "WARM_UP_BATCHES", 1)
+        patch.setattr(recipe, "PHOTOS_PER_BATCH", 4)
         untrained = Predictor(captioner, tokenizer, encoder, {})
         before = score_captions(
-            captioning._written(untrained, np.ones((16, 2, 2, 4)), 1), references
+            evaluate.write_captions(untrained, np.ones((16, 2, 2, 4)), 1), references
         )
-        record = captioning.fit_scored(captioner, encoder, data, tmp_path, 0, 6)
+        record = fit.fit_self_critical(captioner, encoder, data, tmp_path, 0, recipe.Stage(6, 3e-2))
     assert record["epochs"][-1]["cider"] > 0.5 > before["cider"]
 
 
 def test_other_cells_need_the_tuned_encoder(trained, tmp_path):
-    command = ["train", "--input", str(trained[0] / "photos"), "--output", str(tmp_path)]
-    result = CliRunner().invoke(captioning.app, [*command, "--variant", "rnn"], env=WIDE)
+    arguments = ["train", "--input", str(trained[0] / "photos"), "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, [*arguments, "--variant", "rnn"], env=WIDE)
     assert result.exit_code == 2
     assert "train the variant lstm first" in result.output
 
@@ -190,14 +197,32 @@ def test_the_top_of_the_encoder_is_tuned_and_the_rest_stays(trained):
 
 def test_evaluate_prints_the_keys_of_the_contract(trained):
     folder, _ = trained
-    command = ["evaluate", "--input", str(folder / "photos"), "--model", str(folder / "bundle")]
-    result = CliRunner().invoke(captioning.app, [*command, "--json"])
+    arguments = ["evaluate", "--input", str(folder / "photos"), "--model", str(folder / "bundle")]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     metrics = json.loads(result.output.strip().splitlines()[-1])
     keys = {"bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l", "images", "seconds"}
     assert keys | {"baseline_human_bleu1", "baseline_human_cider"} <= set(metrics)
     assert metrics["images"] == 60
     assert metrics["bleu1"] > 50
+
+
+def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained[0] / "bundle", tmp_path / "bundle")
+    draw(tmp_path, 8)
+    photos, pictures = corpus.read_rows(tmp_path)
+    monkeypatch.setattr(corpus, "read", lambda _, part: photos)
+    monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
+    before = bundle.read_card(tmp_path / "bundle")
+    assert (before["test_set"], before["examples"]) == ("validation photographs", 6)
+    arguments = ["evaluate", "--save", "--json", "--model", str(tmp_path / "bundle")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.strip().splitlines()[-1])
+    card = bundle.read_card(tmp_path / "bundle")
+    assert (card["test_set"], card["examples"]) == (evaluate.TEST_SET, 8)
+    assert card["variants"]["lstm"]["cider"] == metrics["cider"]
+    assert card["baselines"]["nearest"]["bleu1"] == metrics["baseline_nearest_bleu1"]
 
 
 WIDE = {"COLUMNS": "300", "TERMINAL_WIDTH": "300"}  # no sentence broken
@@ -219,25 +244,25 @@ def test_a_bad_row_is_named(tmp_path, line, sentence):
     draw(tmp_path, 1)
     with open(tmp_path / "captions.jsonl", "a", encoding="utf-8") as file:
         file.write(line + "\n")
-    result = CliRunner().invoke(captioning.app, ["evaluate", "--input", str(tmp_path)], env=WIDE)
+    result = CliRunner().invoke(app, ["evaluate", "--input", str(tmp_path)], env=WIDE)
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.replace("│", " ").split())
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, command):
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, name):
     draw(tmp_path, 3)
     for n in range(3):
         (tmp_path / f"{n}.png").write_bytes(b"no photo")
-    arguments = ["captioning", command, "--input", str(tmp_path)]
-    if command == "train":
-        monkeypatch.setattr(captioning, "starting_encoder", tiny_encoder)
+    arguments = ["captioning", name, "--input", str(tmp_path)]
+    if name == "train":
+        monkeypatch.setattr(command, "starting_encoder", tiny_encoder)
         arguments += ["--output", str(tmp_path / "bundle"), "--work-dir", str(tmp_path / "work")]
     else:
         arguments += ["--model", str(trained[0] / "bundle")]
     monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit, match=r"\d.png: This file is not a photo"):
-        run(captioning.app)
+        run(app)
 
 
 def test_the_card_speaks_of_the_photographs_that_were_seen(trained):
@@ -245,18 +270,18 @@ def test_the_card_speaks_of_the_photographs_that_were_seen(trained):
     assert "then on own photographs" in card["encoder"]["origin"]
     assert "54 photographs" in card["limits"][0]
     assert "your photographs" in card["licence"]
-    shipped, some = bundle.read_card(captioning.FOLDER), [Photo("a", ("a dog",))]
-    official = captioning._new_card(captioning.FOLDER, 0, some, some, some)
+    shipped, some = bundle.read_card(command.FOLDER), [Photo("a", ("a dog",))]
+    official = command._new_card(command.FOLDER, 0, some, some, official=True)
     assert [official[key] for key in ("limits", "licence", "encoder")] == [
         shipped[key] for key in ("limits", "licence", "encoder")
     ]
 
 
 def test_captions_are_cut_padded_and_unknown_words_need_not_be_said(monkeypatch):
-    monkeypatch.setattr(captioning, "LENGTH", 4)
+    monkeypatch.setattr(recipe, "MAX_WORDS", 4)
     photos = [Photo("a", ("A red dog runs fast .", "Xylophones sit.")), Photo("b", ("A red dog",))]
-    tokenizer = captioning.WordTokenizer.build(["[BEGIN]", "[END]", "a", "red", "dog", "sit"])
-    target, following = captioning.encode(tokenizer, photos)
+    tokenizer = WordTokenizer.build(["[BEGIN]", "[END]", "a", "red", "dog", "sit"])
+    target, following = corpus.encode_captions(tokenizer, photos)
     assert target.shape == following.shape == (2, 5, 4)
     a, red, dog, sit = 4, 5, 6, 7
     np.testing.assert_array_equal(target[0, 0], [BEGIN, a, red, dog])
@@ -269,43 +294,43 @@ def test_captions_are_cut_padded_and_unknown_words_need_not_be_said(monkeypatch)
 
 def test_rare_words_are_left_out_of_a_large_vocabulary():
     photos = [Photo("a", ("a dog",))] * 1_001 + [Photo("b", ("a zebra",))] * 4
-    assert captioning.build_tokenizer(photos).words[2:] == ["[BEGIN]", "[END]", "a", "dog"]
-    assert "zebra" in captioning.build_tokenizer(photos[-4:]).words
+    assert corpus.build_tokenizer(photos).words[2:] == ["[BEGIN]", "[END]", "a", "dog"]
+    assert "zebra" in corpus.build_tokenizer(photos[-4:]).words
 
 
 def test_left_and_right_are_not_mirrored():
     photos = [Photo("a", ("A dog .", "Dog on the Left .")), Photo("b", ("A man left-handed",)),
               Photo("c", ("A bright dog",))]  # fmt: skip
-    assert captioning.mirrorable(photos).tolist() == [False, False, True]
+    assert corpus.can_be_mirrored(photos).tolist() == [False, False, True]
 
 
 def test_people_are_scored_against_each_other():
     same = [Photo("a", ("a red dog runs", "a red dog runs")), Photo("b", ("two men", "two men"))]
-    assert captioning.human(same)["bleu1"] == 100
-    assert captioning.human([Photo("a", ("alone",))]) is None
+    assert evaluate.score_people(same)["bleu1"] == 100
+    assert evaluate.score_people([Photo("a", ("alone",))]) is None
     differ = [Photo("a", ("a red dog runs", "snow falls")), Photo("b", ("two men", "two men"))]
-    assert captioning.human(differ)["bleu1"] < 50
+    assert evaluate.score_people(differ)["bleu1"] < 50
 
 
 def test_the_most_common_caption_is_written_for_every_photo():
     training = [Photo("a", ("A dog .", "a cat")), Photo("b", ("a dog", "a bird"))]
-    found = captioning.common(training, [Photo("c", ("a dog",)), Photo("d", ("a man",))])
+    found = evaluate.score_common(training, [Photo("c", ("a dog",)), Photo("d", ("a man",))])
     assert found["bleu1"] == 75
 
 
 def test_a_run_is_known_by_its_photographs_too():
     made = ((b"a", {"1": b"x", "2": b"y"}), (b"b", {"1": b"x", "2": b"y"}), (b"a", {"1": b"z"}))
-    assert len({run_name(made_from, photos, photos) for made_from, photos in made}) == 3
-    assert run_name(*made[0], ["2", "1", "1"]) == run_name(*made[0], ["1", "2"])
+    assert len({run_checksum(made_from, photos, photos) for made_from, photos in made}) == 3
+    assert run_checksum(*made[0], ["2", "1", "1"]) == run_checksum(*made[0], ["1", "2"])
     with pytest.raises(ImageError, match="3.png"):
-        run_name(*made[0], ["3.png"])
+        run_checksum(*made[0], ["3.png"])
 
 
 def test_other_photographs_of_the_same_names_are_another_run(trained, tmp_path, monkeypatch):
     def stop(*given):
         raise ValueError(f"features in {given[3].parent}.")
 
-    monkeypatch.setattr(captioning, "cached", stop)
+    monkeypatch.setattr(command, "encode_bottom", stop)
     photos = shutil.copytree(trained[0] / "photos", tmp_path / "photos")
     (known,) = (trained[0] / "work").iterdir()
     with pytest.raises(AssertionError, match=f"features in {known}."):
@@ -320,8 +345,8 @@ def test_features_go_on_where_they_stopped(tmp_path, monkeypatch):
     draw(tmp_path, 5)
     pictures, names = Pictures(tmp_path), [f"{n}.png" for n in range(5)]
     encoder = tiny_encoder()
-    monkeypatch.setattr("training.features.BATCH", 2)
-    whole = cached(encoder, pictures, names, tmp_path / "whole.npy")
+    monkeypatch.setattr("training.features.BATCH_SIZE", 2)
+    whole = encode_bottom(encoder, pictures, names, tmp_path / "whole.npy")
     assert whole.shape == (5, 7, 7, 12)
     assert whole.dtype == np.float16
     read = []
@@ -334,10 +359,10 @@ def test_features_go_on_where_they_stopped(tmp_path, monkeypatch):
             return pictures[name]
 
     with pytest.raises(ImageError, match="3.png"):
-        cached(encoder, Failing(), names, tmp_path / "some.npy")
-    again = cached(encoder, Failing(), names, tmp_path / "some.npy")
+        encode_bottom(encoder, Failing(), names, tmp_path / "some.npy")
+    again = encode_bottom(encoder, Failing(), names, tmp_path / "some.npy")
     assert read == ["0.png", "1.png", "2.png", "3.png", "2.png", "3.png", "4.png"]
     np.testing.assert_array_equal(again, whole)
-    assert cached(encoder, None, None, tmp_path / "some.npy").shape == whole.shape
-    mirrored = cached(encoder, pictures, names, tmp_path / "mirrored.npy", flip=True)
+    assert encode_bottom(encoder, None, None, tmp_path / "some.npy").shape == whole.shape
+    mirrored = encode_bottom(encoder, pictures, names, tmp_path / "mirrored.npy", flip=True)
     assert mirrored.shape == whole.shape

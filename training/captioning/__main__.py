@@ -1,13 +1,17 @@
 """Captions for photographs: `python -m training.captioning train|evaluate`.
 
-`train` fits the decoder on what the frozen image encoder sees, then both at a small rate, then the
-decoder for what its captions score (self-critical training, Rennie et al. 2017), and writes
-`models/captioning` with the encoder as fine-tuned. `evaluate` scores the shipped bundle on
-Flickr8k's test photographs, or on your own.
+`train` fits the decoder on the features of a frozen image encoder, then both with a small learning
+rate, then the decoder on the scores of captions that it samples (self-critical training, Rennie et
+al. 2017). Scores are measured on the validation photographs and written into `models/captioning`
+with the fine-tuned encoder. `evaluate` scores the bundle on the test photographs of Flickr8k or on
+your own; `evaluate --save` writes these scores into the card.
 """
 
-from training.captioning.train import app
-from training.command import run
+from training.captioning.evaluate import evaluate
+from training.captioning.train import train
+from training.command import make_app, run
+
+app = make_app(__doc__, train, evaluate)
 
 if __name__ == "__main__":
     run(app)

@@ -46,7 +46,14 @@ from training.command import (
     print_metrics,
 )
 from training.datasets.pictures import Pictures
-from training.features import cached, on_grid, pixels, run_name, starting_encoder, weights_of
+from training.features import (
+    encode_bottom,
+    encode_top,
+    read_pixels,
+    run_checksum,
+    starting_encoder,
+    weights_bytes,
+)
 from training.vqa import data as vqa
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
@@ -507,10 +514,10 @@ def train(
     if test:
         parts["test"] = test
     content = "\n".join(f"{each}" for each in training)
-    fingerprint = f"{zlib.crc32(weights_of(encoder) + table.tobytes() + content.encode()):08x}"
+    fingerprint = f"{zlib.crc32(weights_bytes(encoder) + table.tobytes() + content.encode()):08x}"
     work_dir = checkpoint_dir("vqa", work_dir, data_dir)
     names = [each.image for questions in parts.values() for each in questions]
-    work_dir /= run_name(f"{fingerprint} {seed} {parts}".encode(), pictures, names)
+    work_dir /= run_checksum(f"{fingerprint} {seed} {parts}".encode(), pictures, names)
     folder = work_dir / "bundle"
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder / TOKENIZER)
@@ -519,7 +526,7 @@ def train(
     values = {}
     for name, questions in parts.items():
         names = sorted({each.image for each in questions})
-        values[name] = names, cached(encoder, pictures, names, work_dir / f"{name}.npy")
+        values[name] = names, encode_bottom(encoder, pictures, names, work_dir / f"{name}.npy")
     old, stored = old_card(output), output / EMBEDDINGS_FILE
     if (old.get("fingerprint"), old.get("seed")) == (fingerprint, seed) and stored.exists():
         shutil.copy(stored, folder)  # fitted anew on another machine they would not be the same
@@ -594,7 +601,7 @@ def _some_cells(encoder, values, seed):
     each = -(-CELLS // len(values))  # of every photograph
     found = []
     for n in range(0, len(values), 500):
-        features = on_grid(encoder, values[n : n + 500])
+        features = encode_top(encoder, values[n : n + 500])
         cells = features.reshape(len(features), -1, features.shape[-1])
         places = noise.permuted(np.tile(np.arange(cells.shape[1]), (len(cells), 1)), axis=1)
         found.append(np.take_along_axis(cells, places[:, :each, None], axis=1))
@@ -604,7 +611,7 @@ def _some_cells(encoder, values, seed):
 def _see(embeddings, encoder, values):
     """The grids of photographs, float16."""
     found = [
-        embeddings.project(on_grid(encoder, values[n : n + 500]))
+        embeddings.project(encode_top(encoder, values[n : n + 500]))
         for n in range(0, len(values), 500)
     ]
     return np.concatenate(found).astype("float16")
@@ -769,7 +776,7 @@ def _seen(predictor, questions, pictures):
     photos = sorted({each.image for each in questions})
     grids = []
     for n in range(0, len(photos), 50):
-        some = [pixels(pictures, name) for name in photos[n : n + 50]]
+        some = [read_pixels(pictures, name) for name in photos[n : n + 50]]
         grids.append(predictor.encode(some))
     return _part(questions, predictor.tokenizer, np.concatenate(grids), photos)
 
