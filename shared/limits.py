@@ -24,10 +24,12 @@ ENTITY_LEVELS = 4  # entities and tags hidden in entities, as in `&amp;lt;b&amp;
 ENTITY_DIGITS = 7  # of a numeric character reference
 
 # Tables
+TABLE_BYTES = 64 * MIB
 TABLE_COLUMNS = 1_000
 TABLE_CELLS = 500_000
 TABLE_CELL_CHARACTERS = 100_000
-TABLE_LINES = 1_000_000  # of a file, blank ones too
+TABLE_ROW_SEPARATORS = 200_000  # in one row, those within texts too
+TABLE_LINES = 200_000  # of a file, blank ones too
 
 # Archives
 ZIP_DIRECTORY_BYTES = 8 * MIB  # of the list of entries at the end of a zip

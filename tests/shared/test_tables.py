@@ -1,9 +1,12 @@
 import csv
 import io
+import time
+import tracemalloc
 
 import pytest
 
-from shared import tables
+from shared import limits, tables
+from shared.errors import UserError
 
 
 def read(tmp_path, content, max_rows=100):
@@ -19,7 +22,9 @@ def test_the_separator_is_found_in_the_header(tmp_path, separator):
     assert table.rows == [["1", "a, b; c"]]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_the_encoding_is_found(tmp_path, encoding):
     table = read(tmp_path, "text\nUn très bon film — vu à Nîmes\n".encode(encoding))
     assert table.rows == [["Un très bon film — vu à Nîmes"]]
@@ -50,11 +55,113 @@ def test_a_column_without_a_name_gets_one(tmp_path):
         (b"PK\x03\x04" + bytes(100), "workbook"),
         ("text\n" + "x" * 200_000, "Line 2 cannot be read"),
         ("text\n" + "row\n" * 101, "more than 100 rows"),
+        ('{"text": "a fine film"}\n', "holds JSON"),
+        ('id,text\n1,"never closed, but long', "Line 2 cannot be read"),
     ],
 )
 def test_what_cannot_be_used_gets_a_sentence(tmp_path, content, says):
-    with pytest.raises(tables.TableError, match=says):
+    with pytest.raises(UserError, match=says):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("hint", "separator"), [("sep=;", ";"), ('"sep=|"', "|"), ("SEP=\t", "\t")]
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_excel_s_line_names_the_separator(tmp_path, hint, separator, mark):
+    table = read(tmp_path, f"{mark}{hint}\r\ntext{separator}label\r\nGood, bad{separator}1\r\n")
+    assert (table.columns, table.rows) == (["text", "label"], [["Good, bad", "1"]])
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("I loved it.\nIt is dull.\nA waste of time.\n", 3),
+        ("I loved it, truly.\nDull, long and flat, too.\nBad.\n", 3),
+        ("One film of very great power\nBad\n", 2),
+        ("What colour is it?\nHow many are there?\n", 2),
+        ("1,Loved it\n0,Hated it\n", 2),
+        ("pos\tA film\nneg\tbad\npos\tgood one\n", 3),
+        ("A fine film.;5\nIt is bad.;1\n", 2),
+        ("I loved it.\n", 1),
+    ],
+)
+def test_a_table_without_a_header_is_known_by_its_cells(tmp_path, content, rows):
+    table = read(tmp_path, content)
+    assert not table.has_header and len(table.rows) == rows
+    assert "no header" in table.summary
+    column = table.column(tables.text_column(table))
+    assert all(any(map(str.isalpha, cell)) for cell in column)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,label\nA fine film.,1\n",
+        "Timestamp,What did you think of the film?\n2024-01-01 10:00,I liked it.\n",
+        "What did you think of the film?\nGreat.\nI liked it.\n",
+        "review\nfine\n",
+        '"id","text"\n"1","x"\n',
+    ],
+)
+def test_names_above_other_cells_are_a_header(tmp_path, content):
+    assert read(tmp_path, content).has_header
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|"])
+def test_a_lone_quotation_mark_swallows_nothing(tmp_path, separator):
+    rows = [["a fine film", "1"], ['"so he said', "0"], ['"a "" b"', "1"], ['the end"', "0"]]
+    content = "\n".join(map(separator.join, [["sentence", "label"], *rows]))
+    table = read(tmp_path, content)
+    assert len(table.rows) == 4
+    assert table.rows[1] == ['"so he said', "0"]
+    lone = read(tmp_path, content.replace('the end"', "the end"))
+    assert [row[1] for row in lone.rows] == ["1", "0", "1", "0"]
+
+
+def test_quoted_cells_may_all_hold_the_separator(tmp_path):
+    table = read(tmp_path, '"Name, first",text\n"Doe, J",fine\n"Roe, R",bad\n')
+    assert table.rows == [["Doe, J", "fine"], ["Roe, R", "bad"]]
+
+
+def test_a_few_damaged_bytes_leave_the_rest_of_a_utf_8_file_readable(tmp_path):
+    table = read(tmp_path, b"text\n" + "é".encode() * 20 + b"\xff\n")
+    assert table.rows == [["é" * 20 + "\ufffd"]]
+
+
+def test_the_summary_says_what_was_understood(tmp_path, texts):
+    texts(read(tmp_path, "text\tlabel\nfine\t1\n").summary)
+    texts(read(tmp_path, "I loved it.\nIt is dull.\n".encode("utf-16")).summary)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "," * 200_000 + "\n" + "a\n" * 500,
+        "a," * 2_000 + "\na\n",
+        "a," * 900 + "b\n" + "a\n" * 5_000,
+        "a,b\n" + "," * 5_000_000,
+        "a,b\n" + '"x\ny",' * 50_000,
+        "text\n" + "x" * (limits.TABLE_CELL_CHARACTERS + 1),
+        "a\n" * (limits.TABLE_LINES + 1),
+        '"' * 5_000_000,
+    ],
+    ids=["short rows", "wide", "cells", "long row", "quoted", "long cell", "lines", "quotes"],
+)
+def test_a_table_beyond_the_limits_is_refused_in_little_memory(tmp_path, content, texts):
+    tracemalloc.start()
+    with pytest.raises(UserError) as error:
+        read(tmp_path, content, 5_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    texts(error.value)
+    assert peak < 10 * len(content) + 2**25
+
+
+def test_a_file_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "TABLE_BYTES", 2**20)
+    with pytest.raises(UserError, match="more than 1 MB"):
+        read(tmp_path, "text\n" * 2**18)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +180,7 @@ def test_the_text_column_is_found(columns, row, number):
 def test_a_column_of_another_name_can_be_wanted():
     table = tables.Table(["Question", "remark"], [["a question", "a remark"]])
     assert tables.text_column(table, "question") == 0
-    with pytest.raises(tables.TableError, match="read to “answer”"):
+    with pytest.raises(UserError, match="read to “answer”"):
         tables.text_column(table, "answer")
 
 
@@ -85,13 +192,27 @@ def test_a_column_of_another_name_can_be_wanted():
     ],
 )
 def test_a_doubtful_text_column_is_asked_for(columns, row, says):
-    with pytest.raises(tables.TableError, match=says):
+    with pytest.raises(UserError, match=says):
         tables.text_column(tables.Table(columns, [row]))
 
 
 def test_nothing_written_is_a_formula(tmp_path):
     path = tmp_path / "out.csv"
-    hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\tfine", "\rfine", "\nfine", "  =1", "fine"]
+    hostile = [
+        "＝1+1",
+        "＋1",
+        "＠SUM(A1)",
+        " \u3000＝1",
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\tfine",
+        "\rfine",
+        "\nfine",
+        "  =1",
+        "fine",
+    ]
     tables.write(path, ["=name", "score"], [[cell, -0.5] for cell in hostile])
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
@@ -120,7 +241,7 @@ def test_lines_of_a_text_are_kept_empty_ones_too(tmp_path):
     path = tmp_path / "lines.txt"
     path.write_bytes("Été\r\n\n  two, three\n".encode("utf-8-sig"))
     assert tables.lines(path, 3) == ["Été", "", "  two, three"]
-    with pytest.raises(tables.TableError, match="more than 2 lines"):
+    with pytest.raises(UserError, match="more than 2 lines"):
         tables.lines(path, 2)
 
 
@@ -131,11 +252,25 @@ def test_lines_of_a_text_are_kept_empty_ones_too(tmp_path):
 def test_a_text_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
     path = tmp_path / "lines.txt"
     path.write_bytes(content)
-    with pytest.raises(tables.TableError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         tables.lines(path, 10)
 
 
 @pytest.mark.parametrize("name", [".", "gone.csv"])
 def test_a_folder_or_nothing_in_place_of_a_file_gets_a_sentence(tmp_path, name):
-    with pytest.raises(tables.TableError, match="Upload it again"):
+    with pytest.raises(UserError, match="Upload it again"):
         tables.lines(tmp_path / name, 10)
+
+
+@pytest.mark.parametrize("piece", ["\t", ";", " ", '"', '\t"', ";\n", "=", ";=", "\u3000"])
+def test_writing_takes_linear_time(piece):
+    def seconds(count):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            tables.text(["text"], [["x" + piece * count]])
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    size = limits.TABLE_CELL_CHARACTERS // len(piece)
+    assert seconds(size) < max(2.5 * seconds(size // 2), 0.3)
