@@ -1,12 +1,15 @@
 """The page about the site: every model beside its baseline, made from the models' cards."""
 
-import importlib
 from html import escape
 
-from apps import APPLICATIONS
+from apps import APPLICATIONS, load_tab
 from shared import bundle, page
 
 TITLE = "About"
+DESCRIPTION = (
+    "Every model beside its baseline, how it was trained, and what the site keeps of what you type."
+)
+SHAPE = "under all of them"
 
 CELLS = (
     ("rnn", "Simple recurrent network", "One state, rewritten at every step (Elman 1990)."),
@@ -31,7 +34,7 @@ def build(tab, settings):
         "A place to use recurrent networks, look inside them while they work, and retrain them, "
         "each beside the simple baseline it has to beat.",
     )
-    tabs = [importlib.import_module(f"apps.{name}.tab") for name in APPLICATIONS]
+    tabs = [load_tab(name) for name in APPLICATIONS]
     page.html(
         page.heading(
             "The models and their baselines",

@@ -11,7 +11,12 @@ from apps.analogies.predictor import METHODS, Predictor
 from apps.analogies.vectors import VectorsError
 from shared import bundle, page
 
-TITLE = "Analogies"
+TITLE = "Words"
+DESCRIPTION = (
+    "Word vectors: analogies, neighbours and maps; what every network here reads instead of "
+    "letters."
+)
+SHAPE = "under all of them"
 FIRST = ANALOGIES[0][1:]
 TOOLS = (
     ("Arithmetic", "sum"),
@@ -382,6 +387,15 @@ def build(tab, settings):
     sample_button.click(made_up_text, None, text, **quiet)
     upload.upload(_uploaded, upload, [text, learned], **quiet)
     _api(predictor)
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(bundle.MODELS / "analogies")
+    return (
+        f"{card['accuracy']:.1%} of analogies right",
+        f"PPMI + SVD {card['baseline']['accuracy']:.1%}",
+    )
 
 
 def scores():

@@ -20,10 +20,13 @@ from apps.captioning import (
     views,
 )
 from apps.captioning.views import CELLS
-from shared import bundle, guard, images, page, photos, tables
+from shared import bundle, images, page, photos, tables
 from shared.photos import EXAMPLES
+from shared.site import guard
 
 TITLE = "Captions"
+DESCRIPTION = "A network describes a photo word by word; see where it looks before each word."
+SHAPE = "one to many"
 FOLDER = bundle.MODELS / "captioning"
 FIRST = next(iter(EXAMPLES))
 CHUNK = 10  # photographs captioned together, between two reports of progress
@@ -260,6 +263,16 @@ def build(tab, settings):
         **{**page.BATCH, "show_progress": "hidden"},
     )
     _api(settings, tuple(variants))
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(FOLDER)
+    cider = card["variants"]["lstm"]["cider"]
+    return (
+        f"CIDEr {cider:.2f}",
+        f"nearest photo’s caption {card['baselines']['nearest']['cider']:.2f}",
+    )
 
 
 def scores():

@@ -18,7 +18,9 @@ from apps.forecasting.yahoo import fetch_prices
 from shared import bundle, page
 from shared.errors import UserError
 
-TITLE = "Forecasting"
+TITLE = "Prices"
+DESCRIPTION = "How far a price may move in the next days, beside GARCH, with a backtest."
+SHAPE = "many to many"
 START = "sp500"
 LEVEL, ORIGINS = 80, 250
 MOST_TICKERS = 50  # of one file, in the list of series
@@ -204,6 +206,13 @@ def build(tab, settings):
     shown.input(_guarded(_inside, 2, 1), [looked, own, shown], [shown, inside], **quiet)
     subject.change(_guarded(views.layer), [subject, own], layer, **quiet)
     _api(settings)
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(bundle.MODELS / "forecasting")
+    pinball, baseline = card["variants"]["lstm"]["pinball"], card["baselines"]["garch"]["pinball"]
+    return f"pinball loss {100 * pinball:.3f} %", f"GARCH {100 * baseline:.3f} %"
 
 
 def scores():

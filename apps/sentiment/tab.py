@@ -9,6 +9,11 @@ from apps.sentiment.examples import EXAMPLES
 from shared import bundle, page, tables
 
 TITLE = "Sentiment"
+DESCRIPTION = (
+    "A network reads a film review word by word and says whether it is positive; see which words "
+    "moved it."
+)
+SHAPE = "many to one"
 CHUNK = 64  # reviews of a batch between two reports of progress
 
 
@@ -135,6 +140,14 @@ def build(tab, settings):
     batch = {**page.BATCH, "show_progress": "hidden"}
     upload.upload(_scoring(settings), [upload, cell], [scores, download], **batch)
     _api(settings, tuple(networks))
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(bundle.MODELS / "sentiment")
+    best = next(iter(views.networks(card)))
+    accuracy, baseline = card["variants"][best]["accuracy"], card["baseline"]["accuracy"]
+    return f"{accuracy:.1%} of reviews right", f"bag of words {baseline:.1%}"
 
 
 def scores():

@@ -12,6 +12,10 @@ from apps.translation.views import NETWORKS
 from shared import bundle, page, tables
 
 TITLE = "Translation"
+DESCRIPTION = (
+    "English to French by an encoder, a decoder and attention; see where it looks for each word."
+)
+SHAPE = "many to many"
 FOLDER = bundle.MODELS / "translation"
 CHUNK = 16  # rows of a file between two reports of progress
 ALIGN = (Path(__file__).parent / "align.js").read_text(encoding="utf-8")
@@ -163,6 +167,13 @@ def build(tab, settings):
         **{**page.BATCH, "show_progress": "hidden"},
     )
     _api(card, settings)
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(FOLDER)
+    bleu = card["variants"]["attention"]["bleu_multi30k"]
+    return f"{bleu:.1f} BLEU", f"word for word {card['baseline']['bleu_multi30k']:.1f}"
 
 
 def scores():

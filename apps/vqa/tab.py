@@ -12,6 +12,10 @@ from shared.photos import EXAMPLES
 from shared.text import clean
 
 TITLE = "Ask a photo"
+DESCRIPTION = (
+    "Ask a question about a photo; see the five likeliest answers and where the network looks."
+)
+SHAPE = "image and sequence to one"
 FOLDER = bundle.MODELS / "vqa"
 OTHER = "bus"  # what stands beside a photograph until another is chosen
 EYES = "lstm"  # all variants see the same of a photograph: one of them looks for all
@@ -183,6 +187,13 @@ def build(tab, settings):
         **{**page.BATCH, "show_progress": "hidden"},
     )
     _api(settings)
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(FOLDER)
+    accuracy, baseline = card["variants"]["lstm"]["accuracy"], card["baselines"]["majority"]
+    return f"{accuracy:.1%} of answers right", f"most frequent answer {baseline['accuracy']:.1%}"
 
 
 def scores():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from apps import APPLICATIONS, load_tab
 from apps.sentiment.views import NETWORKS
 
 MODELS = Path(__file__).parent.parent.parent / "models"
@@ -26,7 +27,7 @@ window.fetch = async (request, options) => {
 
 
 def test_every_bundle_stands_beside_its_baseline(open_page):
-    page = open_page("?tab=about", wait_for="h1 >> visible=true")
+    page = open_page("about", wait_for="h1 >> visible=true")
     expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
     for path in MODELS.glob("*/card.json"):
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -41,14 +42,36 @@ def test_every_bundle_stands_beside_its_baseline(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_a_tab_has_its_address_and_its_title(open_page):
-    page = open_page()
-    page.locator("#tab-about-button").click()
-    expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
-    expect(page).to_have_url(re.compile(r"\?tab=about$"))
+def test_back_and_forward_move_between_the_pages(open_page):
+    page = open_page("", wait_for="h1 >> visible=true")
+    expect(page).to_have_title("Unrolled: recurrent networks at work")
+    navigation = page.get_by_role("navigation", name="Applications")
+    navigation.get_by_role("link", name="About").click()
     expect(page).to_have_title("About · Unrolled")
-    page.locator("#tab-sentiment-button").click()
+    expect(page).to_have_url(re.compile("/about$"))
+    expect(navigation.get_by_role("link", name="About")).to_have_attribute("aria-current", "page")
+    navigation.get_by_role("link", name="Sentiment").click()
     expect(page.locator(".answer .number")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_title("Unrolled: recurrent networks at work")
+    page.go_forward()
+    expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
+
+
+def test_the_home_page_shows_every_application_with_its_score_and_fits_a_phone(open_page):
+    page = open_page("", wait_for="h1 >> visible=true")
+    for name in APPLICATIONS:
+        tab = load_tab(name)
+        card = page.locator(".application", has=page.get_by_role("link", name=tab.TITLE))
+        expect(card).to_be_visible()
+        for text in tab.headline() if hasattr(tab, "headline") else ():
+            expect(card).to_contain_text(text)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator(".application").get_by_role("link", name="Translation").click()
+    expect(page).to_have_url(re.compile("/translation$"))
 
 
 def test_what_is_asked_while_the_stream_ends_is_answered(open_page):
@@ -84,7 +107,7 @@ window.fetch = async (request, options) => {
 
 
 def test_what_is_typed_before_the_first_answer_stays(open_page):
-    page = open_page("?text=Fine+film.", wait_for="h1 >> visible=true", script=HELD_LINE)
+    page = open_page("sentiment?text=Fine+film.", wait_for="h1 >> visible=true", script=HELD_LINE)
     review = page.get_by_label("Your review")
     expect(review).to_have_value("Fine film.")
     assert page.locator(".answer .number").count() == 0

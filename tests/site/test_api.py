@@ -1,9 +1,14 @@
+import asyncio
 import gzip
 
 import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
+
+TIMEOUT_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +17,7 @@ def client(site):
 
 
 def test_the_page_travels_compressed(site):
-    with httpx.stream("GET", site, headers={"accept-encoding": "gzip"}) as answer:
+    with httpx.stream("GET", f"{site}/sentiment", headers={"accept-encoding": "gzip"}) as answer:
         sent = b"".join(answer.iter_raw())
     page = gzip.decompress(sent)
     assert b"window.gradio_config" in page
@@ -53,7 +58,6 @@ def test_what_cannot_be_read_gets_a_sentence(client, text, sentence):
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("Wonderful", "very short"),
         ("<p>A <b>wonderful</b> film.</p>", "HTML tags were removed"),
         ("fine film " * 900, "Only the first 1,024"),
     ],
@@ -72,3 +76,38 @@ def test_every_documented_event_says_what_it_does(client):
     documented = client.view_api(return_format="dict")["named_endpoints"]
     assert {"/sentiment", "/sentiment_batch"} <= set(documented)
     assert all(event["description"] for event in documented.values())
+
+
+def test_an_mcp_client_lists_the_tools_and_calls_three(site, client):
+    """The documented way in: https://modelcontextprotocol.io, streamable HTTP."""
+
+    address = f"{site}/gradio_api/mcp/"
+
+    async def ask():
+        async with (
+            streamablehttp_client(address, timeout=TIMEOUT_SECONDS) as (
+                read,
+                write,
+                _,
+            ),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            calls = (
+                ("sentiment", {"text": "A superb, moving film."}),
+                ("translate", {"text": "A man is sleeping."}),
+                ("odd_one_out", {"words": ["breakfast", "cereal", "dinner", "lunch"]}),
+                ("sentiment", {"text": ""}),
+            )
+            return tools, [await session.call_tool(*call) for call in calls]
+
+    tools, answers = asyncio.run(ask())
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(tools) == {name.strip("/") for name in endpoints}
+    assert "review" in tools["sentiment"].inputSchema["properties"]["text"]["description"]
+    review, translation, odd, refusal = (answer.content[0].text for answer in answers)
+    assert "'label': 'positive'" in review
+    assert "homme" in translation
+    assert "cereal" in odd
+    assert answers[3].isError and "nothing to read" in refusal

@@ -7,7 +7,7 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from shared import guard
+from shared.site import guard
 
 
 async def take(request):

@@ -1,5 +1,5 @@
-// The address bar follows the tabs, links restore a page's state, figures are stepped through and
-// saved, no question is lost on a slow line; nothing else.
+// Links to a page's state, figures that are stepped through and saved, light and dark, and a stream of
+// answers that loses none on a slow line.
 (() => {
   // Gradio's server ends the stream of answers when none is due. A question asked while that news
   // is on its way would wait for ever on the stream that has ended: so Gradio's page hears of the
@@ -71,24 +71,6 @@
     return new Response(stream.pipeThrough(new TextEncoderStream()), reply);
   };
 
-  const PAGES = "#pages [role=tab]";
-
-  function address(state) {
-    const url = new URL(window.location.pathname, window.location.origin);
-    for (const [name, value] of Object.entries(state)) url.searchParams.set(name, value);
-    return url;
-  }
-
-  const titled = (button) => `${button.textContent.trim()} · Unrolled`;
-
-  // Before Gradio hears of the click, so that its events carry the new address.
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.(PAGES);
-    if (!button?.id) return;
-    history.replaceState(null, "", address({ tab: button.id.replace(/^tab-|-button$/g, "") }));
-    document.title = titled(button);
-  }, true);
-
   // Parts of a stepper say with data-show and data-lit from which step to which they are so.
   function show(stepper, wanted) {
     const n = Math.min(Math.max(wanted, 0), Number(stepper.dataset.count) - 1);
@@ -118,9 +100,6 @@
     }[how]);
   }
 
-  // Pages that were left stay in the document, unseen.
-  const seen = () => [...document.querySelectorAll(".stepper")].find((one) => one.offsetParent);
-
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(".stepper [data-move]");
     if (button) move(button.closest(".stepper"), button.dataset.move);
@@ -130,7 +109,7 @@
     if (stepper) show(stepper, Number(event.target.value));
   });
   document.addEventListener("keydown", (event) => {
-    const stepper = seen();
+    const stepper = document.querySelector(".stepper");
     const typing = event.target.closest?.("input, textarea, select, [role=tablist]");
     if (!stepper || typing || event.ctrlKey || event.altKey || event.metaKey) return;
     const keys = { ArrowLeft: "back", ArrowRight: "on" };
@@ -245,13 +224,11 @@
       canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
       save(`${name}.png`, canvas.toDataURL("image/png"));
     },
-    visit(place) {
-      history.replaceState(null, "", address(place));
-    },
-    async copyLink(place, names, values) {
-      const state = Object.fromEntries(names.map((name, n) => [name, values[n] ?? ""]));
-      const step = seen()?.dataset.n;
-      const url = address({ ...place, ...state, ...(step ? { step } : {}) });
+    async copyLink(names, values) {
+      const url = new URL(window.location.pathname, window.location.origin);
+      names.forEach((name, n) => url.searchParams.set(name, values[n] ?? ""));
+      const step = document.querySelector(".stepper")?.dataset.n;
+      if (step) url.searchParams.set("step", step);
       if (url.href.length > 6000) return "Too long for a link";
       history.replaceState(null, "", url);
       try {
@@ -267,14 +244,11 @@
     },
   };
 
-  // Once the tabs are there: the mode chosen before, and the title of the page asked for.
+  // The mode chosen before, once Gradio has set its own.
   new MutationObserver((_, observer) => {
-    if (!document.querySelector(PAGES)) return;
+    if (!document.querySelector(".masthead")) return;
     observer.disconnect();
     const mode = localStorage.getItem("unrolled-mode");
     if (mode) document.body.classList.toggle("dark", mode === "dark");
-    const tab = new URLSearchParams(window.location.search).get("tab");
-    const button = tab && document.getElementById(`tab-${tab}-button`);
-    if (button) document.title = titled(button);
   }).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -1,0 +1,89 @@
+"""How events wait for each other, and runs that a visitor can stop."""
+
+import threading
+from itertools import takewhile
+
+import gradio as gr
+
+# A visitor's request that arrives while the previous one of the same event is under way is answered
+# after it; Gradio's default would drop it.
+INTERACTIVE = {"trigger_mode": "always_last", "api_visibility": "private"}
+# Events that compute share the two cores; batches wait for each other only.
+COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, **INTERACTIVE}
+BATCH = {"concurrency_id": "batch", "concurrency_limit": 1, **INTERACTIVE}
+# For clicks that each count, such as those on the squares of a photo: all are answered, in order.
+IN_ORDER = {"concurrency_id": "in order", "concurrency_limit": 1, "trigger_mode": "multiple"}
+# For events that answer within a millisecond.
+IMMEDIATE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+shutting_down = threading.Event()  # set once the site has been told to stop
+
+
+def until_shutdown(items):
+    """Iterate over `items` until the site is told to stop."""
+    return takewhile(lambda _: not shutting_down.is_set(), items)
+
+
+def user_edits(components):
+    """The triggers that fire when a visitor edits one of the components.
+
+    `input` alone misses the first edit after a value was set by the site, so `submit` (Enter) and
+    `blur` (leaving the field) are added where a component has them.
+    """
+    names = ("input", "submit", "blur")
+    return [getattr(each, name) for each in components for name in names if hasattr(each, name)]
+
+
+class RunSlot:
+    """A visitor's one place for a cancellable run such as a training; the value of a `gr.State`.
+
+    The run started last owns the slot. Every run checks at each step whether it still does, and
+    ends if not. Gradio's own `cancels=` ends a run some time after the button reports it, and drops
+    clicks that arrive until then.
+
+    Attributes:
+        subject: The object that is trained, or None.
+        stopped: Whether the visitor has stopped the run and not started another since.
+        paused: Whether the visitor has paused the run and not resumed it since.
+    """
+
+    def __init__(self):
+        self.subject, self.stopped, self.paused, self._token = None, True, False, None
+
+    def begin(self, subject=None):
+        """Take the slot from any other run; returns the token for `owns`."""
+        self.subject, self.paused, self._token = subject, False, object()
+        return self._token
+
+    def owns(self, token):
+        """Whether the run that got this token from `begin` may go on."""
+        return self._token is token
+
+    def pause(self):
+        """End the current run but keep its subject, for another run to resume."""
+        self.paused, self._token = True, None
+
+    def stop(self):
+        """End the current run, and those that wait in the queue before they begin."""
+        self.subject, self.stopped, self.paused, self._token = None, True, False, None
+
+
+def start_on_click(button, slot, fn, inputs, outputs, placeholder=None, **options):
+    """Start a cancellable run on click, even while another one is in progress.
+
+    Args:
+        button: The `gr.Button`.
+        slot: The `gr.State` of a `RunSlot`.
+        fn: Generator function `fn(slot, *inputs)`; it ends at once if `slot.stopped`.
+        inputs, outputs: Lists of components.
+        placeholder: What the first output shows until the run begins, or None.
+        options: For the event.
+    """
+
+    def register(slot):
+        slot.stopped = False
+        return gr.skip() if placeholder is None else placeholder
+
+    multiple = {"trigger_mode": "multiple", "api_visibility": "private"}
+    clicked = button.click(register, slot, outputs[0], **{**IMMEDIATE, **multiple})
+    return clicked.then(fn, [slot, *inputs], outputs, **{**options, **multiple})

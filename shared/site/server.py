@@ -1,0 +1,233 @@
+"""Serves the site: mounts it behind the guard, warms it up, sweeps, and stops losing no answer."""
+
+import asyncio
+import ctypes
+import logging
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import FileResponse, RedirectResponse
+
+from shared.bundle import BundleError
+from shared.site import gradio_patches, guard
+
+log = logging.getLogger("unrolled")
+SHUTDOWN_SECONDS = 3  # how long a stopping site waits for the answers under way
+SWEEP_INTERVAL_SECONDS = 60
+COMPRESSION_LEVEL = 5
+SMALLEST_COMPRESSED_BYTES = 10_000
+
+
+def mount(site, pages, settings):
+    """The site as an ASGI application.
+
+    Args:
+        site: The `gr.Blocks` that `pages.build_site` returned.
+        pages: Its list of `Page`.
+        settings: The settings.
+    """
+    import gradio as gr
+    from gradio.route_utils import FnIndexInferError
+    from starlette.requests import ClientDisconnect
+
+    from shared.site import theme
+    from shared.site.pages import browser_title
+
+    metadata = {
+        page.path: {
+            "path": page.path,
+            "title": browser_title(page),
+            "description": page.description,
+        }
+        for page in pages
+    }
+    gradio_patches.patch_all(metadata)
+    # `Guard` limits how many requests wait, and of whom; nothing may go around the queue.
+    site.queue(default_concurrency_limit=4, api_open=False)
+    gradio_patches.mark_as_launched(site)
+    handlers = {
+        OSError: guard.full_disk,
+        ClientDisconnect: guard.broken_off,
+        **dict.fromkeys((KeyError, FnIndexInferError), guard.unknown),
+        **dict.fromkeys((TypeError, UnicodeDecodeError), guard.no_form),
+    }
+    parent = FastAPI(openapi_url=None)
+
+    @parent.get("/preview.png", include_in_schema=False)
+    def preview():
+        return FileResponse(theme.STATIC / "preview.png")
+
+    return gr.mount_gradio_app(
+        parent,
+        site,
+        path="/",
+        app_kwargs={"openapi_url": None, "exception_handlers": handlers},
+        root_path=getattr(settings, "root_path", None) or None,
+        theme=theme.build_theme(),
+        head=theme.build_head(),
+        favicon_path=theme.FAVICON,
+        footer_links=["api", "gradio"],
+        max_file_size=settings.max_upload_mb * 2**20,
+        allowed_paths=[],
+        show_error=False,
+        ssr_mode=False,
+        run_history=False,
+        pwa=False,
+        mcp_server=True,
+    )
+
+
+class OldLinks:
+    """ASGI middleware that leads addresses of the past to the pages of today.
+
+    Until version 1.0 the site was one page: `/?tab=cells&lesson=race&units=32`. A final slash goes
+    too. The answers are relative, so that they hold below any path of a proxy.
+
+    Args:
+        app: The ASGI application.
+        paths: The paths of all pages.
+    """
+
+    def __init__(self, app, paths):
+        self.app, self.paths = app, set(paths) - {""}
+
+    async def __call__(self, scope, receive, send):
+        target = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        target = target and self._target(scope)
+        answer = RedirectResponse(target, 301) if target else self.app
+        await answer(scope, receive, send)
+
+    def _target(self, scope):
+        """Where a request is redirected to, or None."""
+        request = Request(scope)
+        path = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix("/")
+        query = dict(request.query_params)
+        if path.endswith("/") and path.rstrip("/") in self.paths:
+            page, up = path.rstrip("/"), "../"
+        elif path == "":
+            page, up = query.pop("tab", ""), "./"
+        else:
+            page, up = path, "./"
+        lesson = f"{page}-{query['lesson']}" if "lesson" in query else ""
+        if query.pop("lesson", None) is not None and lesson in self.paths:
+            page = lesson
+        if page == path or page not in self.paths:
+            return None
+        return f"{up}{page}{'?' if query else ''}{urlencode(query)}"
+
+
+class Server(uvicorn.Server):
+    """The site at an address. Told to stop, it begins nothing new and delivers what is due.
+
+    Args:
+        site: The `gr.Blocks` that `pages.build_site` returned.
+        pages: Its list of `Page`.
+        settings: The settings.
+        on_start: Function that is called, in a thread, once the site answers; or None.
+    """
+
+    def __init__(self, site, pages, settings, on_start=None):
+        self.site, self.on_start = site, on_start
+        self.mounted = mount(site, pages, settings)
+        # Gradio compresses its scripts, but not the page, which is larger than all of them.
+        compressed = GZipMiddleware(self.mounted, SMALLEST_COMPRESSED_BYTES, COMPRESSION_LEVEL)
+        self.guard = guard.Guard(
+            OldLinks(compressed, [page.path for page in pages]),
+            settings.max_upload_mb * 2**20,
+            settings.requests_per_minute,
+            settings.proxies,
+            lambda: gradio_patches.waiting_requests(site),
+        )
+        config = uvicorn.Config(
+            self.guard,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,  # `Guard` reads them, where the settings say so
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,  # longer than proxies and scripts keep an idle connection
+        )
+        super().__init__(config)
+
+    def handle_exit(self, sig, frame):
+        from shared.site import events
+
+        self.guard.closing = True
+        events.shutting_down.set()
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        if self.on_start:
+            threading.Thread(target=self.on_start, daemon=True).start()
+
+    async def shutdown(self, sockets=None):
+        end = time.monotonic() + SHUTDOWN_SECONDS
+        while (
+            gradio_patches.has_undelivered_answers(self.site)
+            and time.monotonic() < end
+            and not self.force_exit
+        ):
+            await asyncio.sleep(0.05)
+        gradio_patches.refuse_waiting(self.site, guard.RESTART)
+        gradio_patches.close_streams(self.mounted)
+        await super().shutdown(sockets)
+
+
+def warm_up(functions):
+    """Import Keras and call each function, which loads and compiles what first visitors need."""
+    with without_modules("sklearn", "jax"):
+        import keras  # noqa: F401
+
+    from shared.compiled import compile_at_first_call
+
+    for function in functions:
+        try:
+            with compile_at_first_call():
+                function()
+        except BundleError as problem:
+            log.warning(problem)
+
+
+def sweep_for_ever():
+    """Delete visitors' files that are due and return freed memory, every minute."""
+    from shared.compiled import trim_memory
+    from shared.site import uploads
+
+    while True:
+        uploads.sweep()
+        trim_memory()
+        time.sleep(SWEEP_INTERVAL_SECONDS)
+
+
+@contextmanager
+def without_modules(*names):
+    """Within this context, this thread cannot import some modules.
+
+    Keras and TensorFlow import scikit-learn and JAX where they are installed, and use them for
+    nothing on this site: 3.5 s of CPU and 694 MB at import with them, 2.4 s and 531 MB without.
+    """
+    thread = threading.get_ident()
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, *_):
+            if name in names and threading.get_ident() == thread:
+                raise ModuleNotFoundError(name=name)
+
+    sys.meta_path.insert(0, Finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Finder)
+
+
+def share_heaps():
+    """Let all threads share two heaps of glibc, so that one can use what another has freed."""
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(-8, 2)  # M_ARENA_MAX
