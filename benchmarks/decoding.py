@@ -30,7 +30,7 @@ SENTENCES = 256
 
 def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
     """All timings, as a dict."""
-    from apps.translation.predictor import LENGTHS, Predictor, search
+    from apps.translation.predictor import PADDED_LENGTHS, Predictor, make_search
     from training.translation import data as translation
 
     predictor = Predictor.load(variant, bundle)
@@ -39,10 +39,10 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
     times = {}
     for count, texts in ((1, [TEXT]), (len(many), many)):
         encoded = predictor.tokenizer.encode(texts)
-        padded = pad(encoded, choose_bucket(LENGTHS, max(map(len, encoded))))
+        padded = pad(encoded, choose_bucket(PADDED_LENGTHS, max(map(len, encoded))))
         rounds = repeats if count == 1 else 2
         for width, name in ((1, "greedy"), (4, "beam 4")):
-            ours = partial(_tokens, _compiled(search(predictor.network, width)), padded)
+            ours = partial(_tokens, _compiled(make_search(predictor.network, width)), padded)
             written = ours()
             key = f"{name}, {count} sentence{'s' * (count > 1)}"
             mine = milliseconds(ours, rounds)
@@ -60,12 +60,14 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
                 times[f"{key}, {kind}, the same tokens, %"] = round(100 * float(same), 1)
     # The whole way, from text to text.
     with compiled.compile_at_first_call():
-        predictor.sentences([TEXT])
-        predictor.sentences(many)
+        predictor.translate_sentences([TEXT])
+        predictor.translate_sentences(many)
     compiled.wait_for_compilation()
-    times["page, one sentence, beam 4"] = milliseconds(lambda: predictor.sentences([TEXT]), 15)
+    times["page, one sentence, beam 4"] = milliseconds(
+        lambda: predictor.translate_sentences([TEXT]), 15
+    )
     start = time.perf_counter()
-    predictor.sentences(many)
+    predictor.translate_sentences(many)
     times["page, sentences a second, beam 4"] = round(len(many) / (time.perf_counter() - start), 1)
     return times
 

@@ -97,6 +97,16 @@ def _clean_characters(text):
     return " ".join(text.translate(_STRAIGHT).split())
 
 
+def find_foreign_script(text):
+    """The script of most letters of a text, such as `Cyrillic`; None if that is Latin."""
+    letters = [character for character in text if character.isalpha()]
+    foreign = [letter for letter in letters if not unicodedata.name(letter, "").startswith("LATIN")]
+    if len(foreign) <= len(letters) / 2:
+        return None
+    name = unicodedata.name(foreign[0], "another script").split()[0]
+    return name if name == "CJK" else name.capitalize()
+
+
 def limit_marks(text):
     """Text without what follows the first 30 combining marks of a run."""
     return text if text.isascii() else _mark_run().sub(r"\1", text)

@@ -3,7 +3,6 @@
 import random
 import re
 import threading
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +12,7 @@ from apps.sentiment.model import SentimentNetwork
 from shared import bundle
 from shared.compiled import Compiled
 from shared.errors import UserError
-from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
+from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, find_foreign_script, pad
 
 FOLDER = bundle.MODELS / "sentiment"
 MAX_WORDS = 1024  # of one review; further words are not read
@@ -114,21 +113,14 @@ def clean_review(text):
     if not isinstance(text, str) or not text.strip():
         raise UserError("There is nothing to read yet. Type or paste a review in English.")
     cleaned = clean(text)
-    letters = [character for character in cleaned if character.isalpha()]
-    if not letters:
+    if not any(character.isalpha() for character in cleaned):
         raise UserError("There are no words in this text. Type or paste a review in English.")
-    foreign = [letter for letter in letters if not _is_latin(letter)]
-    if len(foreign) > len(letters) / 2:
-        script = unicodedata.name(foreign[0], "another script").split()[0].capitalize()
+    if script := find_foreign_script(cleaned):
         raise UserError(
             f"This text is mostly in another alphabet ({script}). "
             "The network has only learned English: try an English review."
         )
     return cleaned
-
-
-def _is_latin(letter):
-    return unicodedata.name(letter, "").startswith("LATIN")
 
 
 class Predictor:

@@ -1,5 +1,4 @@
-"""English to French: what the page states before any network is loaded."""
+"""English to French: constants that the page needs before any network is loaded."""
 
-LONGEST = 5_000  # characters of a text
-WIDTH, ALPHA = 4, 0.6  # beam width and exponent of the length penalty, chosen on validation pairs
-WIDEST, STRONGEST = 8, 2.0  # the most that the page offers of each
+MAX_CHARACTERS = 5_000  # of a text
+BEAM_WIDTH, LENGTH_PENALTY = 4, 0.6  # chosen on validation pairs

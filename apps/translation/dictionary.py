@@ -1,4 +1,4 @@
-"""The baseline: word for word, from a dictionary that IBM model 1 learns from sentence pairs."""
+"""The baseline: translation word for word, with a dictionary learned by IBM model 1."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _NO_SPACE_BEFORE = re.compile(r" ([.,)\]…])")
 
 
 class Dictionary:
-    """Writes for every English word the French one it is likeliest to stand for.
+    """Replaces every English word by the French one that is likeliest to translate it.
 
     Args:
         entries: Dict from lower-cased English words to French ones.
@@ -23,40 +23,44 @@ class Dictionary:
         self.entries = entries
 
     @classmethod
-    def fit(cls, pairs, rounds=5, least=2):
-        """Learn the chances t(f | e) by expectation maximisation: IBM model 1 (Brown et al. 1993).
+    def fit(cls, pairs, iterations=5, min_count=2):
+        """Learn t(f | e) by expectation maximisation: IBM model 1 (Brown et al. 1993).
 
         Args:
             pairs: List of (English, French) sentences.
-            rounds: How often expectation and maximisation alternate.
-            least: How often an English word must occur to be kept.
+            iterations: Number of iterations of expectation and maximisation.
+            min_count: How often an English word must occur to be kept.
         """
-        english, french = {}, {}
-        links, owners = [], []  # every English with every French word of its pair
+        english, french = {}, {}  # word -> number
+        links = []  # for each pair: every English word with every French one, (links, 2)
+        french_positions = []  # for each link, the position of its French word in the corpus
+        positions = 0
         for source, target in pairs:
-            these = [english.setdefault(word, len(english)) for word in split(source.lower())]
-            those = [french.setdefault(word, len(french)) for word in split(target.lower())]
-            links.append(np.stack(np.meshgrid(these, those), -1).reshape(-1, 2))
-            # One owner for each French word: its chances over the English ones sum to 1.
-            owners.append(np.repeat(np.arange(len(those)), len(these)))
-        starts = np.cumsum([0] + [part[-1] + 1 if len(part) else 0 for part in owners])
-        owners = np.concatenate([p + s for p, s in zip(owners, starts, strict=False)])
-        links = np.concatenate(links)
-        kinds, place = np.unique(links[:, 0] * len(french) + links[:, 1], return_inverse=True)
-        source_of = kinds // len(french)
-        chances = np.ones(len(kinds))
-        for _ in range(rounds):
-            weight = chances[place]
-            weight /= np.bincount(owners, weight)[owners]
-            counts = np.bincount(place, weight)
-            chances = counts / np.bincount(source_of, counts)[source_of]
-        best = {}
-        order = np.argsort(chances, kind="stable")  # the likeliest overwrites the others
-        best = dict(zip(source_of[order].tolist(), (kinds % len(french))[order], strict=True))
-        seen = np.bincount([english[w] for s, _ in pairs for w in split(s.lower())])
+            e = [english.setdefault(word, len(english)) for word in split(source.lower())]
+            f = [french.setdefault(word, len(french)) for word in split(target.lower())]
+            links.append(np.stack(np.meshgrid(e, f), -1).reshape(-1, 2))
+            french_positions.append(np.repeat(np.arange(len(f)) + positions, len(e)))
+            positions += len(f)
+        links, french_positions = np.concatenate(links), np.concatenate(french_positions)
+        keys, entry = np.unique(links[:, 0] * len(french) + links[:, 1], return_inverse=True)
+        english_of, french_of = keys // len(french), keys % len(french)
+        t = np.ones(len(keys))  # t(f | e) of each pair of words that occurs
+        for _ in range(iterations):
+            # The probabilities that a French word comes from each English one sum to 1.
+            posterior = t[entry]
+            posterior /= np.bincount(french_positions, posterior)[french_positions]
+            counts = np.bincount(entry, posterior)
+            t = counts / np.bincount(english_of, counts)[english_of]
+        order = np.argsort(t, kind="stable")  # the likeliest translation comes last and stays
+        best = dict(zip(english_of[order].tolist(), french_of[order], strict=True))
+        counts = np.bincount([english[word] for text, _ in pairs for word in split(text.lower())])
         words = list(french)
         return cls(
-            {w: words[best[n]] for w, n in english.items() if n in best and seen[n] >= least}
+            {
+                word: words[best[number]]
+                for word, number in english.items()
+                if number in best and counts[number] >= min_count
+            }
         )
 
     @classmethod
@@ -73,16 +77,17 @@ class Dictionary:
             raise bundle.BundleError(f"{folder.name}/dictionary.json cannot be read.") from error
 
     def save(self, folder):
+        """Write the dictionary into the folder of a bundle."""
         text = json.dumps(self.entries, ensure_ascii=False, separators=(",", ":"))
         (folder / "dictionary.json").write_text(text + "\n", encoding="utf-8")
 
     def translate(self, text):
-        """A text word for word; unknown words stay as they are."""
+        """Translate a text word for word; unknown words stay as they are."""
         words = [self.entries.get(word.lower(), word) for word in split(text)]
         line = _NO_SPACE_BEFORE.sub(r"\1", " ".join(words)).replace("' ", "'")
         return line[:1].upper() + line[1:]
 
 
 def split(text):
-    """The words, figures and marks of a text."""
+    """The words, numbers and punctuation marks of a text."""
     return _WORD.findall(text)

@@ -1,36 +1,68 @@
-"""From English text to French: sentences, beams, what each word looked at, and how sure it is."""
+"""Translation of English text: sentences, beam search, attention and confidence."""
 
 import re
 import threading
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from keras import ops
 
-from apps.translation import ALPHA, LONGEST, STRONGEST, WIDTH
+from apps.translation import BEAM_WIDTH, LENGTH_PENALTY, MAX_CHARACTERS
 from apps.translation.model import BEGIN, END, UNKNOWN, Translator
 from shared import bundle
 from shared.compiled import Compiled
-from shared.decoding import beam, check_search, length_penalty
+from shared.decoding import IMPOSSIBLE, MAX_LENGTH_PENALTY, beam, check_search, length_penalty
 from shared.errors import UserError
-from shared.text import SubwordTokenizer, choose_bucket, clean, pad
+from shared.text import SubwordTokenizer, choose_bucket, clean, find_foreign_script, pad
 
 FOLDER = bundle.MODELS / "translation"
-LENGTHS = (8, 16, 24, 48, 96)  # padded lengths in tokens, one compiled graph each
-ROWS = (1, 16)  # sentences decoded together
+PADDED_LENGTHS = (8, 16, 24, 48, 96)  # in tokens; there is one compiled graph for each
+BATCH_SIZES = (1, 16)
 
 # A full stop after these does not end a sentence.
-_SHORT = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\b[ap]\.m)"
-_END = re.compile(rf"((?:[!?…]|{_SHORT}\.)[\"')\]]*)\s+(?=[\"'(\[]?[A-Z0-9])")
+_ABBREVIATION = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\b[ap]\.m)"
+_SENTENCE_END = re.compile(rf"((?:[!?…]|{_ABBREVIATION}\.)[\"')\]]*)\s+(?=[\"'(\[]?[A-Z0-9])")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+")
-_FRENCH = set(
-    re.findall("[a-z]+", "le la les des est une dans pas que qui je vous nous il elle et")
-)
-_ENGLISH = set(re.findall("[a-z]+", "the a an is are was of to in and you he she it we they not"))
+_FRENCH = {
+    "le",
+    "la",
+    "les",
+    "des",
+    "est",
+    "une",
+    "dans",
+    "pas",
+    "que",
+    "qui",
+    "je",
+    "vous",
+    "nous",
+    "il",
+    "elle",
+    "et",
+}
+_ENGLISH = {
+    "the",
+    "a",
+    "an",
+    "is",
+    "are",
+    "was",
+    "of",
+    "to",
+    "in",
+    "and",
+    "you",
+    "he",
+    "she",
+    "it",
+    "we",
+    "they",
+    "not",
+}
 
-InputError = UserError  # the name by which the page still catches it
+InputError = UserError  # the name by which pages still catch it
 
 
 @dataclass(frozen=True)
@@ -38,23 +70,23 @@ class Hypothesis:
     """One translation of a sentence.
 
     Attributes:
-        text: In French spacing.
-        pieces: Its tokens as written, `▁` where a space precedes, the end token last.
-        each: The probability of each token, `(tokens,)`.
-        attention: What each looked at, `(tokens, source tokens)`; zeros without attention.
+        text: The French text, in French spacing.
+        pieces: Its tokens, with `▁` where a space precedes and the end token last.
+        probabilities: The probability of each token, `(tokens,)`.
+        attention: Attention weights `(tokens, source tokens)`; zeros without attention.
         score: Log-probability divided by the length penalty.
     """
 
     text: str
     pieces: tuple[str, ...]
-    each: np.ndarray
+    probabilities: np.ndarray
     attention: np.ndarray
     score: float
 
     @property
     def log_probability(self):
         """Of all tokens together."""
-        return float(np.log(np.maximum(self.each, 1e-30)).sum())
+        return float(np.log(np.maximum(self.probabilities, 1e-30)).sum())
 
 
 @dataclass(frozen=True)
@@ -62,20 +94,26 @@ class Sentence:
     """A sentence and its translations, the best first.
 
     Attributes:
-        source: As read.
+        source: The English sentence.
         pieces: Its tokens, the end token last.
-        hypotheses: The distinct translations found, or one faithful copy.
-        tree: What the beam weighed, arrays `(steps, 2 * width)`; see `shared.decoding.Beams`.
-        copied: Whether there was nothing in it to translate.
-        notes: Sentences the reader should know.
+        hypotheses: The distinct translations that the search found; one copy of the source if
+            there was nothing to translate.
+        tree: The nodes of the beam search, arrays `(steps, 2 * width)`, as in
+            `shared.decoding.Beams`; None for a copy.
+        copied: Whether there was nothing to translate.
+        read_tokens: How many of its tokens were read: the first ones, if it was too long.
+        unknown_characters: How many of its tokens are unknown.
+        is_cut_off: Whether the translation reached the maximum length before it ended.
     """
 
     source: str
     pieces: tuple[str, ...]
     hypotheses: tuple[Hypothesis, ...]
-    tree: dict | None
-    copied: bool
-    notes: tuple[str, ...]
+    tree: dict | None = None
+    copied: bool = False
+    read_tokens: int | None = None
+    unknown_characters: int = 0
+    is_cut_off: bool = False
 
     @property
     def text(self):
@@ -85,7 +123,7 @@ class Sentence:
     @property
     def confidence(self):
         """The geometric mean of the probabilities of its tokens."""
-        return float(np.exp(np.log(np.maximum(self.hypotheses[0].each, 1e-9)).mean()))
+        return _geometric_mean(self.hypotheses[0].probabilities)
 
 
 @dataclass(frozen=True)
@@ -94,7 +132,7 @@ class Translation:
 
     Attributes:
         text: The French text, with the line breaks of the English one.
-        lines: For every line, its `Sentence`s.
+        lines: For every line a tuple of its `Sentence`s.
     """
 
     text: str
@@ -102,73 +140,74 @@ class Translation:
 
     @property
     def sentences(self):
-        """Its sentences without the lines."""
-        return tuple(each for line in self.lines for each in line)
+        """The sentences of all lines."""
+        return tuple(sentence for line in self.lines for sentence in line)
 
     @property
     def confidence(self):
         """The geometric mean of the probabilities of all tokens; None if all was copied."""
-        found = [each.hypotheses[0].each for each in self.sentences if not each.copied]
-        if not found:
+        translated = [each.hypotheses[0] for each in self.sentences if not each.copied]
+        if not translated:
             return None
-        return float(np.exp(np.log(np.maximum(np.concatenate(found), 1e-9)).mean()))
+        return _geometric_mean(np.concatenate([each.probabilities for each in translated]))
 
 
-def check(text):
-    """Refuse a text that is not English.
+def _geometric_mean(probabilities):
+    return float(np.exp(np.log(np.maximum(probabilities, 1e-9)).mean()))
+
+
+def check_text(text):
+    """Refuse a text that cannot be translated.
 
     Raises:
-        InputError: if there is nothing in it that could be translated.
+        UserError: if it is empty, too long, in another script, or French.
     """
     if not isinstance(text, str) or not text.strip():
-        raise InputError("There is nothing to translate yet. Type a sentence in English.")
-    if len(text) > LONGEST:
-        raise InputError(
-            f"This text has {len(text):,} characters; at most {LONGEST:,} are translated at once. "
-            "Shorten it, or upload it as a file."
+        raise UserError("There is nothing to translate yet. Type a sentence in English.")
+    if len(text) > MAX_CHARACTERS:
+        raise UserError(
+            f"This text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are translated at "
+            "once. Shorten it, or upload it as a file."
         )
-    letters = [c for c in text if c.isalpha()]
-    foreign = [c for c in letters if not unicodedata.name(c, "").startswith("LATIN")]
-    if len(foreign) > len(letters) / 2:
-        script = unicodedata.name(foreign[0], "another script").split()[0].capitalize()
-        raise InputError(
+    if script := find_foreign_script(text):
+        raise UserError(
             f"This text is mostly in another alphabet ({script}). The network translates from "
             "English: try an English sentence."
         )
     words = re.findall(r"[^\W\d_]+", text.lower())
-    french, english = (sum(word in known for word in words) for known in (_FRENCH, _ENGLISH))
+    french, english = (sum(word in common for word in words) for common in (_FRENCH, _ENGLISH))
     if french > 1 and french > 2 * english:
-        raise InputError("This looks like French already. Type English on this side.")
+        raise UserError("This looks like French already. Type English on this side.")
 
 
-def preferred(hypotheses, steps=40):
-    """Which hypothesis each length penalty prefers.
+def best_by_length_penalty(hypotheses, steps=40):
+    """Which hypothesis has the best score at each length penalty.
 
     Args:
         hypotheses: Of one sentence.
-        steps: How finely to look from 0 to `STRONGEST`.
+        steps: Number of intervals between 0 and `MAX_LENGTH_PENALTY` at whose ends to compare.
 
     Returns:
-        List of (lowest penalty, highest penalty, number of the hypothesis), in order.
+        List of (lowest penalty, highest penalty, index of the hypothesis), by penalty.
     """
-    alphas = np.linspace(0, STRONGEST, steps + 1)
-    scores = np.array([each.log_probability for each in hypotheses])
+    alphas = np.linspace(0, MAX_LENGTH_PENALTY, steps + 1)
+    log_probabilities = np.array([each.log_probability for each in hypotheses])
     lengths = np.array([len(each.pieces) for each in hypotheses])
     penalties = np.stack([np.asarray(length_penalty(lengths, alpha)) for alpha in alphas])
-    best = np.argmax(scores / penalties, axis=1)
+    best = np.argmax(log_probabilities / penalties, axis=1)
     starts = np.flatnonzero(np.append(True, best[1:] != best[:-1]))
     ends = np.append(starts[1:], len(best)) - 1
     return [
-        (float(alphas[a]), float(alphas[b]), int(best[a]))
-        for a, b in zip(starts, ends, strict=True)
+        (float(alphas[start]), float(alphas[end]), int(best[start]))
+        for start, end in zip(starts, ends, strict=True)
     ]
 
 
-def sentences_of(line):
-    """A line cut into sentences; one without words stays as it is."""
-    if not _to_translate(line):
+def split_sentences(line):
+    """The sentences of a line; a line without words stays whole."""
+    if not _has_words(line):
         return [line.strip()] if line.strip() else []
-    return _END.sub("\\1\n", clean(line)).split("\n")
+    return _SENTENCE_END.sub("\\1\n", clean(line)).split("\n")
 
 
 def french_spacing(text):
@@ -190,7 +229,7 @@ class Predictor:
         self.network = network
         self.tokenizer = tokenizer
         self.card = card
-        self._decoders = {}
+        self._searches = {}  # compiled beam search by width
 
     @classmethod
     def load(cls, variant="attention", folder=None):
@@ -205,7 +244,7 @@ class Predictor:
         """
         return _load(variant, folder or FOLDER)
 
-    def translate(self, text, width=WIDTH, alpha=ALPHA):
+    def translate(self, text, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
         """The `Translation` of a text of any number of lines and sentences.
 
         Args:
@@ -216,118 +255,117 @@ class Predictor:
         Raises:
             UserError: if the text has nothing to translate, or the search is out of range.
         """
-        check(text)
+        check_text(text)
         check_search(width, alpha)
         return self.translate_all([text], width, alpha)[0]
 
-    def translate_all(self, texts, width=WIDTH, alpha=ALPHA):
+    def translate_all(self, texts, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
         """`Translation`s of many texts, unchecked; arguments as for `translate`."""
-        lines = [[sentences_of(line) for line in text.split("\n")] for text in texts]
-        flat = [each for text in lines for line in text for each in line]
-        found = iter(self.sentences(flat, width, alpha))
-        done = []
-        for text in lines:
-            french = tuple(tuple(next(found) for _ in line) for line in text)
-            written = "\n".join(" ".join(each.text for each in line) for line in french)
-            done.append(Translation(written, french))
-        return done
+        split_texts = [[split_sentences(line) for line in text.split("\n")] for text in texts]
+        sources = [sentence for lines in split_texts for line in lines for sentence in line]
+        sentences = iter(self.translate_sentences(sources, width, alpha))
+        translations = []
+        for lines in split_texts:
+            translated = tuple(tuple(next(sentences) for _ in line) for line in lines)
+            text = "\n".join(" ".join(sentence.text for sentence in line) for line in translated)
+            translations.append(Translation(text, translated))
+        return translations
 
-    def sentences(self, texts, width=WIDTH, alpha=ALPHA):
-        """`Sentence`s for a list of single sentences, batched by length, in its order."""
+    def translate_sentences(self, texts, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
+        """`Sentence`s for a list of single sentences, in its order; batched by length."""
         sources = self.tokenizer.encode([clean(text) for text in texts])
-        found = {}
         lengths = np.array([len(source) for source in sources], int)
-        wanted = [n for n in np.argsort(lengths, kind="stable") if _to_translate(texts[n])]
-        for start in range(0, len(wanted), ROWS[-1]):
-            rows = wanted[start : start + ROWS[-1]]
-            time = choose_bucket(LENGTHS, lengths[rows[-1]])
-            padded = np.zeros((choose_bucket(ROWS, len(rows)), time), "int32")
+        order = [n for n in np.argsort(lengths, kind="stable") if _has_words(texts[n])]
+        sentences = {}
+        for start in range(0, len(order), BATCH_SIZES[-1]):
+            rows = order[start : start + BATCH_SIZES[-1]]
+            time = choose_bucket(PADDED_LENGTHS, lengths[rows[-1]])
+            padded = np.zeros((choose_bucket(BATCH_SIZES, len(rows)), time), "int32")
             padded[: len(rows)] = pad([sources[row] for row in rows], time)
-            result = self._decoder(width)(padded, np.float32(alpha))
-            beams = [np.asarray(part) for part in (*result.written, result.normalised)]
-            tree = {name: np.asarray(values) for name, values in result.tree.items()}
+            beams = self._search(width)(padded, np.float32(alpha))
+            lanes = [np.asarray(array) for array in (*beams.written, beams.normalised)]
+            tree = {name: np.asarray(array) for name, array in beams.tree.items()}
             for place, row in enumerate(rows):
-                lanes = [part[place] for part in beams]
-                branches = {name: values[place] for name, values in tree.items()}
-                found[row] = self._sentence(texts[row], sources[row], lanes, branches, time)
-        return [found.get(n) or _copy(text) for n, text in enumerate(texts)]
-
-    def _decoder(self, width):
-        with self._lock:
-            if width not in self._decoders:
-                self._decoders[width] = Compiled(search(self.network, width))
-            return self._decoders[width]
-
-    def _sentence(self, text, source, lanes, tree, longest):
-        hypotheses, seen = [], set()
-        pieces = self.tokenizer.pieces(source)
-        for tokens, length, score, each, weights, normalised in zip(*lanes, strict=True):
-            numbers = tuple(int(token) for token in tokens[:length])
-            if score < -1e8 or numbers in seen:
-                continue
-            seen.add(numbers)
-            weights = weights[:length, : len(source)]
-            hypotheses.append(
-                Hypothesis(
-                    text=self._written(numbers, weights, pieces),
-                    pieces=tuple(self.tokenizer.pieces(numbers)),
-                    each=np.exp(each[:length]),
-                    attention=weights,
-                    score=float(normalised),
+                sentences[row] = self._make_sentence(
+                    texts[row],
+                    sources[row],
+                    [array[place] for array in lanes],
+                    {name: array[place] for name, array in tree.items()},
+                    time,
                 )
-            )
-        notes = []
-        if len(source) > longest:
-            notes.append(f"This sentence is too long: only its first {longest} tokens were read.")
-        unknown = int(np.sum(source == UNKNOWN))
-        if unknown:
-            notes.append(
-                f"{unknown} of its characters {'is' if unknown == 1 else 'are'} in no training "
-                "sentence: unknown characters are copied where the network asks for them."
-            )
-        if lanes[0][0].all():
-            notes.append(
-                "The translation was cut off: it had not ended after the most tokens allowed."
-            )
-        return Sentence(text, tuple(pieces), tuple(hypotheses), tree, False, tuple(notes))
+        return [sentences.get(n) or _copy(text) for n, text in enumerate(texts)]
 
-    def _written(self, numbers, weights, pieces):
+    def _search(self, width):
+        with self._lock:
+            if width not in self._searches:
+                self._searches[width] = Compiled(make_search(self.network, width))
+            return self._searches[width]
+
+    def _make_sentence(self, text, source, lanes, tree, max_tokens):
+        """The `Sentence` of one row of a batch; `lanes` are its arrays of `Beams`, lanes first."""
+        hypotheses = {}  # by tokens: the same tokens may end in several lanes
+        pieces = tuple(self.tokenizer.pieces(source))
+        for tokens, length, score, log_probabilities, attention, normalised in zip(
+            *lanes, strict=True
+        ):
+            numbers = tuple(int(token) for token in tokens[:length])
+            if score < IMPOSSIBLE / 10 or numbers in hypotheses:
+                continue
+            attention = attention[:length, : len(source)]
+            hypotheses[numbers] = Hypothesis(
+                text=self._decode(numbers, attention, pieces),
+                pieces=tuple(self.tokenizer.pieces(numbers)),
+                probabilities=np.exp(log_probabilities[:length]),
+                attention=attention,
+                score=float(normalised),
+            )
+        return Sentence(
+            source=text,
+            pieces=pieces,
+            hypotheses=tuple(hypotheses.values()),
+            tree=tree,
+            read_tokens=min(len(source), max_tokens),
+            unknown_characters=int(np.sum(source == UNKNOWN)),
+            is_cut_off=bool(lanes[0][0].all()),
+        )
+
+    def _decode(self, tokens, attention, source_pieces):
         """The text of tokens; an unknown one is the source's most attended (Luong et al. 2015)."""
-        parts, held = [], []
-        for number, looked in zip(numbers, weights, strict=True):
-            if number == UNKNOWN and looked.any():
-                parts += [self.tokenizer.decode(held), pieces[int(looked.argmax())]]
-                held = []
-            elif number != END:
-                held.append(number)
-        return french_spacing("".join([*parts, self.tokenizer.decode(held)]).replace("▁", " "))
+        parts, run = [], []
+        for token, weights in zip(tokens, attention, strict=True):
+            if token == UNKNOWN and weights.any():
+                parts += [self.tokenizer.decode(run), source_pieces[int(weights.argmax())]]
+                run = []
+            elif token != END:
+                run.append(token)
+        return french_spacing("".join([*parts, self.tokenizer.decode(run)]).replace("▁", " "))
 
 
-def search(network, width):
-    """A function of padded sources `(rows, time)` and a length penalty that gives `Beams`."""
+def make_search(network, width):
+    """A function of padded sources `(rows, time)` and a length penalty that returns `Beams`."""
 
-    def find(source, alpha):
+    def search(source, alpha):
         memory, mask, states = network.encode(source)
 
         def step(tokens, states):
             return network.step(tokens, states, memory, mask)
 
         begin = ops.full((source.shape[0],), BEGIN, "int32")
-        steps = source.shape[1] * 3 // 2 + 8
-        return beam(step, states, begin, END, steps, width, alpha)
+        max_steps = source.shape[1] * 3 // 2 + 8
+        return beam(step, states, begin, END, max_steps, width, alpha)
 
-    return find
+    return search
 
 
-def _to_translate(text):
-    """Whether there is a word in it that is not an address."""
-    return any(c.isalpha() for c in _ADDRESS.sub("", text))
+def _has_words(text):
+    """Whether there is a letter outside web and mail addresses."""
+    return any(character.isalpha() for character in _ADDRESS.sub("", text))
 
 
 def _copy(text):
+    """A sentence in which there is nothing to translate."""
     hypothesis = Hypothesis(text, (text,), np.ones(1), np.ones((1, 1)), 0.0)
-    note = "There are no words in this to translate: it is copied."
-    return Sentence(text, (text,), (hypothesis,), None, True, (note,))
+    return Sentence(text, (text,), (hypothesis,), copied=True)
 
 
 @bundle.load_once

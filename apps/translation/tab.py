@@ -5,7 +5,7 @@ from typing import Literal
 
 import gradio as gr
 
-from apps.translation import ALPHA, LONGEST, STRONGEST, WIDEST, WIDTH, memory, views
+from apps.translation import BEAM_WIDTH, LENGTH_PENALTY, MAX_CHARACTERS, memory, views
 from apps.translation.dictionary import Dictionary
 from apps.translation.examples import EXAMPLES
 from apps.translation.views import NETWORKS
@@ -42,7 +42,7 @@ def build(tab, settings):
     with gr.Row(elem_classes="boxes"):
         text = gr.Textbox(
             EXAMPLES[0][1],
-            label=f"English, up to {LONGEST:,} characters",
+            label=f"English, up to {MAX_CHARACTERS:,} characters",
             lines=5,
             max_lines=14,
             min_width=300,
@@ -58,8 +58,8 @@ def build(tab, settings):
     with gr.Row(elem_classes="controls"):
         button = gr.Button("Translate", variant="primary", min_width=120)
         # Rendered below, in the section that explains them.
-        width = gr.Slider(1, WIDEST, WIDTH, step=1, label="Beam width", render=False)
-        alpha = gr.Slider(0, STRONGEST, ALPHA, step=0.1, label="Length penalty", render=False)
+        width = gr.Slider(1, 8, BEAM_WIDTH, step=1, label="Beam width", render=False)
+        alpha = gr.Slider(0, 2.0, LENGTH_PENALTY, step=0.1, label="Length penalty", render=False)
         copy_button = gr.Button("Copy the French", min_width=150)
         page.link_button(tab, text=text, width=width, penalty=alpha)
     problem = page.html()
@@ -134,8 +134,8 @@ def build(tab, settings):
 
     def restore(link):
         wanted = link.get("text", EXAMPLES[0][1])
-        width = page.number_of_link(link.get("width"), int, 1, WIDEST, WIDTH)
-        alpha = page.number_of_link(link.get("penalty"), float, 0, STRONGEST, ALPHA)
+        width = page.number_of_link(link.get("width"), int, 1, 8, BEAM_WIDTH)
+        alpha = page.number_of_link(link.get("penalty"), float, 0, 2.0, LENGTH_PENALTY)
         yield wanted, width, alpha, *[gr.skip()] * len(said)
         yield *[gr.skip()] * 3, *respond(wanted, width, alpha)
 
@@ -196,8 +196,10 @@ def _translate(text, width, alpha):
 
 def _doubts(translation, card):
     """For each sentence the reasons not to trust it."""
-    held, usual = memory.Memory.load(FOLDER), card["memory"]["usual_words"]
-    return [memory.doubts(each, held.recall(each.source), usual) for each in translation.sentences]
+    filter_, usual = memory.Memory.load(FOLDER), card["memory"]["usual_words"]
+    return [
+        views.warnings(each, filter_.overlap(each.source), usual) for each in translation.sentences
+    ]
 
 
 def _guarded(show):
@@ -221,14 +223,14 @@ def _look(sentence, width, alpha):
 def _search(sentence, width, alpha):
     models = _models()
     named = models.Predictor.load().tokenizer.pieces
-    return views.beam(sentence, named, models.preferred(sentence.hypotheses), alpha)
+    return views.beam(sentence, named, models.best_by_length_penalty(sentence.hypotheses), alpha)
 
 
 def _comparing(card):
     def compare(sentence, width, alpha):
         predictor = _models().Predictor
         others = {
-            name: predictor.load(name).sentences([sentence.source], width, alpha)[0]
+            name: predictor.load(name).translate_sentences([sentence.source], width, alpha)[0]
             for name in NETWORKS
             if name in card["variants"] and name != "attention"
         }
@@ -240,10 +242,10 @@ def _comparing(card):
 
 def _recalling(card, settings):
     def recall(sentence, width, alpha):
-        held = memory.Memory.load(FOLDER)
-        corpus = memory.Corpus.load(settings.data, held)
+        filter_ = memory.Memory.load(FOLDER)
+        corpus = memory.Corpus.load(settings.data, filter_)
         nearest = corpus.nearest(sentence.source) if corpus else None
-        return views.recalled(sentence, held.recall(sentence.source), nearest, card)
+        return views.training_overlap(sentence, filter_.overlap(sentence.source), nearest, card)
 
     return recall
 
@@ -283,7 +285,7 @@ def _rows(texts, network, card):
     results, wanted = [], []
     for number, text in enumerate(texts):
         try:
-            models.check(text)
+            models.check_text(text)
             wanted.append(number)
             results.append(None)
         except models.InputError as refusal:
@@ -304,7 +306,10 @@ def _api(card, settings):
     networks = Literal[tuple(card["variants"])]
 
     def translate(
-        text: str, width: int = WIDTH, penalty: float = ALPHA, network: networks = "attention"
+        text: str,
+        width: int = BEAM_WIDTH,
+        penalty: float = LENGTH_PENALTY,
+        network: networks = "attention",
     ) -> dict:
         """English into French, sentence by sentence, with the attention and the alternatives.
 
@@ -367,7 +372,7 @@ def _plain(sentence, notes):
         "english": sentence.source,
         "french": sentence.text,
         "confidence": None if sentence.copied else sentence.confidence,
-        "notes": [*notes, *sentence.notes],
+        "notes": [*notes, *views.notes(sentence)],
         "pieces": list(best.pieces),
         "source_pieces": list(sentence.pieces),
         "attention": best.attention.astype(float).round(4).tolist(),

@@ -1,14 +1,15 @@
-"""What the page shows of a translation: text that lights up, tables and figures as HTML."""
+"""HTML of the translation page: the answer, aligned words, tables, and what is in training data."""
 
-from html import escape
+from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from apps.translation import charts
 from shared import page
 from shared.plots import chance, percent, signed
 
-# The networks of the study: name in the tables, name in `PALETTE`, whether their line is dashed.
+# The networks of the study: title, name in `PALETTE`, whether their line is dashed.
 NETWORKS = {
     "attention": ("LSTM with attention", "lstm", False),
     "small": ("LSTM with attention, small", "input", False),
@@ -18,230 +19,304 @@ NETWORKS = {
     "plain": ("LSTM, no attention", "lstm", True),
     "reversed": ("LSTM, no attention, source reversed", "baseline", True),
 }
-UNSURE_WORD = 0.35  # a chance below which a word is dotted
-
-STYLE = """<style>
-.aligned{margin:18px 0;font:400 20px/1.7 var(--serif)}
-.aligned p{margin:0}.aligned .english{color:var(--ink-2);font-size:18px}
-.aligned .looks{font:14px/1.5 var(--sans);color:var(--ink-2);min-height:21px}
-.aligned :is(.e,.f){border-radius:4px;padding:1px 2px;margin:0 -2px;cursor:default}
-.aligned .f{cursor:pointer}
-.aligned .f.unsure{text-decoration:underline dotted var(--negative) 2px;text-underline-offset:5px}
-.aligned .lit{background:rgb(var(--positive-rgb)/var(--s));color:var(--ink)}
-.aligned .on{box-shadow:inset 0 -2px var(--ink)}
-.aligned .f:focus-visible{outline:2px solid var(--ink);outline-offset:2px}
-.attended{display:grid;grid-template-columns:auto minmax(0,1fr);max-width:760px;margin:4px auto 0}
-.attended .rows{display:flex;flex-direction:column;padding-right:8px}
-.attended .rows b{height:22px;font:13px/22px var(--sans);color:var(--ink-2);text-align:right}
-.attended .field{display:grid;min-width:calc(var(--n)*20px);max-width:calc(var(--n)*56px)}
-.attended img{grid-area:1/1;width:100%;max-width:none;height:calc(var(--m)*22px);margin:0;
-image-rendering:pixelated;background:var(--surface);border-radius:0}
-.attended .strips{grid-area:1/1;display:grid}.attended .strips i{display:block}
-.attended .columns{grid-area:2/1;display:flex;padding:6px 0}
-.attended .columns b{flex:1;min-width:0;display:flex;align-items:center;white-space:nowrap;
-font:13px/1 var(--sans);color:var(--ink-2);writing-mode:vertical-rl}
-.tree{display:grid;grid-template:repeat(var(--m),var(--h))/repeat(var(--n),var(--w));margin:0 auto;
-width:calc(var(--n)*var(--w))}
-.tree svg{grid-area:1/1/-1/-1;display:block;width:100%;height:100%}
-.fig .tree path{stroke:var(--rule);stroke-width:1.5}
-.fig .tree path.pruned{stroke:var(--baseline);stroke-dasharray:3 4;opacity:.55}
-.fig .tree path.alive{stroke:var(--ink)}
-.fig .tree path.best{stroke:var(--positive);stroke-width:3}
-.fig .tree path.wait{stroke-dasharray:1 5;stroke-width:1.5}
-.node{align-self:center;justify-self:start;margin-left:4px;max-width:calc(var(--w) - 16px);
-box-sizing:border-box;display:flex;flex-direction:column;padding:1px 7px 3px;border-radius:6px;
-border:1px solid var(--rule);background:var(--ground);font:15px/1.25 var(--sans);color:var(--ink);
-white-space:nowrap;overflow:hidden}
-.node small{font:11px/1.2 var(--sans);color:var(--ink-2);font-variant-numeric:tabular-nums}
-.node.pruned{color:var(--ink-2);border-style:dashed;border-color:transparent}
-.node.alive{border-color:var(--ink-2)}
-.node.best{border:2px solid var(--positive);font-weight:600}
-.told{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:18px 40px;
-max-width:760px;margin:16px auto}
-.told div{border-top:1px solid var(--rule);padding-top:8px;overflow-wrap:anywhere}
-.told.one{grid-template-columns:1fr;gap:10px}
-.told b,.told small{display:block;font:14px/1.5 var(--sans);color:var(--ink-2)}
-.told b{font-weight:600;color:var(--ink)}
-.told span{font:400 18px/1.5 var(--serif)}
-.told .first span{font-weight:600}
-.beneath,.told ~ .small{max-width:760px;margin-inline:auto}
-.text .recalled{font:400 20px/1.8 var(--serif);margin:14px 0}
-.recalled .seen{background:rgb(var(--positive-rgb)/22%);border-radius:4px;
-padding:2px 3px;margin:0 -3px}
-.recalled .new{text-decoration:underline dotted var(--negative) 2px;text-underline-offset:5px}
-#tab-translation .row.boxes .form{gap:16px}
-#tab-translation .row.controls .form{gap:12px 24px}
-</style>"""
+STYLE = f"<style>{(Path(__file__).parent / 'translation.css').read_text(encoding='utf-8')}</style>"
+UNLIKELY_WORD = 0.35  # a word below this probability is underlined
+# Of the validation translations below this confidence 45 % are poor (chrF below 40), of all 10 %.
+# Low attention to English words, repeated words and missing numbers were no sign of poor ones.
+LOW_CONFIDENCE = 0.55
+MAX_NOTES = 6  # shown above an answer
+BATCH_PREVIEW_ROWS, BATCH_PREVIEW_CHARACTERS = 5, 120
+EMPTY_TEXT = "(empty)"
 
 
-def answer(translation, doubts, card):
-    """How sure the network is, what speaks against trusting it, and the text that lights up.
+def _join(*parts):
+    return Markup("").join(map(Markup, parts))
+
+
+def warnings(sentence, overlap, usual_words):
+    """Reasons not to trust a translation, the gravest first: a list of sentences.
+
+    Args:
+        sentence: A `Sentence`.
+        overlap: Its `Overlap` with the training data.
+        usual_words: The length in words that one training sentence in a thousand exceeds.
+    """
+    if sentence.copied:
+        return []
+    reasons = []
+    if not sentence.text.strip():
+        reasons.append(
+            "The network wrote nothing: it ended the translation before the first word. Put the "
+            "sentence in other words, or raise the length penalty."
+        )
+    reasons += _unknown_words_warning(sentence, overlap)
+    count = len(overlap.words)
+    if count > usual_words:
+        reasons.append(
+            f"This sentence has {count} words. Of 1,000 training sentences, 999 have at most "
+            f"{usual_words}, so the network has hardly practised this length. Shorter sentences "
+            "are safer."
+        )
+    if sentence.confidence < LOW_CONFIDENCE:
+        reasons.append(
+            f"Low confidence: on average the network gave each piece it wrote a chance of "
+            f"{percent(sentence.confidence)}. Nearly half of such translations are poor."
+        )
+    return reasons
+
+
+def _unknown_words_warning(sentence, overlap):
+    """A list with one warning if words of a sentence do not occur in the training data."""
+    words = [
+        sentence.source[start:end]
+        for (start, end), occurs in zip(overlap.spans, overlap.words, strict=True)
+        if not occurs
+    ]
+    words = list(dict.fromkeys(word for word in words if not word.isdigit()))
+    if not words:
+        return []
+    count = len(overlap.words)
+    named = ", ".join(f"“{word}”" for word in words[:4]) + (" …" if len(words) > 4 else "")
+    if len(words) > 1 and len(words) > count / 3:
+        return [
+            f"{len(words)} of its {count} words occur in no training sentence ({named}). If this "
+            "is English at all, it is very different from the training data: do not trust the "
+            "translation."
+        ]
+    return [
+        f"No training sentence contains {named}. Such words are spelt from pieces, and often "
+        "wrongly."
+    ]
+
+
+def notes(sentence):
+    """What happened to a sentence that its reader should know: a list of sentences."""
+    if sentence.copied:
+        return ["There are no words in this to translate: it is copied."]
+    remarks = []
+    if sentence.read_tokens is not None and sentence.read_tokens < len(sentence.pieces):
+        remarks.append(
+            f"This sentence is too long: only its first {sentence.read_tokens} tokens were read."
+        )
+    if sentence.unknown_characters:
+        count = sentence.unknown_characters
+        remarks.append(
+            f"{count} of its characters {'occurs' if count == 1 else 'occur'} in no training "
+            "sentence. Where the network writes an unknown character, the one that it attends to "
+            "most is copied."
+        )
+    if sentence.is_cut_off:
+        remarks.append("The translation was cut off at the greatest length allowed.")
+    return remarks
+
+
+def answer(translation, warnings_by_sentence, card):
+    """The confidence, what speaks against the answer, and the aligned words.
 
     Args:
         translation: A `Translation`.
-        doubts: For each of its sentences a list of reasons not to trust it.
+        warnings_by_sentence: For each of its sentences the list of `warnings`.
         card: The bundle's card.
     """
     several = len(translation.sentences) > 1
-    notes = []
-    for number, (sentence, reasons) in enumerate(
-        zip(translation.sentences, doubts, strict=True), 1
-    ):
-        for reason in (*reasons, *sentence.notes):
-            notes.append(f"Sentence {number}: {reason}" if several else reason)
-    shown = (
-        notes if len(notes) <= 6 else [*notes[:5], f"And {len(notes) - 5} more remarks like these."]
-    )
+    remarks = [
+        f"Sentence {number}: {remark}" if several else remark
+        for number, (sentence, reasons) in enumerate(
+            zip(translation.sentences, warnings_by_sentence, strict=True), 1
+        )
+        for remark in (*reasons, *notes(sentence))
+    ]
+    if len(remarks) > MAX_NOTES:
+        more = len(remarks) - MAX_NOTES + 1
+        remarks = [*remarks[: MAX_NOTES - 1], f"There are {more} more remarks like these."]
     details, baseline = card["variants"]["attention"], card["baseline"]
-    return "".join(
-        [
-            _confidence(translation, any(doubts)),
-            *map(page.note, shown),
-            *(aligned(sentence) for sentence in translation.sentences if not sentence.copied),
-            page.card_line(
-                card,
-                NETWORKS["attention"][0],
-                f"{details['bleu']:.1f}",
-                f"{baseline['bleu']:.1f}",
-                details["parameters"],
-                measure="BLEU (overlap with people’s translations, 0 to 100)",
-            ),
-        ]
+    return _join(
+        _confidence(translation, any(warnings_by_sentence)),
+        *map(page.note, remarks),
+        *(
+            aligned(sentence)
+            for sentence in translation.sentences
+            if sentence.text and not sentence.copied
+        ),
+        page.card_line(
+            card,
+            NETWORKS["attention"][0],
+            f"{details['bleu']:.1f}",
+            f"{baseline['bleu']:.1f}",
+            details["parameters"],
+            measure="BLEU (overlap with people’s translations, 0 to 100)",
+        ),
     )
 
 
-def _confidence(translation, doubted):
+def _confidence(translation, has_warnings):
+    """The confidence of a translation, with its meaning."""
     value = translation.confidence
     if value is None:
         return page.answer("=", "copied", "", "There is nothing in this to translate.")
+    if not translation.text.strip():
+        sentence = "The network gave an empty translation."
+        return page.answer("?", "no translation", "negative", sentence)
     meaning = (
-        "The chance that the network gave each token it wrote, on (geometric) average. Dotted: "
-        f"words below {percent(UNSURE_WORD)}."
+        f"On average (geometric mean) the network gave each piece it wrote a chance of "
+        f"{chance(value)}."
     )
-    if doubted:
-        return page.answer(
-            chance(value), "sure, but read this first", "negative",
-            f"{meaning} There are reasons not to trust it here:",
-        )  # fmt: skip
-    return page.answer(chance(value), "sure of its tokens", "", meaning)
+    if any(_has_unlikely_words(sentence) for sentence in translation.sentences):
+        meaning += f" Underlined: words below {percent(UNLIKELY_WORD)}."
+    if value < LOW_CONFIDENCE:
+        return page.answer(chance(value), "low confidence", "negative", meaning)
+    if has_warnings:
+        meaning += " There are reasons not to trust this translation:"
+        return page.answer(chance(value), "confidence, with warnings", "negative", meaning)
+    return page.answer(chance(value), "confidence", "", meaning)
+
+
+def _word_probability(hypothesis, tokens):
+    return float(np.prod(hypothesis.probabilities[list(tokens)]))
+
+
+def _has_unlikely_words(sentence):
+    best = sentence.hypotheses[0]
+    return not sentence.copied and any(
+        _word_probability(best, tokens) < UNLIKELY_WORD
+        for *_, tokens in words(best.pieces, best.text)
+    )
 
 
 def aligned(sentence):
-    """A sentence above its translation; words of one show the words of the other (`align.js`)."""
+    """A sentence above its translation; the words of one highlight those of the other.
+
+    `align.js` reads the attention weights and probabilities from the `data-` attributes.
+    """
     best = sentence.hypotheses[0]
     english, french = words(sentence.pieces, sentence.source), words(best.pieces, best.text)
     weights = word_weights(best.attention, french, english)
-    above = _marked(
-        sentence.source,
-        english,
-        [f'<span class="e">{escape(sentence.source[a:b])}</span>' for a, b, _ in english],
+    english_word = Markup('<span class="e">{}</span>')
+    french_word = Markup(
+        '<span class="f{}" role="button" tabindex="{}" data-w="{}" data-p="{}">{}</span>'
     )
-    marked = []
+    french_spans = []
     for number, (start, end, tokens) in enumerate(french):
-        word = best.text[start:end]
-        sure = float(np.prod(best.each[list(tokens)]))
-        shares = " ".join(str(round(100 * float(weight))) for weight in weights[number])
-        marked.append(
-            f'<span class="f{" unsure" if sure < UNSURE_WORD else ""}" role="button" '
-            f'tabindex="{0 if not number else -1}" data-w="{shares}" data-p="{chance(sure)}">'
-            f"{escape(word)}</span>"
+        probability = _word_probability(best, tokens)
+        french_spans.append(
+            french_word.format(
+                " unsure" if probability < UNLIKELY_WORD else "",
+                -1 if number else 0,
+                " ".join(str(round(100 * float(weight))) for weight in weights[number]),
+                chance(probability),
+                best.text[start:end],
+            )
         )
-    return (
-        f'<div class="aligned"><p class="english" lang="en">{above}</p>'
-        f'<p lang="fr">{_marked(best.text, french, marked)}</p>'
-        '<p class="looks" aria-live="polite">Point at a word, or step through the French with '
-        "Tab and the arrow keys.</p></div>"
+    return Markup(
+        '<div class="aligned"><p class="english" lang="en">{}</p><p lang="fr">{}</p>'
+        '<p class="looks" aria-live="polite">Point at a word, or step through the French with Tab '
+        "and the arrow keys.</p></div>"
+    ).format(
+        _replace_words(
+            sentence.source,
+            english,
+            [english_word.format(sentence.source[start:end]) for start, end, _ in english],
+        ),
+        _replace_words(best.text, french, french_spans),
     )
 
 
-def _marked(text, groups, spans):
-    parts, at = [], 0
-    for (start, end, _), span in zip(groups, spans, strict=True):
-        parts += [escape(text[at:start]), span]
-        at = end
-    return "".join([*parts, escape(text[at:])])
+def _replace_words(text, words, spans):
+    """A text in which HTML stands in place of each of its words."""
+    parts, position = [], 0
+    for (start, end, _), span in zip(words, spans, strict=True):
+        parts += [text[position:start], span]
+        position = end
+    return Markup("").join([*parts, text[position:]])
 
 
 def words(pieces, text):
-    """The words that tokens make up, where they stand in the text.
+    """The words that tokens make up, and where they stand in the text.
 
     Args:
-        pieces: Tokens, `▁` where a space precedes, the end token last.
+        pieces: Tokens, with `▁` where a space precedes and the end token last.
         text: The text that they were decoded to.
 
     Returns:
-        List of (start, end, numbers of the tokens); tokens that stand nowhere are left out.
+        List of (start, end, numbers of the tokens). Tokens that are not in the text are left out.
     """
-    groups, before = [], ""
+    groups, previous_kind = [], ""
     for number, piece in enumerate(pieces):
         bare = piece.removeprefix("▁")
         if piece == "[END]" or not bare:
-            before = ""
+            previous_kind = ""
             continue
         kind = _kind(piece, bare)
-        joins = groups and kind == before and not piece.startswith("▁") and kind != "unknown"
-        if joins and not groups[-1][0].endswith("'"):
+        continues = (
+            groups
+            and kind == previous_kind
+            and kind != "unknown"
+            and not piece.startswith("▁")
+            and not groups[-1][0].endswith("'")
+        )
+        if continues:
             groups[-1][0] += bare
             groups[-1][1].append(number)
         else:
             groups.append([bare, [number]])
-        before = kind
-    found, at = [], 0
+        previous_kind = kind
+    located, position = [], 0
     for bare, numbers in groups:
-        start = text.find(bare, at)
+        start = text.find(bare, position)
         if start >= 0:
-            at = start + len(bare)
-            found.append((start, at, tuple(numbers)))
-    return found
+            position = start + len(bare)
+            located.append((start, position, tuple(numbers)))
+    return located
 
 
 def _kind(piece, bare):
     if piece == "[UNK]":
         return "unknown"
-    return "word" if bare[0].isalpha() else "figure" if bare[0].isdigit() else "mark"
+    return "word" if bare[0].isalpha() else "number" if bare[0].isdigit() else "mark"
 
 
 def word_weights(attention, rows, columns):
     """Attention between words `(rows, columns)`: the mean of a row's tokens, a column's sum."""
-    joined = np.zeros((len(rows), len(columns)))
+    weights = np.zeros((len(rows), len(columns)))
     for r, (_, _, written) in enumerate(rows):
         for c, (_, _, read) in enumerate(columns):
-            joined[r, c] = attention[np.ix_(written, read)].mean(axis=0).sum()
-    return joined
+            weights[r, c] = attention[np.ix_(written, read)].mean(axis=0).sum()
+    return weights
 
 
 def heat_map(sentence):
-    """Which token looked where."""
+    """The attention weights between tokens."""
     if sentence.copied:
-        return page.note("This was copied: nothing was looked at.")
+        return page.note("This was copied without the network.")
     return charts.alignment(
         sentence,
-        "Row by row: where each French token came from. A straight diagonal is a word-for-word "
-        "translation; where it bends or crosses, French puts its words in another order. “end” is "
-        "the token that ends a sentence.",
+        "Each row shows where a French token came from. A straight diagonal is a word-for-word "
+        "translation; where it bends or crosses, French orders the words differently. “end” is the "
+        "token that ends a sentence.",
     )
 
 
-def beam(sentence, named, preferred, alpha):
-    """The tree of the search and the translations it found.
+def beam(sentence, pieces_of, best_by_length_penalty, alpha):
+    """The tree of the search and the translations that it found.
 
     Args:
         sentence: A `Sentence`.
-        named: Function from token numbers to their pieces.
-        preferred: What `predictor.preferred` says of its hypotheses.
+        pieces_of: Function from token numbers to their pieces.
+        best_by_length_penalty: From the function of this name in the predictor.
         alpha: The length penalty in force.
     """
     if sentence.copied:
-        return page.note("This was copied: nothing was searched.")
+        return page.note("This was copied without a search.")
     tree = charts.beam_tree(
         sentence,
-        named,
+        pieces_of,
         "From left to right, one token per step; from top to bottom, the likeliest first. Under "
-        "each node: the log-probability of all tokens up to it. At every step as many hypotheses "
-        "go on as the beam is wide and the rest are pruned; one that was ahead may fall behind.",
+        "each node stands the log-probability of all tokens up to it. At every step, as many "
+        "hypotheses are kept as the beam is wide, and the rest are pruned. A hypothesis that "
+        "leads may fall behind later.",
     )
-    found = [
-        _told(
+    hypotheses = [
+        _hypothesis(
             each.text,
             f"{len(each.pieces)} tokens · log-probability {signed(each.log_probability)} · "
             f"score {signed(each.score)}",
@@ -249,61 +324,69 @@ def beam(sentence, named, preferred, alpha):
         )
         for number, each in enumerate(sentence.hypotheses)
     ]
-    return (
-        f'{tree}<div class="beneath">{page.heading("The translations found")}</div>'
-        f'<div class="told one">{"".join(found)}</div>{_ranges(preferred, alpha)}'
+    return _join(
+        tree,
+        '<div class="beneath">',
+        page.heading("The translations found"),
+        '</div><div class="told one">',
+        *hypotheses,
+        "</div>",
+        _penalty_ranges(best_by_length_penalty, alpha),
     )
 
 
-def _told(french, figures, name="", first=False):
-    """A translation and its figures."""
-    above = f"<b>{escape(name)}</b>" if name else ""
-    return (
-        f'<div{" class=first" if first else ""}>{above}<span lang="fr">{escape(french)}</span>'
-        f"<small>{escape(figures)}</small></div>"
+def _hypothesis(french, figures, name="", first=False):
+    """A translation with its figures."""
+    title = Markup("<b>{}</b>").format(name) if name else ""
+    return Markup('<div{}>{}<span lang="fr">{}</span><small>{}</small></div>').format(
+        Markup(" class=first") if first else "", title, french or EMPTY_TEXT, figures
     )
 
 
-def _ranges(preferred, alpha):
+def _penalty_ranges(best_by_length_penalty, alpha):
     """Which translation wins at which length penalty, in a sentence."""
-    penalty = f"Score: log-probability ÷ ((5 + tokens) ÷ 6) to the power {alpha:g}. "
-    if len(preferred) == 1:
-        text = "The same translation wins at every length penalty from 0 to 2."
+    text = f"Score: log-probability ÷ ((5 + tokens) ÷ 6) to the power {alpha:g}. "
+    if len(best_by_length_penalty) == 1:
+        text += "The same translation wins at every length penalty from 0 to 2."
     else:
-        text = "By length penalty: " + "; ".join(
-            f"{low:.2g} to {high:.2g}, number {number + 1}" for low, high, number in preferred
+        ranges = "; ".join(
+            f"{low:.2g} to {high:.2g}, number {number + 1}"
+            for low, high, number in best_by_length_penalty
         )
-        text += ". A higher length penalty favours longer translations."
-    return f'<p class="small beneath">{escape(penalty + text)}</p>'
+        text += (
+            f"The best by length penalty: {ranges}. A higher penalty favours longer translations."
+        )
+    return Markup('<p class="small beneath">{}</p>').format(text)
 
 
-def comparison(sentences, plain, card):
-    """One sentence through the networks of the study, and how the study came out.
+def comparison(sentences, word_for_word, card):
+    """One sentence translated by the networks of the study and by the dictionary.
 
     Args:
         sentences: Dict from the network's name to its `Sentence`.
-        plain: The dictionary's translation.
+        word_for_word: The dictionary's translation.
         card: The bundle's card.
     """
-    told = []
+    items = []
     for name, sentence in sentences.items():
         details = card["variants"][name]
-        sure = "" if sentence.copied else f"{chance(sentence.confidence)} sure · "
+        confidence = "" if sentence.copied else f"confidence {chance(sentence.confidence)} · "
         size = f"{details['parameters'] / 1e6:.1f} million parameters"
-        figures = f"{sure}BLEU {details['bleu']:.1f} · {size}"
-        told.append(_told(sentence.text, figures, NETWORKS[name][0], first=name == "attention"))
+        figures = f"{confidence}BLEU {details['bleu']:.1f} · {size}"
+        items.append(
+            _hypothesis(sentence.text, figures, NETWORKS[name][0], first=name == "attention")
+        )
     baseline = card["baseline"]
     name = baseline["name"][:1].upper() + baseline["name"][1:]
-    told.append(_told(plain, f"BLEU {baseline['bleu']:.1f}", name))
-    return (
-        f'<div class="told">{"".join(told)}</div><p class="small">BLEU on the '
-        f"{escape(card['test_set'])}. The networks differ in size: compare those of the same "
-        "size.</p>"
-    )
+    items.append(_hypothesis(word_for_word, f"BLEU {baseline['bleu']:.1f}", name))
+    return Markup(
+        '<div class="told">{}</div><p class="small">BLEU on the {}. The networks differ in size: '
+        "compare those of the same size.</p>"
+    ).format(Markup("").join(items), card["test_set"])
 
 
 def study(card):
-    """BLEU by length of the networks in the card, or a sentence where it was not measured."""
+    """BLEU by length of the networks in the card, or a sentence if it was not measured."""
     measured = {**card["variants"], **card.get("study", {})}
     series = [
         (name, measured[key]["by_length"], shade, dashed)
@@ -312,113 +395,128 @@ def study(card):
     ]
     if not series:
         return page.note("This bundle does not say how its networks score by length.")
-    return charts.by_length(
+    return charts.bleu_by_length(
         series,
-        f"{_gain(card)}Without attention everything about a sentence has to fit into one "
-        "state; reading the source backwards (Sutskever et al. 2014) brings its beginning nearer "
-        "to the first words to write. Short and long sentences are of different kinds: compare "
-        "the lines, not the heights along one line.",
+        f"{_gain_of_attention(card)}Without attention, everything about a sentence has to fit into "
+        "one state. Reading the source backwards (Sutskever et al. 2014) brings its beginning "
+        "nearer to the first words to write. Short and long sentences are of different kinds, so "
+        "compare the lines, not the heights along one line.",
     )
 
 
-def _gain(card):
-    """What attention gains among the shortest and the longest sentences, in a sentence."""
-    mine, plain = (
+def _gain_of_attention(card):
+    """What attention gains in the shortest and the longest sentences, in a sentence."""
+    with_attention, without = (
         {each["words"]: each["bleu"] for each in card["variants"].get(key, {}).get("by_length", ())}
         for key in ("small", "plain")
     )
-    shared = [words for words in mine if words in plain]
-    if len(shared) < 2:
+    groups = [group for group in with_attention if group in without]
+    if len(groups) < 2:
         return ""
-    short, long = (f"{signed(mine[one] - plain[one], 1)}" for one in (shared[0], shared[-1]))
+    short, long = (
+        f"{signed(with_attention[group] - without[group], 1)}" for group in (groups[0], groups[-1])
+    )
     return (
-        f"With attention instead of none: {short} BLEU in sentences of {shared[0]} words, {long} "
-        f"in those of {shared[-1]}. "
+        f"With attention instead of none: {short} BLEU in sentences of {groups[0]} words, {long} "
+        f"in those of {groups[-1]}. "
     )
 
 
-def recalled(sentence, recall, nearest, card):
-    """What of a sentence stood in training, and the nearest training sentence where it is known.
+def training_overlap(sentence, overlap, nearest, card):
+    """How much of a sentence occurs in the training data, and the most similar sentence there.
 
     Args:
         sentence: A `Sentence`.
-        recall: Its `Recall`.
-        nearest: (training sentence, likeness), or None where the corpora are not at hand.
+        overlap: Its `Overlap`.
+        nearest: (training sentence, similarity), or None if the corpora are not on this machine.
         card: The bundle's card.
     """
-    details = card["memory"]
-    if not recall.spans:
+    if not overlap.spans:
         return page.note("There are no words in this.")
-    source, first, last = sentence.source, *(recall.longest or (0, 0))
-    parts, at = [], 0
-    for number, ((start, end), known) in enumerate(zip(recall.spans, recall.known, strict=True)):
-        word = escape(source[start:end])
-        parts += [
-            escape(source[at:start]),
-            '<span class="seen">' if number == first and last else "",
-            word if known else f'<span class="new">{word}</span>',
-            "</span>" if number == last - 1 else "",
-        ]
-        at = end
-    text = f'<p class="recalled" lang="en">{"".join(parts)}{escape(source[at:])}</p>'
+    details = card["memory"]
     rate = details["false_positives"]
-    unit = f"once in {round(1 / rate):,} times" if rate else "practically never"
-    small = (
-        "Shaded: the longest stretch in which every run of four words was seen in training. "
-        f"Dotted: words seen in none of its {details['sentences']:,} sentences. No training "
-        "sentence is shipped, only hashes of words, of runs of four words and of whole sentences, "
-        f"in a Bloom filter, which mistakes something new for something seen, {unit}."
-    )
-    answer = page.answer(*_memory_verdict(recall))
-    near = ""
+    frequency = f"once in {round(1 / rate):,} times" if rate else "practically never"
+    nearest_line = ""
     if nearest:
-        line, likeness = nearest
-        near = (
-            f"<p>Nearest training sentence, {percent(likeness)} alike in words and order: "
-            f'<q lang="en">{escape(line)}</q></p>'
-        )
-    return f'{answer}{text}{near}<p class="small">{small}</p>'
+        nearest_line = Markup(
+            "<p>The most similar training sentence ({} of words and their order): "
+            '<q lang="en">{}</q></p>'
+        ).format(percent(nearest[1]), nearest[0])
+    explanation = Markup(
+        '<p class="small">Shaded: the longest stretch in which every run of four words occurs in '
+        "the training data. Underlined: words that occur in none of its {:,} sentences. No "
+        "training sentence is shipped, only hashes of words, of runs of four words and of whole "
+        "sentences in a Bloom filter, which takes something new for something old {}.</p>"
+    ).format(details["sentences"], frequency)
+    return _join(
+        page.answer(*_overlap_verdict(overlap)),
+        _marked_overlap(sentence.source, overlap),
+        nearest_line,
+        explanation,
+    )
 
 
-def _memory_verdict(recall):
-    if recall.exact:
+def _marked_overlap(source, overlap):
+    """A sentence with its longest stretch shaded and its new words underlined."""
+    first, end_of_stretch = overlap.longest or (None, None)
+    new_word = Markup('<span class="new">{}</span>')
+    parts, position = [], 0
+    for number, ((start, end), occurs) in enumerate(zip(overlap.spans, overlap.words, strict=True)):
+        parts += [
+            source[position:start],
+            Markup('<span class="seen">') if number == first else "",
+            source[start:end] if occurs else new_word.format(source[start:end]),
+            Markup("</span>") if number + 1 == end_of_stretch else "",
+        ]
+        position = end
+    text = Markup("").join([*parts, source[position:]])
+    return Markup('<p class="recalled" lang="en">{}</p>').format(text)
+
+
+def _overlap_verdict(overlap):
+    """Number, word, tone and sentence of the answer."""
+    if overlap.sentence:
         return (
             "100\u202f%",
-            "seen",
+            "in the training data",
             "",
-            "This very sentence was seen in training: its translation may be memorised.",
+            "This very sentence is in the training data: its translation may be memorised.",
         )
-    if recall.share is None:
-        return "New", "composed", "", "This sentence as a whole was not seen in training."
-    stretch = recall.longest[1] - recall.longest[0] if recall.longest else 0
-    longest = (
-        f"The longest stretch that was seen has {stretch} of its {len(recall.spans)} words."
-        if stretch
-        else "No run of four words in it was seen."
-    )
+    if overlap.share is None:
+        return "New", "composed", "", "This sentence is not in the training data."
+    if overlap.longest:
+        stretch = overlap.longest[1] - overlap.longest[0]
+        longest = f"The longest stretch that is has {stretch} of its {len(overlap.spans)} words."
+    else:
+        longest = "Nor is any run of four of its words."
     return (
-        percent(recall.share),
-        "of its runs of four words seen",
+        percent(overlap.share),
+        "of its runs of four words are in the training data",
         "",
-        f"This sentence was not seen in training: the translation is composed. {longest}",
+        f"The sentence itself is not in it, so the translation is composed. {longest}",
     )
 
 
 def summary(results):
-    """What a file came to; `results` are (French, confidence, note), one for each row."""
-    done = [each for each in results if each[1] != ""]
-    refused = [each for each in results if each[1] == "" and each[2]]
-    copied = sum(each[1] == "" and not each[2] and bool(each[0].strip()) for each in results)
-    sentence = f"{len(done):,} of {len(results):,} rows translated."
+    """The outcome of a file; `results` are (French, confidence, note), one for each row."""
+    translated = [result for result in results if result[1] != ""]
+    refused = [result for result in results if result[1] == "" and result[2]]
+    copied = sum(
+        result[1] == "" and not result[2] and bool(result[0].strip()) for result in results
+    )
+    sentence = f"{len(translated):,} of {len(results):,} rows translated."
     if copied:
-        sentence += f" {copied:,} held no words and were copied."
+        sentence += f" {copied:,} had no words and were copied."
     if refused:
         sentence += f" {len(refused):,} were left as they are; the first because: {refused[0][2]}"
-    unsure = sum(bool(each[2]) for each in done)
-    if unsure:
-        sentence += f" {unsure:,} carry a warning."
-    rows = [[french[:120], sure and chance(sure), note] for french, sure, note in results[:5]]
-    return page.note(sentence) + page.table(["First rows", "Sure", "Note"], rows, numbers=(1,))
+    if with_warning := sum(bool(result[2]) for result in translated):
+        sentence += f" {with_warning:,} carry a warning."
+    rows = [
+        [french[:BATCH_PREVIEW_CHARACTERS], confidence and chance(confidence), note]
+        for french, confidence, note in results[:BATCH_PREVIEW_ROWS]
+    ]
+    table = page.table(["First rows", "Confidence", "Note"], rows, numbers=(1,))
+    return _join(page.note(sentence), table)
 
 
 def scores(card):
@@ -450,8 +548,6 @@ def scores(card):
         numbers=tuple(range(1, len(measures) + 3)),
         winner=max(range(len(rows)), key=lambda n: rows[n][1]["bleu"]),
     )
-    return (
-        f"<h3>{escape(card['title'])}</h3>"
-        f"<p>Scored on the {escape(card['test_set'])}, {card['examples']:,} sentences; BLEU and "
-        f"chrF by sacrebleu ({escape(card['signature'])}).</p>{table}"
-    )
+    return Markup(
+        "<h3>{}</h3><p>Scored on the {}, {:,} sentences; BLEU and chrF by sacrebleu ({}).</p>{}"
+    ).format(card["title"], card["test_set"], card["examples"], card["signature"], Markup(table))

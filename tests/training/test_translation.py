@@ -37,7 +37,7 @@ def trained(tmp_path_factory):
         patch.setattr(recipe, "BATCH_TOKENS", 256)
         # One length, so that one graph is compiled and not five.
         patch.setattr(recipe, "LENGTH_BUCKETS", (24,))
-        patch.setattr("apps.translation.predictor.LENGTHS", (24,))
+        patch.setattr("apps.translation.predictor.PADDED_LENGTHS", (24,))
         patch.setitem(recipe.VARIANTS, "attention", {"dimensions": 24, "units": 32})
         arguments = ["train", "--input", str(folder / "pairs.tsv"), "--variant", "attention"]
         arguments += ["--output", str(folder / "bundle"), "--work-dir", str(folder / "work")]
@@ -62,7 +62,7 @@ def test_training_writes_a_bundle_that_has_learned_something(trained):
         "sentences": 270, "usual_words": 4, "false_positives": card["memory"]["false_positives"],
     }  # fmt: skip
     assert 0 <= card["memory"]["false_positives"] < 1e-6
-    assert Memory.load(folder / "bundle").recall("the dog EATS 1?").known[:3] == (True,) * 3
+    assert Memory.load(folder / "bundle").overlap("the dog EATS 1?").words[:3] == (True,) * 3
 
 
 def test_some_networks_of_the_study_are_measured_but_not_shipped(tmp_path, monkeypatch):

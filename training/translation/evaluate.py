@@ -73,7 +73,7 @@ def signature(pairs):
 
 def translate(predictor, pairs):
     """The translations of the English sides of pairs, a list of texts."""
-    return [each.text for each in predictor.sentences([pair.source for pair in pairs])]
+    return [each.text for each in predictor.translate_sentences([pair.source for pair in pairs])]
 
 
 def translate_word_for_word(dictionary, pairs):

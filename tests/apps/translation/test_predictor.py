@@ -1,19 +1,19 @@
 import numpy as np
 import pytest
 
-from apps.translation import LONGEST
+from apps.translation import MAX_CHARACTERS, views
 from apps.translation.model import Translator
 from apps.translation.predictor import (
     Hypothesis,
-    InputError,
     Predictor,
     Sentence,
     Translation,
-    check,
+    best_by_length_penalty,
+    check_text,
     french_spacing,
-    preferred,
-    sentences_of,
+    split_sentences,
 )
+from shared.errors import UserError
 from shared.text import SubwordTokenizer
 
 TEXTS = ["the dog sleeps in the house.", "le chien dort dans la maison.", "my cat eats fish!"] * 3
@@ -27,32 +27,32 @@ def predictor():
     return Predictor(network, tokenizer, {})
 
 
-def test_lines_and_sentences_stay_where_they_were(predictor):
-    found = predictor.translate("The dog sleeps. The cat eats!\n\nMy house.")
-    assert [len(line) for line in found.lines] == [2, 0, 1]
-    assert [each.source for each in found.lines[0]] == ["The dog sleeps.", "The cat eats!"]
-    assert found.text.count("\n") == 2
-    assert found.text.split("\n")[1] == ""
-    assert found.text.split("\n")[2] == found.lines[2][0].text
+def test_a_translation_keeps_lines_and_sentences(predictor):
+    translation = predictor.translate("The dog sleeps. The cat eats!\n\nMy house.")
+    assert [len(line) for line in translation.lines] == [2, 0, 1]
+    sources = [sentence.source for sentence in translation.lines[0]]
+    assert sources == ["The dog sleeps.", "The cat eats!"]
+    _, empty, last = translation.text.split("\n")
+    assert (empty, last) == ("", translation.lines[2][0].text)
 
 
-def test_a_batch_answers_as_one_sentence_alone_does(predictor, monkeypatch):
-    # The most tokens written go by the padded length, and an untrained network ends nowhere else.
-    monkeypatch.setattr("apps.translation.predictor.LENGTHS", (24,))
+def test_a_sentence_is_translated_in_a_batch_as_it_is_alone(predictor, monkeypatch):
+    # An untrained network stops at the greatest length only, which depends on the padded length.
+    monkeypatch.setattr("apps.translation.predictor.PADDED_LENGTHS", (24,))
     texts = ["the dog sleeps.", "my cat eats fish in the house!", "fish", "the cat in the house."]
-    together = predictor.sentences(texts)
-    for text, found in zip(texts, together, strict=True):
-        alone = predictor.sentences([text])[0]
-        assert found.text == alone.text
-        assert found.pieces == alone.pieces
-        np.testing.assert_allclose(found.confidence, alone.confidence, rtol=1e-3)
+    together = predictor.translate_sentences(texts)
+    for text, sentence in zip(texts, together, strict=True):
+        alone = predictor.translate_sentences([text])[0]
+        assert sentence.text == alone.text
+        assert sentence.pieces == alone.pieces
+        np.testing.assert_allclose(sentence.confidence, alone.confidence, rtol=1e-3)
 
 
-def test_many_texts_answer_as_each_alone_does(predictor):
+def test_a_text_is_translated_among_many_as_it_is_alone(predictor):
     texts = ["The dog sleeps.\nMy cat eats!", "", "42", "The house. My fish."]
     together = predictor.translate_all(texts)
-    assert [found.text.count("\n") for found in together] == [1, 0, 0, 0]
-    assert [len(found.sentences) for found in together] == [2, 0, 1, 2]
+    assert [translation.text.count("\n") for translation in together] == [1, 0, 0, 0]
+    assert [len(translation.sentences) for translation in together] == [2, 0, 1, 2]
     assert (together[1].text, together[1].confidence) == ("", None)
     assert (together[2].text, together[2].confidence) == ("42", None)
     alone = predictor.translate(texts[3])
@@ -60,46 +60,45 @@ def test_many_texts_answer_as_each_alone_does(predictor):
 
 
 def test_the_confidence_of_a_text_is_the_geometric_mean_of_all_its_tokens():
-    def sentence(*chances, copied=False):
-        best = Hypothesis("", ("x",) * len(chances), np.array(chances), np.zeros((1, 1)), 0.0)
-        return Sentence("", (), (best,), None, copied, ())
+    def sentence(*probabilities, copied=False):
+        pieces = ("x",) * len(probabilities)
+        best = Hypothesis("", pieces, np.array(probabilities), np.zeros((1, 1)), 0.0)
+        return Sentence("", (), (best,), copied=copied)
 
     text = Translation("", ((sentence(0.5, 0.5), sentence(1.0, copied=True)), (sentence(0.108),)))
     assert text.confidence == pytest.approx(0.3)  # 0.5 * 0.5 * 0.108 is 0.3 to the third
 
 
-def test_what_a_length_penalty_prefers_by_hand():
-    def written(tokens, total):
-        each = np.full(tokens, np.exp(total / tokens))
-        return Hypothesis("", ("x",) * tokens, each, np.zeros((tokens, 1)), 0.0)
+def test_the_best_hypothesis_by_length_penalty_is_that_computed_by_hand():
+    def hypothesis(tokens, log_probability):
+        probabilities = np.full(tokens, np.exp(log_probability / tokens))
+        return Hypothesis("", ("x",) * tokens, probabilities, np.zeros((tokens, 1)), 0.0)
 
     # At a penalty of 0 the short one is likelier, −1.0 against −1.5. (5 + 7) / 6 = 2 and
     # (5 + 1) / 6 = 1, so that the long one wins once 1.5 / 2 ** a < 1, from a = 0.585.
-    found = preferred((written(7, -1.5), written(1, -1.0)))
-    assert [number for *_, number in found] == [1, 0]
-    assert found[0][0] == 0.0 and found[1][1] == 2.0
-    assert found[0][1] == pytest.approx(0.55) and found[1][0] == pytest.approx(0.6)
-    assert preferred((written(3, -1.0),)) == [(0.0, 2.0, 0)]
+    ranges = best_by_length_penalty((hypothesis(7, -1.5), hypothesis(1, -1.0)))
+    assert ranges == [(0.0, pytest.approx(0.55), 1), (pytest.approx(0.6), 2.0, 0)]
+    assert best_by_length_penalty((hypothesis(3, -1.0),)) == [(0.0, 2.0, 0)]
 
 
-def test_hypotheses_are_distinct_ordered_and_whole(predictor):
-    found = predictor.sentences(["the dog eats my cat."], width=4)[0]
-    scores = [each.score for each in found.hypotheses]
-    assert len(scores) > 1
+def test_hypotheses_are_distinct_and_ordered_by_score(predictor):
+    sentence = predictor.translate_sentences(["the dog eats my cat."], width=4)[0]
+    scores = [hypothesis.score for hypothesis in sentence.hypotheses]
     assert scores == sorted(scores, reverse=True)
-    assert len({each.pieces for each in found.hypotheses}) == len(scores)
-    for each in found.hypotheses:
-        assert each.attention.shape == (len(each.pieces), len(found.pieces))
-        np.testing.assert_allclose(each.attention.sum(axis=1), 1, atol=1e-4)
-        assert np.all((each.each > 0) & (each.each <= 1))
+    assert len({hypothesis.pieces for hypothesis in sentence.hypotheses}) == len(scores) > 1
+    for hypothesis in sentence.hypotheses:
+        count = len(hypothesis.pieces)
+        assert hypothesis.attention.shape == (count, len(sentence.pieces))
+        assert hypothesis.probabilities.shape == (count,)
+        assert np.all((hypothesis.probabilities > 0) & (hypothesis.probabilities <= 1))
 
 
-def test_width_and_length_penalty_act(predictor):
+def test_a_wider_beam_scores_higher_and_a_length_penalty_lengthens(predictor):
     text = ["the dog sleeps in my house."]
-    narrow, wide = (predictor.sentences(text, width=width)[0] for width in (1, 6))
+    narrow, wide = (predictor.translate_sentences(text, width=width)[0] for width in (1, 6))
     assert wide.hypotheses[0].score >= narrow.hypotheses[0].score
     assert len(wide.hypotheses) > len(narrow.hypotheses)
-    short, long = (predictor.sentences(text, alpha=alpha)[0] for alpha in (0.0, 5.0))
+    short, long = (predictor.translate_sentences(text, alpha=alpha)[0] for alpha in (0.0, 5.0))
     assert len(long.hypotheses[0].pieces) >= len(short.hypotheses[0].pieces)
     assert long.hypotheses[0].score != short.hypotheses[0].score
 
@@ -115,54 +114,54 @@ def test_width_and_length_penalty_act(predictor):
         "user@example.org 👍🏽",
     ],
 )
-def test_what_has_no_words_is_copied(predictor, text):
-    found = predictor.translate(text)
-    assert found.text == text
-    assert found.lines[0][0].copied
+def test_a_text_without_words_is_copied(predictor, text):
+    translation = predictor.translate(text)
+    assert translation.text == text
+    assert translation.sentences[0].copied
+    assert "copied" in views.notes(translation.sentences[0])[0]
 
 
-def test_unusual_spaces_and_invisible_characters_change_nothing(predictor):
+def test_unusual_spaces_and_invisible_characters_do_not_change_a_translation(predictor):
     plain = predictor.translate("The dog sleeps in the house.")
     odd = predictor.translate("\u2003The\u00a0dog\u200b  sleeps\tin the\u202f house.\u2009")
     assert odd.text == plain.text
     assert odd.sentences[0].source == "The dog sleeps in the house."
 
 
-def test_emoji_among_words_do_no_harm(predictor):
-    found = predictor.translate("The dog 😀 sleeps 👩‍👩‍👧.")
-    assert len(found.sentences) == 1
-    assert not found.sentences[0].copied
+def test_a_sentence_with_emoji_is_one_sentence(predictor):
+    (sentence,) = predictor.translate("The dog 😀 sleeps 👩‍👩‍👧.").sentences
+    assert not sentence.copied
 
 
-def test_unknown_characters_are_noted(predictor):
-    found = predictor.sentences(["the dog ☃ sleeps."])[0]
-    assert any("1 of its characters" in note for note in found.notes)
+def test_unknown_characters_and_unread_tokens_are_counted(predictor, monkeypatch):
+    assert predictor.translate_sentences(["the dog ☃ sleeps."])[0].unknown_characters == 1
+    monkeypatch.setattr("apps.translation.predictor.PADDED_LENGTHS", (4,))
+    sentence = predictor.translate_sentences(["the dog sleeps in the house."])[0]
+    assert sentence.read_tokens == 4 < len(sentence.pieces)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "nothing to translate"),
-        (" \n\t", "nothing to translate"),
-        ("你好世界", "another alphabet"),
-        ("Bonjour, je suis dans le jardin et il est là.", "French already"),
-        ("a" * (LONGEST + 1), "at most 5,000"),
-    ],
-)
-def test_what_cannot_be_translated_gets_a_sentence(text, sentence):
-    with pytest.raises(InputError, match=sentence):
-        check(text)
+def test_a_text_that_cannot_be_translated_is_refused_with_a_sentence(texts):
+    for text in (
+        "",
+        " \n\t",
+        "你好世界",
+        "Bonjour, je suis dans le jardin et il est là.",
+        "a" * (MAX_CHARACTERS + 1),
+    ):
+        with pytest.raises(UserError) as error:
+            check_text(text)
+        texts(error.value)
 
 
 def test_english_is_not_taken_for_french():
-    check("He is a grand chef, and the menu was a surprise to the maître d'.")
+    check_text("He is a grand chef, and the menu was a surprise to the maître d'.")
 
 
-def test_sentences_end_where_they_end():
+def test_abbreviations_and_numbers_do_not_end_a_sentence():
     text = (
         "Mr. Smith came at 5 p.m. He said “Hi.” Then… What? J. S. Bach wrote it! see www.a.org. 3.5"
     )
-    assert sentences_of(text) == [
+    assert split_sentences(text) == [
         'Mr. Smith came at 5 p.m. He said "Hi."',
         "Then…",
         "What?",
