@@ -38,7 +38,7 @@ def test_the_plain_and_the_compiled_graph_agree():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has graphs")
 def test_xla_compiles_shapes_called_often_or_while_warming_up(monkeypatch):
     compilations = []
-    monkeypatch.setattr(Compiled, "_compile", lambda self, shapes, arrays: compilations.append(arrays))
+    monkeypatch.setattr(Compiled, "_compile", lambda *arguments: compilations.append(arguments))
     compiled, _ = make_compiled()
     values = np.zeros(6, "float32")
     for calls in range(1, CALLS_BEFORE_XLA + 2):
