@@ -125,7 +125,7 @@ def _compiled(function):
 def _tokens(search, padded):
     """Each row's best tokens, as tuples."""
     found = search(padded, np.float32(0))
-    return [tuple(row[row > 0].tolist()) for row in np.asarray(found.written.tokens)[:, 0]]
+    return [tuple(row[row > 0].tolist()) for row in np.asarray(found.sequences.tokens)[:, 0]]
 
 
 def _predicting(network):

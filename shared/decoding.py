@@ -1,14 +1,14 @@
-"""Writing a sequence token by token: greedy, beam search and sampling, each as one graph.
+"""Decoding: greedy search, beam search and sampling, each as one graph.
 
-A network that writes is given as `step(tokens, states) -> (log-probabilities, states, weights)`:
+The decoder is given as a function `step(tokens, states) -> (log_probabilities, states, attention)`:
 
-    tokens             integers `(rows,)`, the token written last in each row
+    tokens             integers `(rows,)`, the last token of each row
     states             any nest of tensors `(rows, ...)`
-    log-probabilities  `(rows, vocabulary)` of the next token
-    weights            what each row attended to, `(rows, memory)`
+    log_probabilities  `(rows, vocabulary)`, of the next token
+    attention          `(rows, memory)`, the attention weights of this step
 
-The whole loop runs inside one graph and ends as soon as every row has ended. Calling a network
-from Python once for each token takes many times longer; `benchmarks/decoding.py` measures it.
+The whole loop runs inside one graph and stops as soon as every row has ended. Calling the decoder
+from Python once per token takes many times longer; `benchmarks/decoding.py` measures it.
 """
 
 from typing import Any, NamedTuple
@@ -19,46 +19,47 @@ from keras import ops
 from shared.errors import UserError
 
 MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY = 8, 2.0  # what the site offers
-IMPOSSIBLE = -1e9  # a log-probability that never wins, yet stays finite when it is added up
+MIN_LOG_PROBABILITY = -1e9  # of what must not be chosen; sums of it stay finite
 
 
-class Written(NamedTuple):
-    """What was written, in `rows` rows of at most `steps` tokens.
+class Sequences(NamedTuple):
+    """Decoded sequences, `rows` of them with at most `steps` tokens.
 
     Attributes:
         tokens: Integers `(rows, steps)`, the end token included, 0 after it.
-        lengths: Integers `(rows,)`, how many tokens were written, the end token included.
+        lengths: Integers `(rows,)`, the number of tokens, the end token included.
         scores: `(rows,)`, the sum of the tokens' log-probabilities.
-        each: `(rows, steps)`, the log-probability of each token, 0 after the end.
-        weights: `(rows, steps, memory)`, what each step attended to, 0 after the end.
+        log_probabilities: `(rows, steps)`, of each token, 0 after the end.
+        attention: `(rows, steps, memory)`, the attention weights of each step, 0 after the end.
     """
 
     tokens: Any
     lengths: Any
     scores: Any
-    each: Any
-    weights: Any
+    log_probabilities: Any
+    attention: Any
 
 
 class Beams(NamedTuple):
-    """What a beam search found, in `width + 1` lanes, the best first.
+    """The result of a beam search: `width + 1` beams, the best first.
 
     Attributes:
-        written: A `Written` with a lanes' axis after the rows': tokens `(rows, lanes, steps)`.
-        normalised: `(rows, lanes)`, the scores divided by the length penalty, by which the lanes
-            are ordered.
-        tree: Dict of the best `2 * width` continuations weighed at each step, `(rows, steps, 2 *
-            width)` each, of which the first `width` were kept: `parent` (the place among those
-            kept a step before), `token` and `score`; `IMPOSSIBLE` where there was none.
+        sequences: `Sequences` with an axis of beams after that of rows, such as tokens
+            `(rows, beams, steps)`.
+        normalized_scores: `(rows, beams)`, the scores divided by the length penalty. The beams are
+            in their order.
+        tree: Dict of the best `2 * width` continuations at each step, of which the search kept
+            the first `width`. Its arrays `(rows, steps, 2 * width)` are `parent`, the index of the
+            continued beam, `token`, and `score`, `MIN_LOG_PROBABILITY` where there was none.
     """
 
-    written: Written
-    normalised: Any
+    sequences: Sequences
+    normalized_scores: Any
     tree: dict
 
 
 def length_penalty(lengths, alpha):
-    """((5 + length) / 6) ** alpha, by which scores are divided (Wu et al. 2016); 1 for alpha 0."""
+    """The divisor of scores, ((5 + length) / 6) ** alpha (Wu et al. 2016); 1 for alpha 0."""
     return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** alpha
 
 
@@ -74,78 +75,80 @@ def check_search(width, alpha):
         raise UserError(f"The length penalty must be a number from 0 to {MAX_LENGTH_PENALTY:g}.")
 
 
-def greedy(step, states, begin, end, steps):
-    """Write the likeliest token at every step.
+def greedy_search(step, states, begin, end, steps):
+    """Choose the most probable token at every step.
 
     Args:
-        step: The network, as above.
-        states: Its first states, a nest of tensors `(rows, ...)`.
+        step: The decoder, as described above.
+        states: Its initial states, a nest of tensors `(rows, ...)`.
         begin: Integers `(rows,)`, the token before the first.
         end: Integer, the token that ends a sequence.
-        steps: Integer, most tokens to write.
+        steps: Integer, the maximum number of tokens.
 
     Returns:
-        `Written`.
+        `Sequences`.
     """
 
     def choose(time, log_probabilities):
         return ops.cast(ops.argmax(log_probabilities, axis=-1), "int32")
 
-    return _write(step, states, begin, end, steps, choose)
+    return _decode(step, states, begin, end, steps, choose)
 
 
-def sample(step, states, begin, end, steps, chances, temperature=1.0, top_k=0, top_p=1.0):
-    """Draw every token from the network's distribution, or from the likelier part of it.
+def sample(step, states, begin, end, steps, uniforms, temperature=1.0, top_k=0, top_p=1.0):
+    """Draw every token from the decoder's distribution, or from its most probable tokens.
 
     Args:
-        step, states, begin, end, steps: As for `greedy`.
-        chances: `(steps, rows)`, uniform numbers from 0 to 1; the same numbers draw the same
+        step, states, begin, end, steps: As for `greedy_search`.
+        uniforms: `(steps, rows)`, uniform random numbers from 0 to 1. Equal numbers draw equal
             tokens.
-        temperature: Divides the log-probabilities: below 1 the likely tokens become likelier.
-        top_k: Integer, keep only so many tokens (Fan, Lewis & Dauphin 2018); 0 for all.
-        top_p: Keep the likeliest tokens that together have this probability (Holtzman et al.
-            2020), at least one.
+        temperature: Divisor of the log-probabilities. Below 1, probable tokens become more
+            probable.
+        top_k: Integer, the number of most probable tokens to draw from (Fan, Lewis & Dauphin
+            2018); 0 for all.
+        top_p: Draw from the most probable tokens that together have this probability, at least
+            one (nucleus sampling, Holtzman et al. 2020).
 
     Returns:
-        `Written`; its scores are under the network's own distribution.
+        `Sequences`, scored with the decoder's own distribution, at temperature 1.
     """
 
     def choose(time, log_probabilities):
         size = log_probabilities.shape[-1]
-        ordered, places = ops.top_k(log_probabilities / temperature, size)
-        probabilities = ops.softmax(ordered, axis=-1)  # (rows, vocabulary), the likeliest first
+        ordered, tokens = ops.top_k(log_probabilities / temperature, size)
+        probabilities = ops.softmax(ordered, axis=-1)  # (rows, vocabulary), descending
         rank = ops.arange(size, dtype="int32")
         limit = ops.where(ops.equal(top_k, 0), size, top_k)
-        before = ops.cumsum(probabilities, axis=-1) - probabilities
-        kept = ops.logical_and(rank < limit, before < ops.maximum(top_p, 1e-9))
-        reached = ops.cumsum(ops.where(kept, probabilities, 0.0), axis=-1)
-        wanted = ops.take(chances, time, axis=0)[:, None] * reached[:, -1:]
-        place = ops.sum(ops.cast(reached <= wanted, "int32"), axis=-1, keepdims=True)
-        last = ops.sum(ops.cast(kept, "int32"), axis=-1, keepdims=True) - 1
-        return ops.take_along_axis(ops.cast(places, "int32"), ops.minimum(place, last), axis=1)[
-            :, 0
-        ]
+        cumulative_before = ops.cumsum(probabilities, axis=-1) - probabilities
+        nucleus = cumulative_before < ops.maximum(top_p, 1e-9)
+        allowed = ops.logical_and(rank < limit, nucleus)
+        cumulative = ops.cumsum(ops.where(allowed, probabilities, 0.0), axis=-1)
+        drawn = ops.take(uniforms, time, axis=0)[:, None] * cumulative[:, -1:]
+        index = ops.sum(ops.cast(cumulative <= drawn, "int32"), axis=-1, keepdims=True)
+        last = ops.sum(ops.cast(allowed, "int32"), axis=-1, keepdims=True) - 1
+        index = ops.minimum(index, last)
+        return ops.take_along_axis(ops.cast(tokens, "int32"), index, axis=1)[:, 0]
 
-    return _write(step, states, begin, end, steps, choose)
+    return _decode(step, states, begin, end, steps, choose)
 
 
-def _write(step, states, begin, end, steps, choose):
+def _decode(step, states, begin, end, steps, choose):
+    """`Sequences` of tokens that `choose(time, log_probabilities)` returns."""
     rows = ops.shape(begin)[0]
     begin = ops.cast(begin, "int32")
-    # One step in vain tells how wide the memory is.
-    memory = step(begin, states)[2].shape[-1]
+    memory = step(begin, states)[2].shape[-1]  # an extra step, for the size of the memory
 
-    def body(time, last, done, states, tokens, each, weights):
-        log_probabilities, states, attended = step(last, states)
-        log_probabilities = ops.cast(log_probabilities, "float32")
-        token = ops.where(done, 0, choose(time, log_probabilities))
-        chosen = ops.take_along_axis(log_probabilities, token[:, None], axis=1)[:, 0]
-        tokens = _put(tokens, time, token)
-        each = _put(each, time, ops.where(done, 0.0, chosen))
-        live = ops.cast(ops.logical_not(done), "float32")[:, None]
-        weights = _put(weights, time, ops.cast(attended, "float32") * live)
+    def body(time, last, done, states, tokens, log_probabilities, attention):
+        predicted, states, attended = step(last, states)
+        predicted = ops.cast(predicted, "float32")
+        token = ops.where(done, 0, choose(time, predicted))
+        chosen = ops.take_along_axis(predicted, token[:, None], axis=1)[:, 0]
+        tokens = _write(tokens, time, token)
+        log_probabilities = _write(log_probabilities, time, ops.where(done, 0.0, chosen))
+        active = ops.cast(ops.logical_not(done), "float32")[:, None]
+        attention = _write(attention, time, ops.cast(attended, "float32") * active)
         done = ops.logical_or(done, ops.equal(token, end))
-        return time + 1, token, done, states, tokens, each, weights
+        return time + 1, token, done, states, tokens, log_probabilities, attention
 
     start = (
         ops.zeros((), "int32"),
@@ -156,112 +159,143 @@ def _write(step, states, begin, end, steps, choose):
         ops.zeros((rows, steps), "float32"),
         ops.zeros((rows, steps, memory), "float32"),
     )
-    *_, tokens, each, weights = ops.while_loop(
-        lambda time, last, done, *_: ops.logical_and(time < steps, ops.any(ops.logical_not(done))),
-        body,
-        start,
-    )
+    *_, tokens, log_probabilities, attention = ops.while_loop(_unfinished(steps), body, start)
     lengths = ops.sum(ops.cast(ops.not_equal(tokens, 0), "int32"), axis=-1)
-    return Written(tokens, lengths, ops.sum(each, axis=-1), each, weights)
+    scores = ops.sum(log_probabilities, axis=-1)
+    return Sequences(tokens, lengths, scores, log_probabilities, attention)
 
 
-def beam(step, states, begin, end, steps, width, alpha=0.0):
-    """Beam search: keep the `width` likeliest beginnings, and the greedy one in a lane of its own.
+def _unfinished(steps):
+    """The condition of a decoding loop: there are steps left, and rows that have not ended."""
+    return lambda time, last, done, *_: ops.logical_and(
+        time < steps, ops.any(ops.logical_not(done))
+    )
 
-    A beam may lose the greedy sequence on the way; with its own lane the answer is never less
-    likely than the greedy one. Where hypotheses change places, all that belongs to them does: the
-    network's states and what it attended to.
+
+def beam_search(step, states, begin, end, steps, width, alpha=0.0):
+    """Beam search with `width` beams, and the greedy sequence in a beam of its own.
+
+    Beam search may drop the greedy sequence on the way. With a beam of its own for it, the best
+    sequence is never less probable than the greedy one. When beams are reordered, the decoder's
+    states and attention weights are reordered with them.
 
     Args:
-        step, states, begin, end, steps: As for `greedy`.
-        width: Integer, how many beginnings to keep.
+        step, states, begin, end, steps: As for `greedy_search`.
+        width: Integer, the number of beams, without the greedy one.
         alpha: Exponent of the length penalty; 0 prefers short sequences.
 
     Returns:
         `Beams`.
     """
-    rows, lanes = ops.shape(begin)[0], width + 1
-    begin = ops.repeat(ops.cast(begin, "int32"), lanes, axis=0)  # (rows * lanes,)
-    states = keras.tree.map_structure(lambda state: ops.repeat(state, lanes, axis=0), states)
-    memory = step(begin, states)[2].shape[-1]
-    offset = ops.arange(rows, dtype="int32")[:, None] * lanes  # of each row's first lane
+    rows, beams = ops.shape(begin)[0], width + 1
+    begin = ops.repeat(ops.cast(begin, "int32"), beams, axis=0)  # (rows * beams,)
+    states = keras.tree.map_structure(lambda state: ops.repeat(state, beams, axis=0), states)
+    memory = step(begin, states)[2].shape[-1]  # an extra step, for the size of the memory
+    first_beam = ops.arange(rows, dtype="int32")[:, None] * beams  # of each row
 
     def reorder(nest, parents):
-        places = ops.reshape(offset + parents, (-1,))
-        return keras.tree.map_structure(lambda part: ops.take(part, places, axis=0), nest)
+        indices = ops.reshape(first_beam + parents, (-1,))
+        return keras.tree.map_structure(lambda part: ops.take(part, indices, axis=0), nest)
 
-    def body(time, last, done, scores, states, tokens, each, weights, tree):
-        found, states, attended = step(last, states)
-        found = ops.cast(found, "float32")
-        vocabulary = found.shape[-1]
-        # What has ended goes on with 0, at no cost.
-        only_zero = ops.where(ops.arange(vocabulary) == 0, 0.0, IMPOSSIBLE)
-        found = ops.where(ops.reshape(done, (-1, 1)), only_zero, found)
-        found = ops.reshape(found, (-1, lanes, vocabulary))  # (rows, lanes, vocabulary)
-        total = scores[..., None] + found
-        weighed, places = ops.top_k(
-            ops.reshape(total[:, :width], (-1, width * vocabulary)), 2 * width
-        )
-        places = ops.cast(places, "int32")
-        candidate = {"parent": places // vocabulary, "token": places % vocabulary}
-        candidate["score"] = ops.maximum(weighed, IMPOSSIBLE)
-        tree = {name: _put(tree[name], time, candidate[name]) for name in tree}
-        likeliest = ops.cast(ops.argmax(total[:, width], axis=-1), "int32")[:, None]
-        parents = ops.concatenate(
-            [candidate["parent"][:, :width], ops.full_like(likeliest, width)], axis=1
-        )
-        token = ops.concatenate([candidate["token"][:, :width], likeliest], axis=1)
-        own = ops.take_along_axis(total[:, width], likeliest, axis=1)
-        new = ops.concatenate([candidate["score"][:, :width], own], axis=1)  # (rows, lanes)
+    def body(time, last, done, scores, states, tokens, log_probabilities, attention, tree):
+        predicted, states, attended = step(last, states)
+        predicted = _continue_with_zeros(ops.cast(predicted, "float32"), done)
+        predicted = ops.reshape(predicted, (-1, beams, predicted.shape[-1]))
+        totals = scores[..., None] + predicted  # (rows, beams, vocabulary)
+        candidates, parents, token, new_scores = _choose_beams(totals, width)
+        tree = {name: _write(tree[name], time, candidates[name]) for name in tree}
 
         def of_parents(values):
             return ops.take_along_axis(values, parents, axis=1)
 
-        ended, before = of_parents(done), of_parents(scores)
+        ended, previous_scores = of_parents(done), of_parents(scores)
         attended = ops.where(ops.reshape(done, (-1, 1)), 0.0, ops.cast(attended, "float32"))
-        states, tokens, each, weights, attended = reorder(
-            (states, tokens, each, weights, attended), parents
+        states, tokens, log_probabilities, attention, attended = reorder(
+            (states, tokens, log_probabilities, attention, attended), parents
         )
-        tokens = _put(tokens, time, ops.reshape(token, (-1,)))
-        each = _put(each, time, ops.reshape(ops.where(ended, 0.0, new - before), (-1,)))
-        weights = _put(weights, time, attended)
+        added = ops.where(ended, 0.0, new_scores - previous_scores)
+        token_in_rows = ops.reshape(token, (-1,))
+        tokens = _write(tokens, time, token_in_rows)
+        log_probabilities = _write(log_probabilities, time, ops.reshape(added, (-1,)))
+        attention = _write(attention, time, attended)
         done = ops.logical_or(ended, ops.equal(token, end))
-        return time + 1, ops.reshape(token, (-1,)), done, new, states, tokens, each, weights, tree
+        sequences = (states, tokens, log_probabilities, attention)
+        return time + 1, token_in_rows, done, new_scores, *sequences, tree
 
-    first = ops.where(ops.arange(lanes) % width == 0, 0.0, IMPOSSIBLE)  # one beginning, and greedy
+    # All beams begin alike: only one, and the greedy one, may be continued at the first step.
+    first_scores = ops.where(ops.arange(beams) % width == 0, 0.0, MIN_LOG_PROBABILITY)
     start = (
         ops.zeros((), "int32"),
         begin,
-        ops.zeros((rows, lanes), "bool"),
-        ops.zeros((rows, lanes), "float32") + first,
+        ops.zeros((rows, beams), "bool"),
+        ops.zeros((rows, beams), "float32") + first_scores,
         states,
-        ops.zeros((rows * lanes, steps), "int32"),
-        ops.zeros((rows * lanes, steps), "float32"),
-        ops.zeros((rows * lanes, steps, memory), "float32"),
+        ops.zeros((rows * beams, steps), "int32"),
+        ops.zeros((rows * beams, steps), "float32"),
+        ops.zeros((rows * beams, steps, memory), "float32"),
         {
             "parent": ops.zeros((rows, steps, 2 * width), "int32"),
             "token": ops.zeros((rows, steps, 2 * width), "int32"),
-            "score": ops.full((rows, steps, 2 * width), IMPOSSIBLE),
+            "score": ops.full((rows, steps, 2 * width), MIN_LOG_PROBABILITY),
         },
     )
-    _, _, _, scores, _, tokens, each, weights, tree = ops.while_loop(
-        lambda time, last, done, *_: ops.logical_and(time < steps, ops.any(ops.logical_not(done))),
-        body,
-        start,
+    _, _, _, scores, _, tokens, log_probabilities, attention, tree = ops.while_loop(
+        _unfinished(steps), body, start
     )
     lengths = ops.sum(ops.cast(ops.not_equal(tokens, 0), "int32"), axis=-1)
-    lengths = ops.reshape(lengths, (-1, lanes))
-    normalised = scores / length_penalty(ops.maximum(lengths, 1), alpha)
-    order = ops.argsort(-normalised, axis=-1)
-    flat = Written(tokens, ops.reshape(lengths, (-1,)), ops.reshape(scores, (-1,)), each, weights)
-    parts = [
-        ops.reshape(part, (-1, lanes, *part.shape[1:])) for part in reorder(tuple(flat), order)
+    lengths = ops.reshape(lengths, (-1, beams))
+    normalized = scores / length_penalty(ops.maximum(lengths, 1), alpha)
+    order = ops.argsort(-normalized, axis=-1)
+    flat = (
+        tokens,
+        ops.reshape(lengths, (-1,)),
+        ops.reshape(scores, (-1,)),
+        log_probabilities,
+        attention,
+    )
+    ordered = [ops.reshape(part, (-1, beams, *part.shape[1:])) for part in reorder(flat, order)]
+    return Beams(Sequences(*ordered), ops.take_along_axis(normalized, order, axis=1), tree)
+
+
+def _continue_with_zeros(log_probabilities, done):
+    """Let beams that have ended continue with token 0 alone, at no cost."""
+    only_zero = ops.where(ops.arange(log_probabilities.shape[-1]) == 0, 0.0, MIN_LOG_PROBABILITY)
+    return ops.where(ops.reshape(done, (-1, 1)), only_zero, log_probabilities)
+
+
+def _choose_beams(totals, width):
+    """The continuations that a beam search keeps.
+
+    Args:
+        totals: Scores of all continuations, `(rows, width + 1, vocabulary)`, of the greedy beam
+            last.
+        width: Number of beams without the greedy one.
+
+    Returns:
+        The best `2 * width` candidates as in `Beams.tree`, `(rows, 2 * width)` each; and of the
+        `width + 1` kept continuations the beams that they continue, their tokens and their scores,
+        `(rows, width + 1)` each.
+    """
+    vocabulary = totals.shape[-1]
+    best, indices = ops.top_k(ops.reshape(totals[:, :width], (-1, width * vocabulary)), 2 * width)
+    indices = ops.cast(indices, "int32")
+    candidates = {"parent": indices // vocabulary, "token": indices % vocabulary}
+    candidates["score"] = ops.maximum(best, MIN_LOG_PROBABILITY)
+    greedy = ops.cast(ops.argmax(totals[:, width], axis=-1), "int32")[:, None]
+    greedy_continuation = {
+        "parent": ops.full_like(greedy, width),
+        "token": greedy,
+        "score": ops.take_along_axis(totals[:, width], greedy, axis=1),
+    }
+    kept = [
+        ops.concatenate([candidates[name][:, :width], greedy_continuation[name]], axis=1)
+        for name in ("parent", "token", "score")
     ]
-    return Beams(Written(*parts), ops.take_along_axis(normalised, order, axis=1), tree)
+    return candidates, *kept
 
 
-def _put(values, time, new):
+def _write(values, time, new):
     """`values` `(rows, steps, ...)` with `new` `(rows, ...)` at a step."""
-    here = ops.equal(ops.arange(values.shape[1], dtype="int32"), time)
-    here = ops.reshape(here, (1, -1, *[1] * (len(values.shape) - 2)))
-    return ops.where(here, ops.expand_dims(new, 1), values)
+    is_now = ops.equal(ops.arange(values.shape[1], dtype="int32"), time)
+    is_now = ops.reshape(is_now, (1, -1, *[1] * (len(values.shape) - 2)))
+    return ops.where(is_now, ops.expand_dims(new, 1), values)

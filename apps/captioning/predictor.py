@@ -17,7 +17,7 @@ from apps.captioning import (
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN, Captioner
 from shared import bundle, images
 from shared.compiled import Compiled, pad_rows
-from shared.decoding import IMPOSSIBLE, beam, check_search, sample
+from shared.decoding import MIN_LOG_PROBABILITY, beam_search, check_search, sample
 from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
 from shared.text import WordTokenizer, choose_bucket
@@ -170,7 +170,7 @@ class Predictor:
             rows = choose_bucket(ROWS, len(some))
             arrays = [pad_rows(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
             result = self._search(width)(*arrays, np.float32(alpha))
-            beams = [np.asarray(part) for part in (*result.written, result.normalised)]
+            beams = [np.asarray(part) for part in (*result.sequences, result.normalized_scores)]
             tree = {name: np.asarray(values) for name, values in result.tree.items()}
             for row in range(len(some)):
                 captions = self._captions([part[row] for part in beams])
@@ -207,7 +207,7 @@ class Predictor:
         """A caption drawn for each row of what `features` returned.
 
         Returns:
-            The arrays of `shared.decoding.Written`; numbers of words first, `(rows, steps)`, 0
+            The arrays of `shared.decoding.Sequences`; numbers of words first, `(rows, steps)`, 0
             after the end.
         """
         chances = np.random.default_rng(seed).uniform(size=(STEPS, len(features)))
@@ -228,7 +228,7 @@ class Predictor:
         captions, seen = [], set()
         for tokens, length, score, each, looked, normalised in zip(*lanes, strict=True):
             numbers = tuple(int(token) for token in tokens[:length])
-            if score < IMPOSSIBLE / 2 or numbers in seen:
+            if score < MIN_LOG_PROBABILITY / 2 or numbers in seen:
                 continue
             seen.add(numbers)
             ended = numbers[-1] == END
@@ -271,7 +271,7 @@ class Predictor:
 
 
 def _start(network, features, lanes, mask=None, prefix=None):
-    """What the decoders of `shared.decoding` ask for: a step, first states and first words."""
+    """What the functions of `shared.decoding` need: a step, first states and first words."""
     from keras import ops
 
     rows = features.shape[0]
@@ -283,7 +283,7 @@ def _start(network, features, lanes, mask=None, prefix=None):
     memory, mean, mask, prefix = map(of_lanes, (memory, mean, mask, prefix))
     number = ops.arange(network.options["vocabulary"], dtype="int32")
     never = [PADDING, UNKNOWN, BEGIN]
-    barred = ops.where(number < len(never), IMPOSSIBLE, 0.0)  # what no caption contains
+    barred = ops.where(number < len(never), MIN_LOG_PROBABILITY, 0.0)  # what no caption contains
 
     def step(tokens, states):
         *states, place = states
@@ -292,7 +292,7 @@ def _start(network, features, lanes, mask=None, prefix=None):
         if prefix is not None:
             wanted = ops.take_along_axis(prefix, ops.minimum(place, STEPS - 1), axis=1)
             fits = ops.logical_or(ops.equal(wanted, PADDING), ops.equal(wanted, number))
-            found = ops.where(fits, found, IMPOSSIBLE)
+            found = ops.where(fits, found, MIN_LOG_PROBABILITY)
         return found, [*states, place + 1], looked
 
     begin = ops.full((rows,), BEGIN, "int32")
@@ -302,7 +302,7 @@ def _start(network, features, lanes, mask=None, prefix=None):
 def _searching(network, width):
     def search(features, mask, prefix, alpha):
         step, states, begin = _start(network, features, width + 1, mask, prefix)
-        return beam(step, states, begin, END, STEPS, width, alpha)
+        return beam_search(step, states, begin, END, STEPS, width, alpha)
 
     return search
 

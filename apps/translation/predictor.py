@@ -12,7 +12,13 @@ from apps.translation import BEAM_WIDTH, LENGTH_PENALTY, MAX_CHARACTERS
 from apps.translation.model import BEGIN, END, UNKNOWN, Translator
 from shared import bundle
 from shared.compiled import Compiled
-from shared.decoding import IMPOSSIBLE, MAX_LENGTH_PENALTY, beam, check_search, length_penalty
+from shared.decoding import (
+    MAX_LENGTH_PENALTY,
+    MIN_LOG_PROBABILITY,
+    beam_search,
+    check_search,
+    length_penalty,
+)
 from shared.errors import UserError
 from shared.text import SubwordTokenizer, choose_bucket, clean, find_foreign_script, pad
 
@@ -283,7 +289,7 @@ class Predictor:
             padded = np.zeros((choose_bucket(BATCH_SIZES, len(rows)), time), "int32")
             padded[: len(rows)] = pad([sources[row] for row in rows], time)
             beams = self._search(width)(padded, np.float32(alpha))
-            lanes = [np.asarray(array) for array in (*beams.written, beams.normalised)]
+            lanes = [np.asarray(array) for array in (*beams.sequences, beams.normalized_scores)]
             tree = {name: np.asarray(array) for name, array in beams.tree.items()}
             for place, row in enumerate(rows):
                 sentences[row] = self._make_sentence(
@@ -309,7 +315,7 @@ class Predictor:
             *lanes, strict=True
         ):
             numbers = tuple(int(token) for token in tokens[:length])
-            if score < IMPOSSIBLE / 10 or numbers in hypotheses:
+            if score < MIN_LOG_PROBABILITY / 10 or numbers in hypotheses:
                 continue
             attention = attention[:length, : len(source)]
             hypotheses[numbers] = Hypothesis(
@@ -352,7 +358,7 @@ def make_search(network, width):
 
         begin = ops.full((source.shape[0],), BEGIN, "int32")
         max_steps = source.shape[1] * 3 // 2 + 8
-        return beam(step, states, begin, END, max_steps, width, alpha)
+        return beam_search(step, states, begin, END, max_steps, width, alpha)
 
     return search
 

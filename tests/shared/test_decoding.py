@@ -1,4 +1,4 @@
-"""On a toy network whose every sequence can be weighed."""
+"""On a toy decoder all of whose sequences can be enumerated and scored."""
 
 import itertools
 from functools import cache, partial
@@ -8,7 +8,14 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from shared.decoding import IMPOSSIBLE, beam, check_search, greedy, length_penalty, sample
+from shared.decoding import (
+    MIN_LOG_PROBABILITY,
+    beam_search,
+    check_search,
+    greedy_search,
+    length_penalty,
+    sample,
+)
 from shared.errors import UserError
 
 VOCABULARY, END, BEGIN, STEPS = 5, 3, 4, 5
@@ -24,8 +31,8 @@ def step(table, tokens, states):
 def graph(decode, *fixed):
     """One graph for all toys, which is what makes these tests quick."""
 
-    def call(table, states, begin, *rest, **knobs):
-        return decode(partial(step, table), states, begin, END, *fixed, *rest, **knobs)
+    def call(table, states, begin, *rest, **options):
+        return decode(partial(step, table), states, begin, END, *fixed, *rest, **options)
 
     return tf.function(call, autograph=False)
 
@@ -34,21 +41,21 @@ class Toy:
     """Next-token log-probabilities that depend on the last two tokens, carried as a state."""
 
     def __init__(self, seed, sharpness=1.5):
-        noise = np.random.default_rng(seed)
-        logits = sharpness * noise.standard_normal((VOCABULARY, VOCABULARY, VOCABULARY))
+        rng = np.random.default_rng(seed)
+        logits = sharpness * rng.standard_normal((VOCABULARY, VOCABULARY, VOCABULARY))
         logits[:, :, [0, BEGIN]] = -30.0  # padding and the begin token are not written
         self.table = (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype("float32")
 
     def greedy(self, rows):
-        return graph(greedy, STEPS)(self.table, *self.start(rows))
+        return graph(greedy_search, STEPS)(self.table, *self.start(rows))
 
     def beam(self, rows, width, alpha=0.0):
-        return graph(beam, STEPS, width, alpha)(self.table, *self.start(rows))
+        return graph(beam_search, STEPS, width, alpha)(self.table, *self.start(rows))
 
-    def sample(self, chances, **knobs):
-        steps, rows = chances.shape
-        knobs = {name: tf.constant(value) for name, value in knobs.items()}
-        return graph(sample, steps)(self.table, *self.start(rows), chances, **knobs)
+    def sample(self, uniforms, **options):
+        steps, rows = uniforms.shape
+        options = {name: tf.constant(value) for name, value in options.items()}
+        return graph(sample, steps)(self.table, *self.start(rows), uniforms, **options)
 
     def start(self, rows):
         return {"before": np.full((rows, 1), BEGIN, "int32")}, np.full((rows,), BEGIN, "int32")
@@ -62,73 +69,73 @@ class Toy:
 
     def sequences(self):
         """Every sequence that ends, or reaches the last step."""
-        words = [1, 2]
+        tokens = [1, 2]
         for length in range(STEPS):
-            for body in itertools.product(words, repeat=length):
+            for body in itertools.product(tokens, repeat=length):
                 yield (*body, END)
-        yield from itertools.product(words, repeat=STEPS)
+        yield from itertools.product(tokens, repeat=STEPS)
 
 
-def written(row):
+def tokens_of(row):
     return tuple(int(token) for token in np.asarray(row) if token)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_greedy_writes_the_likeliest_token_at_every_step(seed):
+def test_greedy_search_chooses_the_most_probable_token_at_every_step(seed):
     toy = Toy(seed)
     result = toy.greedy(2)
     expected, before, last = [], BEGIN, BEGIN
     while len(expected) < STEPS and END not in expected:
         expected.append(int(toy.table[before, last].argmax()))
         before, last = last, expected[-1]
-    assert written(result.tokens[0]) == written(result.tokens[1]) == tuple(expected)
+    assert tokens_of(result.tokens[0]) == tokens_of(result.tokens[1]) == tuple(expected)
     assert int(result.lengths[0]) == len(expected)
     np.testing.assert_allclose(result.scores[0], toy.score(expected), rtol=1e-5)
-    np.testing.assert_allclose(np.sum(result.each, axis=1), result.scores, rtol=1e-6)
-    # The weights of the toy are its last token: those written, one step later.
-    attended = np.argmax(np.asarray(result.weights)[0, : len(expected)], axis=-1)
+    np.testing.assert_allclose(np.sum(result.log_probabilities, axis=1), result.scores, rtol=1e-6)
+    # The toy attends to its last token.
+    attended = np.argmax(np.asarray(result.attention)[0, : len(expected)], axis=-1)
     assert tuple(attended) == (BEGIN, *expected[:-1])
-    assert not np.asarray(result.weights)[0, len(expected) :].any()
+    assert not np.asarray(result.attention)[0, len(expected) :].any()
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.8])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_beam_as_wide_as_the_tree_finds_the_best_of_all(seed, alpha):
+def test_a_beam_as_wide_as_the_tree_finds_the_best_sequence(seed, alpha):
     toy = Toy(seed)
-    found = toy.beam(1, 2**STEPS, alpha)
+    beams = toy.beam(1, 2**STEPS, alpha)
 
     def value(sequence):
         return toy.score(sequence) / ((5 + len(sequence)) / 6) ** alpha
 
     best = max(toy.sequences(), key=value)
-    assert written(found.written.tokens[0, 0]) == best
-    np.testing.assert_allclose(found.normalised[0, 0], value(best), rtol=1e-5)
+    assert tokens_of(beams.sequences.tokens[0, 0]) == best
+    np.testing.assert_allclose(beams.normalized_scores[0, 0], value(best), rtol=1e-5)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3])
-def test_a_beam_is_never_below_greedy_and_belongs_together(width):
-    below_without_lane = 0
+def test_beams_are_consistent_and_never_score_below_greedy(width):
+    below_greedy = 0
     for seed in range(20):
         toy = Toy(seed)
-        plain, found = toy.greedy(2), toy.beam(2, width)
-        assert float(found.normalised[0, 0]) >= float(plain.scores[0]) - 1e-5
-        rows = [part[0] for part in found.written]
-        for tokens, length, score, each, weights in zip(*map(np.asarray, rows), strict=True):
-            if score < IMPOSSIBLE / 2:
+        greedy, beams = toy.greedy(2), toy.beam(2, width)
+        assert float(beams.normalized_scores[0, 0]) >= float(greedy.scores[0]) - 1e-5
+        rows = [part[0] for part in beams.sequences]
+        for tokens, length, score, logs, attention in zip(*map(np.asarray, rows), strict=True):
+            if score < MIN_LOG_PROBABILITY / 2:
                 continue
-            sequence = written(tokens)
+            sequence = tokens_of(tokens)
             assert len(sequence) == length
             np.testing.assert_allclose(toy.score(sequence), score, rtol=1e-4)
-            np.testing.assert_allclose(each.sum(), score, rtol=1e-4)
-            assert tuple(weights[:length].argmax(-1)) == (BEGIN, *sequence[:-1])
-        np.testing.assert_array_equal(found.written.tokens[0], found.written.tokens[1])
-        kept = np.asarray(found.tree["score"])[0, :, :width]
-        below_without_lane += kept[-1].max() < float(plain.scores[0]) - 1e-5
+            np.testing.assert_allclose(logs.sum(), score, rtol=1e-4)
+            assert tuple(attention[:length].argmax(-1)) == (BEGIN, *sequence[:-1])
+        np.testing.assert_array_equal(beams.sequences.tokens[0], beams.sequences.tokens[1])
+        scores = np.asarray(beams.tree["score"])[0, :, :width]
+        below_greedy += scores[-1].max() < float(greedy.scores[0]) - 1e-5
     if width > 1:
-        assert below_without_lane  # or the lane of its own is never put to the test
+        assert below_greedy  # or the greedy beam is never needed
 
 
-def test_the_tree_tells_what_was_weighed():
+def test_the_tree_holds_the_candidates_of_each_step():
     toy = Toy(3)
     tree = {name: np.asarray(values)[0] for name, values in toy.beam(1, 2).tree.items()}
     first = toy.table[BEGIN, BEGIN]
@@ -149,54 +156,54 @@ def test_a_longer_sequence_wins_with_a_length_penalty():
         total = 0
         for seed in range(20):
             toy = Toy(seed, sharpness=0.7)
-            found = toy.beam(1, 4, alpha)
-            total += int(found.written.lengths[0, 0])
+            beams = toy.beam(1, 4, alpha)
+            total += int(beams.sequences.lengths[0, 0])
         lengths.append(total)
     assert lengths[1] > lengths[0]
 
 
-def test_sampling_follows_the_distribution_and_its_knobs():
+def test_samples_follow_the_distribution_and_its_options():
     toy = Toy(1)
     rows = 4000
-    chances = np.random.default_rng(0).random((1, rows)).astype("float32")
+    uniforms = np.random.default_rng(0).random((1, rows)).astype("float32")
 
-    def shares(**knobs):
-        tokens = np.asarray(toy.sample(chances, **knobs).tokens)[:, 0]
+    def frequencies(**options):
+        tokens = np.asarray(toy.sample(uniforms, **options).tokens)[:, 0]
         return np.bincount(tokens, minlength=VOCABULARY) / rows
 
     truth = np.exp(toy.table[BEGIN, BEGIN])
-    np.testing.assert_allclose(shares(), truth, atol=0.025)
+    np.testing.assert_allclose(frequencies(), truth, atol=0.025)
     cold = truth**2 / (truth**2).sum()
-    np.testing.assert_allclose(shares(temperature=0.5), cold, atol=0.025)
+    np.testing.assert_allclose(frequencies(temperature=0.5), cold, atol=0.025)
     best = int(truth.argmax())
-    assert shares(top_k=1)[best] == 1
-    assert shares(top_p=0.01)[best] == 1
+    assert frequencies(top_k=1)[best] == 1
+    assert frequencies(top_p=0.01)[best] == 1
     two = np.sort(truth)[-2:]
-    np.testing.assert_allclose(shares(top_k=2)[best], two[1] / two.sum(), atol=0.025)
+    np.testing.assert_allclose(frequencies(top_k=2)[best], two[1] / two.sum(), atol=0.025)
 
 
-def test_the_same_chances_draw_the_same_tokens():
+def test_equal_uniforms_draw_equal_tokens():
     toy = Toy(2)
-    noise = np.random.default_rng(0)
-    one, other = (noise.random((STEPS, 8)).astype("float32") for _ in range(2))
+    rng = np.random.default_rng(0)
+    one, other = (rng.random((STEPS, 8)).astype("float32") for _ in range(2))
     first = np.asarray(toy.sample(one).tokens)
     np.testing.assert_array_equal(toy.sample(one).tokens, first)
     assert (np.asarray(toy.sample(other).tokens) != first).any()
 
 
 @pytest.mark.parametrize("mode", ["eager", "xla"])
-def test_decoding_gives_the_same_however_it_is_called(mode):
+def test_eager_and_xla_beams_agree_with_the_graph(mode):
     toy = Toy(4)
     expected = toy.beam(3, 3)
 
     def call(states, begin):
-        return beam(partial(step, toy.table), states, begin, END, STEPS, 3)
+        return beam_search(partial(step, toy.table), states, begin, END, STEPS, 3)
 
     if mode == "xla":
         call = tf.function(call, jit_compile=True, autograph=False)
-    found = call(*toy.start(3))
-    np.testing.assert_array_equal(found.written.tokens, expected.written.tokens)
-    np.testing.assert_allclose(found.normalised, expected.normalised, rtol=1e-5)
+    beams = call(*toy.start(3))
+    np.testing.assert_array_equal(beams.sequences.tokens, expected.sequences.tokens)
+    np.testing.assert_allclose(beams.normalized_scores, expected.normalized_scores, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +211,6 @@ def test_decoding_gives_the_same_however_it_is_called(mode):
     [(0, 1.0, "beam width"), (9, 1.0, "beam width"), (2.5, 1.0, "beam width"), (4, -0.1, "penalty")]
     + [(4, 2.1, "penalty"), (4, float("nan"), "penalty"), (4, "1", "penalty")],
 )
-def test_a_search_out_of_range_is_refused(width, alpha, sentence):
+def test_a_beam_width_or_penalty_out_of_range_is_refused(width, alpha, sentence):
     with pytest.raises(UserError, match=sentence):
         check_search(width, alpha)
