@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,15 @@ from apps.analogies.vectors import Vectors
 from apps.vqa.predictor import Predictor
 from shared import bundle
 from shared.image_encoder import ImageEncoder
+from training import cards
 from training.command import run
-from training.vqa import train as vqa
+from training.vqa import baselines, evaluate, recipe, vocabulary
+from training.vqa import data as corpus
+from training.vqa import scores as scoring
+from training.vqa import train as command
+from training.vqa.__main__ import app
 from training.vqa.data import Question
+from training.vqa.parts import Part
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
 TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
@@ -40,9 +47,9 @@ def draw(folder, count):
 def tiny_encoder(*_):
     encoder = ImageEncoder(**TINY, features=16)
     encoder.build()
-    noise = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     scales = {4: 0.6, 1: 0.0}  # of kernels and biases
-    encoder.set_weights([noise.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
+    encoder.set_weights([rng.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
     return encoder
 
 
@@ -60,13 +67,15 @@ def trained(tmp_path_factory):
     (folder / "photos").mkdir()
     draw(folder / "photos", 40)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vqa, "starting_encoder", tiny_encoder)
-        patch.setattr(vqa, "SHARED_ENCODER_PATH", folder / "nowhere")
-        patch.setattr(vqa.vectors, "load", own_vectors)
-        for name, value in {"BATCH": 8, "RATE": 2e-2, "WARM_UP": 2, "COMPONENTS": 6}.items():
-            patch.setattr(vqa, name, value)
-        for name in vqa.VARIANTS:
-            patch.setitem(vqa.VARIANTS, name, {**vqa.VARIANTS[name], **SMALL})
+        patch.setattr(command, "starting_encoder", tiny_encoder)
+        patch.setattr(command, "SHARED_ENCODER_PATH", folder / "nowhere")
+        patch.setattr(command.vectors, "load", own_vectors)
+        patch.setattr(recipe, "BATCH_SIZE", 8)
+        patch.setattr(recipe, "LEARNING_RATE", 2e-2)
+        patch.setattr(recipe, "WARM_UP_BATCHES", 2)
+        patch.setattr(recipe, "COMPONENTS", 6)
+        for name in recipe.VARIANTS:
+            patch.setitem(recipe.VARIANTS, name, {**recipe.VARIANTS[name], **SMALL})
 
         def train(*more):
             arguments = ["train", "--input", str(folder / "photos/questions.jsonl")]
@@ -74,7 +83,7 @@ def trained(tmp_path_factory):
             arguments += ["--work-dir", str(folder / "work"), "--epochs", "10", "--json"]
             for name in ("lstm", "blind", "bow"):
                 arguments += ["--variant", name]
-            result = CliRunner().invoke(vqa.app, [*arguments, *more])
+            result = CliRunner().invoke(app, [*arguments, *more])
             assert result.exit_code == 0, result.output
             return json.loads(result.output.strip().splitlines()[-1])
 
@@ -117,7 +126,7 @@ def test_a_second_run_resumes_and_says_the_same(trained, caplog):
 def test_a_retrained_network_reads_through_the_senses_of_its_bundle(trained, monkeypatch):
     folder, metrics, train = trained
     before = (folder / "bundle/senses.safetensors").read_bytes()
-    monkeypatch.setattr(vqa.Embeddings, "fit", None)
+    monkeypatch.setattr(command.Embeddings, "fit", None)
     assert train() == metrics
     assert (folder / "bundle/senses.safetensors").read_bytes() == before
 
@@ -125,18 +134,19 @@ def test_a_retrained_network_reads_through_the_senses_of_its_bundle(trained, mon
 def publish(folder, output, name, embeddings, encoder=None):
     """A variant made of letters, and which ones the bundle has with it."""
     folder.mkdir()
-    files = dict.fromkeys(vqa.SHARED_FILES, "…") | {
-        vqa.EMBEDDINGS_FILE: embeddings,
+    files = dict.fromkeys(command.SHARED_FILES, "…") | {
+        command.EMBEDDINGS_FILE: embeddings,
         f"{name}.safetensors": name,
     }
-    files |= {vqa.ENCODER_FILE: encoder} if encoder else {}
+    files |= {command.ENCODER_FILE: encoder} if encoder else {}
     for file, text in files.items():
         (folder / file).write_text(text)
     card = dict.fromkeys(bundle.CARD_KEYS, "…")
-    card["variants"] = vqa.old_card(output).get("variants", {})
-    vqa._publish(output, card, name, {"network": {}}, folder)
+    card["variants"] = cards.old_card(output).get("variants", {})
+    details = {"network": {}, "scored_on": "validation"}
+    command.publish(folder, output, card, name, details)
     assert {file: (output / file).read_text() for file in files} == files
-    assert (output / vqa.ENCODER_FILE).exists() == bool(encoder)
+    assert (output / command.ENCODER_FILE).exists() == bool(encoder)
     return list(bundle.read_card(output)["variants"])
 
 
@@ -154,7 +164,7 @@ def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch)
     def stop(*_):
         raise SystemExit("stopped in the first epoch")
 
-    monkeypatch.setattr(vqa, "fit_network", stop)
+    monkeypatch.setattr(command, "fit_network", stop)
     with pytest.raises(AssertionError, match="stopped in the first epoch"):
         train("--seed", "1")
     assert {file: file.read_bytes() for file in (folder / "bundle").iterdir()} == before
@@ -162,9 +172,9 @@ def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch)
 
 def test_evaluate_prints_the_keys_of_the_contract(trained):
     folder, *_ = trained
-    command = ["evaluate", "--input", str(folder / "photos/questions.jsonl"), "--json"]
-    command += ["--images", str(folder / "photos"), "--model", str(folder / "bundle")]
-    result = CliRunner().invoke(vqa.app, command)
+    arguments = ["evaluate", "--input", str(folder / "photos/questions.jsonl"), "--json"]
+    arguments += ["--images", str(folder / "photos"), "--model", str(folder / "bundle")]
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     metrics = json.loads(result.output.strip().splitlines()[-1])
     keys = {"accuracy", "accuracy_color", "accuracy_yes/no", "questions", "seconds"}
@@ -175,18 +185,38 @@ def test_evaluate_prints_the_keys_of_the_contract(trained):
     assert metrics["baseline_majority_accuracy"] == 0.5
 
 
+def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
+    folder, *_ = trained
+    model = shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    draw(tmp_path, 6)
+    questions, pictures = corpus.read_rows(tmp_path / "questions.jsonl", tmp_path)
+    monkeypatch.setattr(corpus, "read", lambda _, part: questions)
+    monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
+    card = bundle.read_card(model)
+    assert (card["test_set"], card["examples"]) == ("validation questions", 8)
+    result = CliRunner().invoke(app, ["evaluate", "--save", "--json", "--model", str(model)])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.strip().splitlines()[-1])
+    card = bundle.read_card(model)
+    assert (card["test_set"], card["examples"]) == (evaluate.TEST_SET, 12)
+    assert card["variants"]["lstm"]["accuracy"] == metrics["accuracy"]
+    assert card["variants"]["lstm"]["consistency"]["questions"] == 12
+    assert card["baselines"]["nearest"]["accuracy"] == metrics["baseline_nearest_accuracy"] == 1
+    assert card["coverage"]["test"] == 1
+
+
 def test_the_nearest_question_is_told_of_no_other_test_than_its_own(trained, monkeypatch):
     folder, *_ = trained
-    asked, pictures = vqa.read_rows(folder / "photos/questions.jsonl", folder / "photos")
-    _, own = vqa._split(asked, 0)
-    monkeypatch.setattr(vqa.vqa, "pictures", lambda _: pictures)
+    asked, pictures = corpus.read_rows(folder / "photos/questions.jsonl", folder / "photos")
+    _, own = corpus.split_by_photo(asked, 0)
+    monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
     for test, told in ((own, True), (own[:-1], False)):
-        monkeypatch.setattr(vqa.vqa, "read", lambda *_, test=test: test)
-        command = ["evaluate", "--data-dir", str(folder), "--model", str(folder / "bundle")]
-        result = CliRunner().invoke(vqa.app, [*command, "--json"])
+        monkeypatch.setattr(corpus, "read", lambda *_, test=test: test)
+        arguments = ["evaluate", "--data-dir", str(folder), "--model", str(folder / "bundle")]
+        result = CliRunner().invoke(app, [*arguments, "--json"])
         assert ("baseline_nearest_accuracy" in result.output) == told, result.output
-    monkeypatch.setattr(vqa.vqa, "read", lambda *_: [])
-    assert "no test questions" in CliRunner().invoke(vqa.app, command, env=WIDE).output
+    monkeypatch.setattr(corpus, "read", lambda *_: [])
+    assert "no test questions" in CliRunner().invoke(app, arguments, env=WIDE).output
 
 
 @pytest.mark.parametrize("answers", ['["yes", "no"]', "{}", "null"])
@@ -231,8 +261,14 @@ def test_a_bad_row_is_named(tmp_path, line, sentence):
     draw(tmp_path, 1)
     with open(tmp_path / "questions.jsonl", "a", encoding="utf-8") as file:
         file.write(line + "\n")
-    command = ["evaluate", "--input", str(tmp_path / "questions.jsonl"), "--images", str(tmp_path)]
-    result = CliRunner().invoke(vqa.app, command, env=WIDE)
+    arguments = [
+        "evaluate",
+        "--input",
+        str(tmp_path / "questions.jsonl"),
+        "--images",
+        str(tmp_path),
+    ]
+    result = CliRunner().invoke(app, arguments, env=WIDE)
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.replace("│", " ").split())
 
@@ -242,7 +278,7 @@ def test_rows_are_read_as_visitors_questions_are(tmp_path):
     row = {"image": "0.png", "question": "What’s  <b>this</b>?", "answer": "wall"}
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8-sig")  # as Windows writes
-    (found,), _ = vqa.read_rows(path, tmp_path)
+    (found,), _ = corpus.read_rows(path, tmp_path)
     assert (found.text, found.kind, found.answers) == ("What's this ?", "other", ())
 
 
@@ -250,8 +286,8 @@ def test_answers_among_which_there_is_no_choice_are_refused(tmp_path):
     draw(tmp_path, 4)
     path = tmp_path / "questions.jsonl"
     path.write_text(path.read_text().replace('"answer": "', '"answer": "?!", "was": "'))
-    command = ["train", "--input", str(path), "--images", str(tmp_path)]
-    result = CliRunner().invoke(vqa.app, [*command, "--output", str(tmp_path / "b")], env=WIDE)
+    arguments = ["train", "--input", str(path), "--images", str(tmp_path)]
+    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "b")], env=WIDE)
     assert result.exit_code == 2
     assert "nothing to choose among" in result.output
     assert not (tmp_path / "b").exists()
@@ -264,20 +300,20 @@ def test_a_damaged_photograph_is_named(trained, tmp_path, monkeypatch):
     arguments += ["--images", str(tmp_path), "--model", str(trained[0] / "bundle")]
     monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit, match="0.png: This file is not a photo"):
-        run(vqa.app)
+        run(app)
 
 
 def test_photographs_must_be_named(tmp_path):
     draw(tmp_path, 1)
-    command = ["evaluate", "--input", str(tmp_path / "questions.jsonl")]
-    result = CliRunner().invoke(vqa.app, command, env=WIDE)
+    arguments = ["evaluate", "--input", str(tmp_path / "questions.jsonl")]
+    result = CliRunner().invoke(app, arguments, env=WIDE)
     assert result.exit_code == 2
     assert "--images" in result.output
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_photographs_without_questions_are_not_passed_over(tmp_path, command):
-    result = CliRunner().invoke(vqa.app, [command, "--images", str(tmp_path)], env=WIDE)
+    result = CliRunner().invoke(app, [command, "--images", str(tmp_path)], env=WIDE)
     assert result.exit_code == 2
     assert "with --input" in result.output
 
@@ -291,25 +327,25 @@ def question(text="what", answer="a", kind="object", answers=()):
     [("Two", "2"), ("a dog", "dog"), ("The Dogs.", "dogs"), ("none", "0"), ("11 : 55", "11 : 55")],
 )
 def test_answers_are_compared_by_their_canonical_form(answer, same):
-    assert vqa.canonical(answer) == same
+    assert vocabulary.canonical(answer) == same
 
 
 def test_what_several_people_answered_is_shared_out():
     asked = [question(answers=("red",) * 6 + ("Red", "blue", "teal", "teal")),
              question(answer="two"), question(answer="teal")]  # fmt: skip
-    found = vqa.targets(asked, ["red", "2", "blue"])
+    found = vocabulary.answer_shares(asked, ["red", "2", "blue"])
     np.testing.assert_allclose(found, [[7 / 8, 0, 1 / 8], [0, 1, 0], [0, 0, 0]])
 
 
 def test_rare_answers_are_left_out_of_a_long_list():
     asked = [question(answer="two")] * 1_001 + [question(answer="cat")] * 2
-    assert vqa.closed_list(asked) == ["2"]
-    assert vqa.closed_list(asked[-3:]) == ["cat", "2"]
+    assert vocabulary.list_answers(asked) == ["2"]
+    assert vocabulary.list_answers(asked[-3:]) == ["cat", "2"]
 
 
 def test_words_take_vectors_of_their_stems_and_questions_come_first():
     asked = [question("What is this dog's wall, zyx?")]
-    tokenizer, table, count = vqa.build_vocabulary(asked, own_vectors())
+    tokenizer, table, count = vocabulary.build_vocabulary(asked, own_vectors())
     words = tokenizer.words
     assert set(words[2:count]) == {"what", "is", "this", "dog's", "wall", "zyx"}
     assert set(words[count:]) == {"the", "color", "of", "a", "red", "green", "photo", "dogs",
@@ -334,30 +370,30 @@ def test_words_take_vectors_of_their_stems_and_questions_come_first():
     ],
 )
 def test_rephrasing_by_rule(text, other):
-    assert vqa.rephrase(text) == other
+    assert scoring.rephrase(text) == other
 
 
 def test_scores_by_type():
     asked = [question(answer="two", kind="number"), question(answer="dog"), question(answer="cat")]
-    found = vqa.scores(["2", "A dog", "dog"], asked, "x_")
+    found = scoring.scores(["2", "A dog", "dog"], asked, "x_")
     assert found == {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
 
 
 def test_habits_answer_by_type():
     asked = [question(answer=a, kind=k) for a, k in
              [("no", "yes/no")] * 3 + [("red", "color")] * 2 + [("dog", "object")]]  # fmt: skip
-    common = vqa.habits(asked)
+    common = baselines.most_frequent_answers(asked)
     tested = [question(kind=kind) for kind in ("color", "yes/no", "number")]
-    assert vqa.by_habit(common, tested) == ["red", "no", "no"]
+    assert baselines.answer_by_type(common, tested) == ["red", "no", "no"]
 
 
 def test_the_threshold_is_where_most_answers_are_wrong():
     confidence = np.linspace(0.05, 0.95, 10)
     right = np.array([0, 0, 0, 1, 0, 1, 1, 1, 1, 1], "bool")
-    found = vqa.fit_threshold(confidence, right)
+    found = scoring.fit_threshold(confidence, right)
     # Of the first five one is right (20 %), of the first six two (33 %).
     assert found == {"probability": 0.55, "share": 0.5, "accuracy_of_the_rest": 1.0}
-    always = vqa.fit_threshold(confidence, np.ones(10, "bool"))
+    always = scoring.fit_threshold(confidence, np.ones(10, "bool"))
     assert always["probability"] == 0.05
     assert always["share"] == 0.0
 
@@ -365,7 +401,7 @@ def test_the_threshold_is_where_most_answers_are_wrong():
 def test_a_temperature_undoes_overconfidence():
     wanted = np.eye(2)[[0] * 7 + [1] * 3]  # right in seven of ten
     chances = np.tile([0.99, 0.01], (10, 1))
-    temperature = vqa.fit_temperature(chances, wanted)
+    temperature = scoring.fit_temperature(chances, wanted)
     np.testing.assert_allclose(temperature, np.log(99) / np.log(7 / 3), rtol=1e-2)
 
 
@@ -377,10 +413,9 @@ def test_the_nearest_question_about_the_nearest_photograph_answers():
     grids = np.array([[[1, 0]], [[0, 1]]], "float16")
     asked = [question(answer=a) for a in ("red", "green", "yes", "no")]
     numbers = [np.array([n]) for n in (2, 2, 3, 3)]
-    training = {"questions": asked, "numbers": numbers, "grids": grids,
-                "rows": np.array([0, 1, 0, 1])}  # fmt: skip
-    held = {**training, "grids": grids * 2}
-    data = {"embeddings": embeddings, "training": training, "validation": held}
-    written, weight = vqa.nearest(data, held)
-    assert written == ["red", "green", "yes", "no"]
+    training = Part(asked, numbers, grids, np.array([0, 1, 0, 1]))
+    validation = replace(training, grids=grids * 2)
+    weight = baselines.choose_weight(embeddings, training, validation)
+    (answers,) = baselines.answer_by_nearest(embeddings, training, validation, [weight])
+    assert answers.tolist() == ["red", "green", "yes", "no"]
     assert 0 < weight < 1

@@ -12,18 +12,33 @@ import lzma
 import zipfile
 import zlib
 from collections import ChainMap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
+import numpy as np
+import typer
+
+from shared.errors import UserError
+from shared.text import clean
 from training.datasets.download import fetch
 from training.datasets.pictures import Pictures
+from training.rows import read_json_lines
+
+Input = Annotated[
+    Path | None,
+    typer.Option(help='Your own questions: JSONL rows {"image", "question", "answer", "type"}.'),
+]
+Images = Annotated[
+    Path | None, typer.Option("--images", help="Their photographs: a folder, tar or zip.")
+]
 
 PARTS = ("train", "val", "test")
 COCO_QA = "http://www.cs.toronto.edu/~mren/imageqa/data/cocoqa/cocoqa-2015-05-17.zip"
 VQA = "https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa"
 PHOTOS = "http://images.cocodataset.org/zips"
 COCO_QA_TYPES = ("object", "number", "color", "location")  # as its files number them
-HELD_OUT = 20  # one in so many photographs of train2014 is the validation's
+VALIDATION_EVERY = 20  # one in so many photographs of train2014 is for validation
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ class Question:
         text: The question.
         answer: The answer, or the one that most people gave.
         kind: `"yes/no"`, `"object"`, `"number"`, `"color"`, `"location"` or `"other"`.
-        answers: What each of several people answered, empty where only one did.
+        answers: The answers of several people; empty if there is only one.
     """
 
     image: str
@@ -80,7 +95,7 @@ def _read(data_dir, part):
         return [question(row) for row in rows if row["split"] == part]
     half = "val" if part == "test" else "train"
     questions = [*_coco_qa(data_dir, half), *_vqa(data_dir, half)]
-    return [each for each in questions if half == "val" or _held_out(each) == (part == "val")]
+    return [each for each in questions if half == "val" or _is_validation(each) == (part == "val")]
 
 
 def question(row):
@@ -108,8 +123,55 @@ def pictures(data_dir):
     return ChainMap(*halves)
 
 
-def _held_out(each):
-    return zlib.crc32(each.image.encode()) % HELD_OUT == 0
+def read_rows(path, folder):
+    """Questions of a JSONL file, and the photographs that they are about.
+
+    Args:
+        path: Of the file, rows `{"image": str, "question": str, "answer": str, "type": str,
+            "answers": [str, …]}`; the last two may be missing. Questions are cleaned, as those of
+            visitors are.
+        folder: Path of a folder, tar or zip.
+
+    Returns:
+        List of `Question`, and the `Pictures`.
+
+    Raises:
+        typer.BadParameter: if a file or a row cannot be used; the message names the line.
+    """
+    if folder is None:
+        raise typer.BadParameter("Name the folder or tar of the photographs with --images.")
+    try:
+        photographs = Pictures(folder)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(str(error)) from error
+
+    def parse(_, row):
+        each = question({"type": "other", **row})
+        texts = (each.image, each.text, each.answer, each.kind, *each.answers)
+        usable = all(isinstance(text, str) and clean(text) for text in texts)
+        if not (usable and isinstance(row.get("answers") or [], list)):
+            raise UserError('all must be texts, none empty, and "answers" a list of them.')
+        if each.image not in photographs:
+            raise UserError(f"{folder} has no {each.image}.")
+        return replace(each, text=clean(each.text))
+
+    expected = '{"image": …, "question": …, "answer": …, "type": …}'
+    return read_json_lines(path, parse, expected), photographs
+
+
+def split_by_photo(questions, seed):
+    """Training and validation questions; the second are about a tenth of the photographs."""
+    names = sorted({each.image for each in questions})
+    order = np.random.default_rng(seed).permutation(len(names))
+    validation = {names[n] for n in order[: max(1, len(names) // 10)]}
+    return (
+        [each for each in questions if each.image not in validation],
+        [each for each in questions if each.image in validation],
+    )
+
+
+def _is_validation(each):
+    return zlib.crc32(each.image.encode()) % VALIDATION_EVERY == 0
 
 
 def _name(half, number):
@@ -148,9 +210,11 @@ def _lines(data_dir, name):
 def _vqa(data_dir, half):
     """VQA v2's questions about the photographs of train2014 or val2014."""
     title = half.title()
-    asked = _json(data_dir, f"v2_OpenEnded_mscoco_{half}2014_questions.json", f"Questions_{title}")
-    answered = _json(data_dir, f"v2_mscoco_{half}2014_annotations.json", f"Annotations_{title}")
-    texts = {each["question_id"]: each["question"] for each in asked["questions"]}
+    questions = _json(
+        data_dir, f"v2_OpenEnded_mscoco_{half}2014_questions.json", f"Questions_{title}"
+    )
+    annotations = _json(data_dir, f"v2_mscoco_{half}2014_annotations.json", f"Annotations_{title}")
+    texts = {each["question_id"]: each["question"] for each in questions["questions"]}
     return [
         Question(
             _name(half, each["image_id"]),
@@ -159,7 +223,7 @@ def _vqa(data_dir, half):
             each["answer_type"],
             tuple(person["answer"] for person in each["answers"]),
         )
-        for each in answered["annotations"]
+        for each in annotations["annotations"]
     ]
 
 
