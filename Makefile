@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser lint format bench space notice train-sentiment lock clean
+.PHONY: help run test test-fast browser lint previews format bench space notice train-sentiment lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ run: $(RUNTIME) ## start the site at http://127.0.0.1:7860
 test: $(DEV) browser ## run every test, those in the browser too
 	$(PY) -m pytest -n 3
 
+test-fast: $(DEV) ## run the tests that take a minute together, without a browser
+	$(PY) -m pytest -n 2 -m "not slow"
+
 browser: $(DEV) ## find a Chromium for the tests, or install one
 	@command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| $(PY) -m playwright install chromium >/dev/null 2>&1 \
@@ -30,9 +33,13 @@ browser: $(DEV) ## find a Chromium for the tests, or install one
 			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
 		|| echo "No Chromium, and none could be installed: the tests in the browser will be skipped."
 
-lint: $(DEV) ## check style and format
+lint: $(DEV) ## check style, format and who imports whom
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(VENV)/bin/lint-imports
+
+previews: $(RUNTIME) ## draw the pictures on the home page from the models' answers
+	$(PY) -m apps.home.previews
 
 format: $(DEV) ## mend style and format
 	$(PY) -m ruff check --fix

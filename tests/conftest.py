@@ -33,31 +33,39 @@ def chromium() -> str:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def plain_graphs(request):
-    """Toys are fitted and answer in plain graphs: compiling them takes longer than all they do.
+def without_xla(request):
+    """Let the small networks of the tests run in plain graphs, since XLA takes longer to compile
+    them than they take for everything else.
 
-    What is compiled is tested by the layers', by `shared.compiled`'s and by the site's tests.
+    The compiled paths are tested by `test_xla.py`, and by the tests of the layers, of
+    `shared.compiled` and of the site.
     """
-    where = request.path.relative_to(Path(__file__).parent).parts
+    path = request.path.relative_to(Path(__file__).parent)
     with pytest.MonkeyPatch.context() as patch:
-        if where[:1] in (("apps",), ("training",)):
+        if path.parts[0] in ("apps", "training") and path.name != "test_xla.py":
             patch.setattr("shared.compiled.Compiled._compile", lambda *_: None)
-        if where[:1] == ("training",):
+        if path.parts[0] == "training" and path.name != "test_xla.py":
             import keras
 
             trainer = next(base for base in keras.Model.__mro__ if "compile" in vars(base))
-            compiled = trainer.compile
+            compile_model = trainer.compile
 
-            def plain(self, *arguments, **options):
-                compiled(self, *arguments, **{**options, "jit_compile": False})
+            def compile_without_xla(self, *arguments, **options):
+                compile_model(self, *arguments, **{**options, "jit_compile": False})
 
-            patch.setattr(trainer, "compile", plain)
+            patch.setattr(trainer, "compile", compile_without_xla)
         yield
 
 
-# Tests of the site run on two processes at once; these files make one half of the work.
-HALF = {"test_captioning.py", "test_cells.py", "test_cells_race.py", "test_sentiment.py",
-        "test_translation.py", "test_vqa.py"}  # fmt: skip
+# Tests of the site keep two of the processes busy; these files make one half of the work.
+SITE_HALF = {
+    "test_captioning.py",
+    "test_cells.py",
+    "test_cells_race.py",
+    "test_sentiment.py",
+    "test_translation.py",
+    "test_vqa.py",
+}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,15 +77,37 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
             if path.startswith("tests/site/"):
-                return f"site {Path(path).name in HALF}"
+                return f"site {Path(path).name in SITE_HALF}"
             return path
 
     return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """The tests of the site first: they take longest."""
-    items.sort(key=lambda item: "site" not in item.path.parts)
+    """Run the tests of the site first, since they take longest, and again once if they fail.
+
+    `make test-fast` leaves out what is marked as slow: all in the folders `site`, `training` and
+    `benchmarks`, and single tests elsewhere.
+    """
+    items.sort(key=lambda item: _top_folder(item) != "site")
+    for item in items:
+        if _top_folder(item) == "site":
+            item.add_marker(pytest.mark.flaky(reruns=1))
+        if _top_folder(item) in ("site", "training", "benchmarks"):
+            item.add_marker(pytest.mark.slow)
+
+
+def _top_folder(item):
+    """The folder below `tests` in which a test is."""
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """List the tests that failed at first and then passed: each is a defect to mend."""
+    failed = {report.nodeid for report in terminalreporter.stats.get("failed", ())}
+    rerun = {report.nodeid for report in terminalreporter.stats.get("rerun", ())}
+    for test in sorted(rerun - failed):
+        terminalreporter.write_line(f"FLAKY {test}: failed at first, passed when run again")
 
 
 def pytest_addoption(parser):

@@ -1,4 +1,4 @@
-"""Draws the pictures on the home page from the models' real answers: `python -m apps.home.previews`.
+"""Draws the pictures of the home page from real answers: `python -m apps.home.previews`.
 
 Each application's `views.preview()` is written to `apps/<name>/preview.html`.
 """

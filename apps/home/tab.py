@@ -1,13 +1,16 @@
 """The home page: every application, grouped by the shape of its problem."""
 
+import re
 from pathlib import Path
 
 from apps import APPLICATIONS, load_tab
 from apps.home import views
+from shared import images, photos
 from shared.bundle import BundleError
 from shared.site import components
 
 TITLE = "Home"
+THUMBNAIL_PIXELS = 240
 DESCRIPTION = (
     "Use, inspect and retrain recurrent neural networks: sentiment, translation, captions, "
     "questions about photos, prices, word vectors and a laboratory of cells."
@@ -39,4 +42,10 @@ def _card(name, tab):
     except BundleError:  # the application's own page says what is wrong
         headline = ()
     picture = preview.read_text(encoding="utf-8") if preview.exists() else ""
+    picture = re.sub(r"{photo:(\w+)}", _thumbnail, picture)
     return views.card(name, tab.TITLE, tab.DESCRIPTION, picture, headline)
+
+
+def _thumbnail(match):
+    """The address of an example photo, for a preview that names it as `{photo:KEY}`."""
+    return photos.address(images.read(photos.EXAMPLES[match[1]].path), THUMBNAIL_PIXELS)
