@@ -69,7 +69,7 @@ def test_the_official_downloads_are_read(tmp_path, packed):
 
 def test_a_photograph_of_the_training_is_never_in_the_validation(tmp_path, monkeypatch):
     official(tmp_path, packed=False)
-    monkeypatch.setattr(vqa, "HELD_OUT", 2)
+    monkeypatch.setattr(vqa, "VALIDATION_EVERY", 2)
     names = "\n".join(str(n % 20) for n in range(40)) + "\n"
     (tmp_path / "cocoqa/train/img_ids.txt").write_text(names)
     for name, line in (("questions", "what"), ("answers", "bus"), ("types", "0")):
