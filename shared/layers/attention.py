@@ -1,4 +1,4 @@
-"""Attention: a weighted mean of a memory, with weights that a query chooses anew each time."""
+"""Attention: for each query, a weighted mean of a memory."""
 
 from abc import ABC, abstractmethod
 
@@ -7,26 +7,26 @@ from keras import initializers, ops
 
 
 class Attention(keras.layers.Layer, ABC):
-    """What both attentions share: the mask, the softmax and the weighted mean.
+    """Base class of the attention layers: mask, softmax and weighted mean.
 
-    A subclass defines `scores(query, memory)`, a tensor `(batch, queries, time)`. Scores become
-    weights in float32 where the layer computes in less.
+    A subclass defines `scores(query, memory)`, a tensor `(batch, queries, time)`. The softmax is
+    computed in float32 at least, also in mixed precision.
 
     Args:
-        kernel_initializer: Initializer of the learned products.
+        kernel_initializer: Initializer of the weights.
 
     Call arguments:
         query: Tensor `(batch, queries, query features)`, such as the states of a decoder.
         memory: Tensor `(batch, time, memory features)`, such as the states of an encoder.
-        mask: Boolean tensor `(batch, time)`, True where the memory counts, or None.
+        mask: Boolean tensor `(batch, time)`, False where the memory is padding, or None.
 
     Returns:
-        The context `(batch, queries, memory features)`, and the weights
-        `(batch, queries, time)`, in float32 at least, which are 0 at masked steps and sum to 1;
-        where the whole memory is masked, both are 0.
+        The context `(batch, queries, memory features)`, and the attention weights
+        `(batch, queries, time)`, in float32 at least. The weights are 0 at masked time steps and
+        sum to 1; if all time steps are masked, weights and context are 0.
 
     Raises:
-        ValueError: if an argument or a shape does not fit; the message names it.
+        ValueError: if an argument or a shape is wrong; the message names it.
     """
 
     def __init__(self, kernel_initializer="glorot_uniform", **kwargs):
@@ -36,7 +36,7 @@ class Attention(keras.layers.Layer, ABC):
 
     @abstractmethod
     def scores(self, query, memory):
-        """How well each step of the memory answers each query, before the softmax."""
+        """The scores of each time step for each query, before the softmax."""
 
     def call(self, query, memory, mask=None):
         self._check_shapes(query, memory, mask)
@@ -45,13 +45,13 @@ class Attention(keras.layers.Layer, ABC):
         if mask is None:
             weights = ops.softmax(scores, axis=-1)
         else:
-            live = ops.expand_dims(ops.cast(mask, "bool"), 1)  # (batch, 1, time)
-            weights = ops.softmax(ops.where(live, scores, -1e9), axis=-1)
-            weights = ops.where(live, weights, ops.zeros_like(weights))
+            mask = ops.expand_dims(ops.cast(mask, "bool"), 1)  # (batch, 1, time)
+            weights = ops.softmax(ops.where(mask, scores, -1e9), axis=-1)
+            weights = ops.where(mask, weights, ops.zeros_like(weights))
         return ops.matmul(ops.cast(weights, memory.dtype), memory), weights
 
     def compute_mask(self, query, previous_mask=None):
-        """None: a context is as long as the query, and its mask is the caller's to keep."""
+        """None: the context has the query's time steps, whose mask the layer does not know."""
         return None
 
     def _weight(self, name, rows, columns):
@@ -68,10 +68,9 @@ class Attention(keras.layers.Layer, ABC):
             return
         expected = tuple(memory.shape[:2])
         shape = tuple(mask.shape)
-        fits = len(shape) == 2 and all(
-            a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
-        )
-        if not fits:
+        if len(shape) != 2 or any(
+            None not in (a, b) and a != b for a, b in zip(shape, expected, strict=True)
+        ):
             raise ValueError(
                 f"`mask` must have the shape (batch, time) = {expected}. "
                 f"Received: mask.shape={shape}"
@@ -86,10 +85,10 @@ class Attention(keras.layers.Layer, ABC):
 
 @keras.saving.register_keras_serializable("unrolled")
 class AdditiveAttention(Attention):
-    """Attention by a small network: score = v · tanh(q W + m U + b) (Bahdanau et al. 2015).
+    """Additive attention: score = v · tanh(q W + m U + b) (Bahdanau, Cho & Bengio 2015).
 
     Args:
-        units: Positive integer, the size of the network's hidden layer.
+        units: Positive integer, the size of v, the hidden layer of the scoring network.
         **kwargs: The arguments of `Attention`.
 
     Weights: query_kernel `(query features, units)`, memory_kernel `(memory features, units)`,
@@ -115,9 +114,9 @@ class AdditiveAttention(Attention):
         self.score_kernel = self._weight("score_kernel", self.units, 1)
 
     def scores(self, query, memory):
-        asked = ops.matmul(query, self.query_kernel)  # (batch, queries, units)
-        known = ops.matmul(memory, self.memory_kernel) + self.bias  # (batch, time, units)
-        hidden = ops.tanh(ops.expand_dims(asked, 2) + ops.expand_dims(known, 1))
+        query = ops.matmul(query, self.query_kernel)  # (batch, queries, units)
+        memory = ops.matmul(memory, self.memory_kernel) + self.bias  # (batch, time, units)
+        hidden = ops.tanh(ops.expand_dims(query, 2) + ops.expand_dims(memory, 1))
         return ops.squeeze(ops.matmul(hidden, self.score_kernel), -1)
 
     def get_config(self):
@@ -126,13 +125,13 @@ class AdditiveAttention(Attention):
 
 @keras.saving.register_keras_serializable("unrolled")
 class DotAttention(Attention):
-    """Attention by a product: score = q · m, or q W · m (Luong, Pham & Manning 2015).
+    """Dot-product attention: score = q · m, or q W · m (Luong, Pham & Manning 2015).
 
     Args:
-        general: Learn the product W (Luong's “general”); without it query and memory must have
-            as many features as each other (“dot”).
-        scaled: Divide the scores by the square root of the number of memory features, so that
-            the softmax does not saturate in wide layers (Vaswani et al. 2017).
+        general: Whether to learn the matrix W (Luong's "general" score). Without it ("dot"),
+            query and memory must have the same number of features.
+        scaled: Whether to divide the scores by the square root of the number of memory features,
+            so that the softmax does not saturate in wide layers (Vaswani et al. 2017).
         **kwargs: The arguments of `Attention`.
 
     Weights: kernel `(query features, memory features)` with `general`, else none.
@@ -154,15 +153,16 @@ class DotAttention(Attention):
             self.kernel = self._weight("kernel", query_shape[-1], memory_shape[-1])
         elif query_shape[-1] != memory_shape[-1]:
             raise ValueError(
-                "`query` and `memory` must have as many features as each other without "
+                "`query` and `memory` must have the same number of features unless "
                 f"`general=True`. Received: {query_shape[-1]} and {memory_shape[-1]}"
             )
 
     def scores(self, query, memory):
-        asked = ops.matmul(query, self.kernel) if self.general else query
+        if self.general:
+            query = ops.matmul(query, self.kernel)
         if self.scaled:
-            asked = asked * memory.shape[-1] ** -0.5
-        return ops.matmul(asked, ops.transpose(memory, (0, 2, 1)))
+            query = query * memory.shape[-1] ** -0.5
+        return ops.matmul(query, ops.transpose(memory, (0, 2, 1)))
 
     def get_config(self):
         return {**super().get_config(), "general": self.general, "scaled": self.scaled}

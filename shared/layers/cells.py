@@ -291,16 +291,17 @@ class Cell(keras.layers.Layer, ABC):
 
 @keras.saving.register_keras_serializable("unrolled")
 class RNNCell(Cell):
-    """The simple recurrent cell, h = f(x W + h' U + b) (Elman 1990).
+    """The simple recurrent cell: h = f(x W + h' U + b) (Elman 1990).
 
     Args:
         units: Positive integer, the size of the hidden state.
-        activation: `"tanh"`, `"relu"` or `"linear"`. With `activation="relu"` and
-            `recurrent_initializer="identity"` this is the IRNN of Le, Jaitly & Hinton (2015);
-            with `activation="linear"` a linear filter.
+        activation: The function f: `"tanh"`, `"relu"` or `"linear"`. With `"relu"` and
+            `recurrent_initializer="identity"` the cell is the IRNN of Le, Jaitly & Hinton (2015),
+            with `"linear"` it is a linear filter.
         **kwargs: The arguments of `Cell`.
 
-    States: hidden. Trace: hidden. Weights, ordered as in `keras.layers.SimpleRNN`.
+    States: hidden. Trace: hidden. Weights: kernel `(features, units)`, recurrent_kernel
+    `(units, units)`, bias `(units,)`, as in `keras.layers.SimpleRNN`.
 
     Example:
 
@@ -348,21 +349,25 @@ class RNNCell(Cell):
 class LSTMCell(Cell):
     """The long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
 
+    A prime marks the value of the step before, ∘ the element-wise product, σ the sigmoid.
+
     i = σ(x Wᵢ + h' Uᵢ + bᵢ), f = σ(x W_f + h' U_f + b_f), o = σ(x Wₒ + h' Uₒ + bₒ),
     g = tanh(x W_g + h' U_g + b_g), c = f ∘ c' + i ∘ g, h = o ∘ tanh(c).
 
     Args:
         units: Positive integer, the size of the hidden state and of the cell state.
-        forget_bias: Initial bias of the forget gate; 1 keeps the memory open at the start of
+        forget_bias: Initial bias of the forget gate. With 1 the gate is open at the start of
             training (Jozefowicz, Zaremba & Sutskever 2015).
-        peepholes: Let the gates see the cell state: i and f the one before the step, o the one
-            after it, through diagonal weights (Gers & Schmidhuber 2000).
-        coupled: Tie the input gate to the forget gate, i = 1 − f (CIFG, Greff et al. 2017).
+        peepholes: Whether the gates also read the cell state through diagonal weights: i and f
+            the state before the step, o the state after it (Gers & Schmidhuber 2000).
+        coupled: Whether the input gate is tied to the forget gate, i = 1 − f (CIFG, Greff et al.
+            2017).
         **kwargs: The arguments of `Cell`.
 
-    States: hidden, cell. Trace: input, forget, candidate, output, cell, hidden. Weights ordered
-    as in `keras.layers.LSTM` (input, forget, candidate, output), then the peepholes
-    `(3, units)`; a coupled cell has no input block.
+    States: hidden, cell. Trace: input, forget, candidate, output, cell, hidden. Weights: kernel
+    `(features, 4 * units)`, recurrent_kernel `(units, 4 * units)` and bias `(4 * units,)`, as in
+    `keras.layers.LSTM` in the order input, forget, candidate, output; then peephole_kernel
+    `(3, units)` for input, forget and output. A coupled cell has no input block.
 
     Example:
 
@@ -473,20 +478,22 @@ class LSTMCell(Cell):
 
 @keras.saving.register_keras_serializable("unrolled")
 class GRUCell(Cell):
-    """The gated recurrent unit (Cho et al. 2014), in both conventions.
+    """The gated recurrent unit (Cho et al. 2014), in both of its forms.
 
     z = σ(x W_z + h' U_z + b_z), r = σ(x W_r + h' U_r + b_r), h = z ∘ h' + (1 − z) ∘ g, where
-    g = tanh(x W_g + (r ∘ h') U_g + b_g)          with `reset_after=False`, the original, and
+    g = tanh(x W_g + (r ∘ h') U_g + b_g)          with `reset_after=False`, the original form,
     g = tanh(x W_g + b_g + r ∘ (h' U_g + b'_g))   with `reset_after=True`, as in cuDNN.
+    With `reset_after=True` z and r have a second bias too, added to the recurrent product.
 
     Args:
         units: Positive integer, the size of the hidden state.
-        reset_after: Whether the reset gate acts after the recurrent product or before it.
+        reset_after: Whether the reset gate is applied after the recurrent product, or before it.
         **kwargs: The arguments of `Cell`.
 
-    States: hidden. Trace: update, reset, candidate, hidden. Weights ordered as in
-    `keras.layers.GRU` (update, reset, candidate); with `reset_after` the bias is
-    `(2, 3 * units)`, its second row added to the recurrent product.
+    States: hidden. Trace: update, reset, candidate, hidden. Weights: kernel
+    `(features, 3 * units)`, recurrent_kernel `(units, 3 * units)` and bias, as in
+    `keras.layers.GRU` in the order update, reset, candidate. The bias is `(3 * units,)`, or with
+    `reset_after` `(2, 3 * units)`, whose second row is added to the recurrent product.
 
     Example:
 
