@@ -1,117 +1,126 @@
-"""Photographs on a page: those to try, those of visitors, and where a network looked in them."""
+"""Photos on a page: the examples, visitors' uploads, and where a network attended in them."""
 
 import base64
 import io
 import time
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from shared import images
 
 GRADIO, SKLEARN = ("gradio", "media_assets/images"), ("sklearn", "datasets/images")
-SHOWN, THUMB = 720, 132  # pixels on the longer side of a photograph on the page, and of a small one
-FINE = 28  # pixels on a side of what veils a photograph
-VEIL = (12, 13, 16, 214)  # its colour, and how dark it is where nothing was looked at
-OWN = '<p class="small">A link does not hold your photo: it leads to an example.</p>'
+DISPLAY_PIXELS, THUMBNAIL_PIXELS = 720, 132  # on the longer side
+OVERLAY_PIXELS = 28  # on each side of the overlay that shows attention; the browser scales it
+OVERLAY_COLOUR = (12, 13, 16, 214)  # RGBA where the attention is zero
+OWN_PHOTO_NOTE = Markup('<p class="small">Your photo is not in the link: it opens an example.</p>')
 
 
 @dataclass(frozen=True)
 class Example:
-    """A photograph of a package that the site needs anyway.
+    """A photo from a package that the site depends on anyway.
 
     Attributes:
-        name: For the page.
-        folder: The package and the folder of it that holds the file.
-        file: Its name.
-        description: A sentence for those who do not see it.
+        name: Label on the page.
+        source: The package, and the folder in it that holds the file.
+        file: Name of the file.
+        description: A sentence for screen readers.
     """
 
     name: str
-    folder: tuple[str, str]
+    source: tuple[str, str]
     file: str
     description: str
 
     @property
     def path(self):
-        """Where the installed package has it."""
-        package, folder = self.folder
+        """Path of the file in the installed package."""
+        package, folder = self.source
         return Path(find_spec(package).origin).parent / folder / self.file
 
 
+# The photos about which the networks are right most often come first.
 EXAMPLES = {
+    "lion": Example("Lion", GRADIO, "lion.jpg", "A lion with a dark mane is lying on a rock."),
+    "bus": Example(
+        "Drawing", GRADIO, "bus.png", "A drawing of a red bus with a smile on its front."
+    ),
+    "tower": Example(
+        "Tower", GRADIO, "tower.jpg", "A tall iron tower is lit up in the evening."
+    ),
+    "temple": Example("Temple", SKLEARN, "china.jpg", "A Chinese temple stands above a lake."),
     "running": Example(
         "Running", GRADIO, "cheetah.jpg", "A cheetah is running across dry ground."
     ),
     "portrait": Example(
         "Portrait", GRADIO, "cheetah1.jpg", "A close up of the face of a cheetah."
     ),
-    "lion": Example("Lion", GRADIO, "lion.jpg", "A lion with a dark mane is lying on a rock."),
-    "temple": Example("Temple", SKLEARN, "china.jpg", "A Chinese temple stands above a lake."),
-    "tower": Example(
-        "Tower", GRADIO, "tower.jpg", "A tall iron tower is lit up in the evening."
-    ),
     "flower": Example(
         "Flower", SKLEARN, "flower.jpg", "An orange flower in front of dark green leaves."
-    ),
-    "bus": Example(
-        "Drawing", GRADIO, "bus.png", "A drawing of a red bus with a smile on its front."
     ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph as a page shows it.
+    """A photo as a page shows it.
 
     Attributes:
-        pixels: As networks see it, `(224, 224, 3)`.
-        address: The photograph itself as a data address.
+        pixels: What networks see, `(224, 224, 3)` of uint8.
+        data_url: The photo in its proportions, for `<img src>`.
         ratio: Its width divided by its height.
-        example: Its key in `EXAMPLES`, or "" for a visitor's own.
+        example: Its key in `EXAMPLES`; "" for a visitor's own photo.
     """
 
     pixels: np.ndarray
-    address: str
+    data_url: str
     ratio: float
     example: str
 
     @classmethod
-    def of(cls, picture, example=""):
-        """The same of a PIL image, as from `images.read`."""
-        ratio = picture.width / picture.height
-        return cls(images.squash(picture), address(picture), ratio, example)
+    def from_image(cls, image, example=""):
+        """Make a photo from a PIL image, as `images.read` returns it."""
+        ratio = image.width / image.height
+        return cls(images.squash(image), to_data_url(image), ratio, example)
 
     @classmethod
     @cache
-    def of_example(cls, key):
-        """A photograph of `EXAMPLES`."""
-        return cls.of(images.read(EXAMPLES[key].path), key)
+    def from_example(cls, key):
+        """Load a photo of `EXAMPLES`."""
+        return cls.from_image(images.read(EXAMPLES[key].path), key)
+
+    @classmethod
+    def from_upload(cls, source):
+        """Load a visitor's photo; see `open_upload`."""
+        return cls.from_image(open_upload(source))
 
     @property
-    def alt(self):
-        """What it is, for those who do not see it."""
+    def alt_text(self):
+        """Description for screen readers."""
         return f"The photo: {EXAMPLES[self.example].description}" if self.example else "Your photo."
 
 
-def opened(source):
-    """A visitor's photograph; what its file said besides goes at once, the file within the hour.
+def open_upload(source):
+    """Read a visitor's photo and remove the metadata from its file, such as where it was taken.
 
-    A file that cannot be read goes at once: it may still say where it was taken.
+    A file that cannot be read is deleted.
 
     Args:
-        source: The path of an upload, which is written anew, or the bytes of a file.
+        source: The path of an upload, which is overwritten, or the bytes of a file.
+
+    Returns:
+        A PIL image, as from `images.read`.
 
     Raises:
         ImageError: if it cannot be read.
     """
     try:
-        picture = images.read(source)
+        image = images.read(source)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise images.ImageError("This photo is no longer here. Upload it again.") from error
     except images.ImageError:
@@ -120,15 +129,15 @@ def opened(source):
         raise
     if isinstance(source, str):
         bare = Path(source).with_suffix(f".{time.time_ns()}")
-        # Gradio gives equal uploads one path: the next to send this photo must get the same pixels.
-        picture.save(bare, "BMP")  # 1 ms; as PNG 50
+        # Gradio stores equal uploads once: a second visitor must read the same pixels.
+        image.save(bare, "BMP")  # takes 1 ms; a PNG takes 50
         bare.replace(source)
-    return picture
+    return image
 
 
-def address(picture, longest=SHOWN):
-    """A PIL image of mode RGB as a data address, a JPEG."""
-    small = picture.copy()
+def to_data_url(image, longest=DISPLAY_PIXELS):
+    """A PIL image of mode RGB as the data URL of a JPEG, at most `longest` pixels on a side."""
+    small = image.copy()
     small.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     file = io.BytesIO()
     small.save(file, "JPEG", quality=84)
@@ -137,69 +146,63 @@ def address(picture, longest=SHOWN):
 
 @cache
 def gallery():
-    """The examples as buttons that say their key (`choose.js`)."""
-    buttons = "".join(
-        f'<button type="button" data-choice="{escape(key)}">'
-        f'<img src="{address(images.read(example.path), THUMB)}" alt=""/>'
-        f"{escape(example.name)}</button>"
-        for key, example in EXAMPLES.items()
+    """The examples as buttons; `choose.js` reports the key of the one that is clicked."""
+    button = Markup('<button type="button" data-choice="{}"><img src="{}" alt=""/>{}</button>')
+    buttons = Markup().join(
+        button.format(key, to_data_url(images.read(each.path), THUMBNAIL_PIXELS), each.name)
+        for key, each in EXAMPLES.items()
     )
-    return f'<div class="shots" role="group" aria-label="Examples">{buttons}</div>'
+    group = '<div class="shots" role="group" aria-label="Examples">{}</div>'
+    return Markup(group).format(buttons)
 
 
-def found(photo, answer):
-    """What a network makes of a photograph, beside it.
+def draw_beside(photo, answer):
+    """A photo with HTML beside it: what a network made of it."""
+    return Markup('<div class="found"><img src="{}" alt="{}"/><div>{}</div></div>').format(
+        photo.data_url, photo.alt_text, answer
+    )
+
+
+def draw_photo(photo, overlay="", label_whole=False):
+    """A photo in its proportions, under an overlay.
 
     Args:
         photo: A `Photo`.
-        answer: HTML.
+        overlay: HTML that covers it.
+        label_whole: Whether the description for screen readers is that of photo and overlay
+            together, so that they do not read out the overlay.
     """
-    return (
-        f'<div class="found"><img src="{photo.address}" alt="{escape(photo.alt)}"/>'
-        f"<div>{answer}</div></div>"
-    )
+    role = Markup(' role="img" aria-label="{}"').format(photo.alt_text) if label_whole else ""
+    return Markup(
+        '<div class="shot" style="--ratio:{:.4f}"{}><img src="{}" alt="{}"/>{}</div>'
+    ).format(photo.ratio, role, photo.data_url, "" if label_whole else photo.alt_text, overlay)
 
 
-def shot(photo, over="", named=True):
-    """A photograph in its proportions, under what lies `over` it.
+def attention_overlay(attention):
+    """The data URL of a PNG that darkens a photo where there is less attention.
 
     Args:
-        photo: A `Photo`.
-        over: HTML that fills its place.
-        named: Whether the photograph alone is named for those who do not see it, or with all that
-            lies over it.
-    """
-    alt = escape(photo.alt)
-    named, whole = (alt, "") if named else ("", f' role="img" aria-label="{alt}"')
-    return (
-        f'<div class="shot" style="--ratio:{photo.ratio:.4f}"{whole}>'
-        f'<img src="{photo.address}" alt="{named}"/>{over}</div>'
-    )
-
-
-def veil(attention):
-    """A PNG data address that darkens a photograph where less was looked at.
-
-    Args:
-        attention: Weights of the grid, `(7, 7)`; the greatest stays clear.
+        attention: Weights of the grid `(rows, columns)`; where they are greatest it is clear.
     """
     share = np.asarray(attention, "float32") / max(float(np.max(attention)), 1e-9)
-    smooth = Image.fromarray(share).resize((FINE, FINE), Image.Resampling.BICUBIC)
-    pixels = np.empty((FINE, FINE, 4), "uint8")
-    pixels[:] = VEIL
-    pixels[..., 3] = np.rint(VEIL[3] * (1 - np.clip(np.asarray(smooth), 0, 1)))
+    size = (OVERLAY_PIXELS, OVERLAY_PIXELS)
+    smooth = np.asarray(Image.fromarray(share).resize(size, Image.Resampling.BICUBIC))
+    pixels = np.empty((*size, 4), "uint8")
+    pixels[:] = OVERLAY_COLOUR
+    pixels[..., 3] = np.rint(OVERLAY_COLOUR[3] * (1 - np.clip(smooth, 0, 1)))
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def looked(attention):
-    """Where weights of a grid `(rows, columns)` lie, in words."""
+def describe_attention(attention):
+    """Say in words where the weights of a grid `(rows, columns)` lie."""
     rows, columns = attention.shape
-    flat = np.sort(np.ravel(attention))[::-1]
-    half = int(np.searchsorted(np.cumsum(flat), 0.5)) + 1
+    descending = np.sort(np.ravel(attention))[::-1]
+    half = int(np.searchsorted(np.cumsum(descending), 0.5)) + 1
     row, column = np.unravel_index(int(np.argmax(attention)), (rows, columns))
     down = ("top", "middle", "bottom")[int(row) * 3 // rows]
     across = ("left", "centre", "right")[int(column) * 3 // columns]
-    squares = f"{half} of {flat.size} squares" if half > 1 else f"one of {flat.size} squares"
+    count = len(descending)
+    squares = f"{half} of {count} squares" if half > 1 else f"one of {count} squares"
     return f"half of the attention went to {squares}, most of it to the {down} {across}"

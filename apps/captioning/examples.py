@@ -1,9 +1,11 @@
-"""What people might write of the photographs to try, and how a caption compares with that."""
+"""References for the example photos, and the scores of a caption against them."""
 
 from apps.captioning.scores import Cider, score_captions, split_words
 from shared.photos import EXAMPLES
 
-# Five captions of each, written for this page in the manner of Flickr8k.
+FIRST = "running"  # the example with which the page opens
+
+# Five captions of each photo, written for this page in the style of Flickr8k.
 REFERENCES = {
     "running": (
         EXAMPLES["running"].description,
@@ -57,28 +59,29 @@ REFERENCES = {
 }
 
 
-def judged(text, key):
-    """The scores of a caption of an example, and how each reference scores against the others.
+def score_example(text, key):
+    """Score a caption of an example, and each of its references against the other references.
 
-    One sentence is not a test set: BLEU-4 is 0 unless four of its words in a row stand in a
-    reference. CIDEr-D weighs words by how many of these examples they describe.
+    One sentence is not a test set: BLEU-4 is 0 unless four of its words in a row occur in a
+    reference. CIDEr-D weighs words by the number of these examples that they describe.
 
     Args:
         text: The caption.
-        key: Of the example, in `REFERENCES`.
+        key: Key of the example in `REFERENCES`.
 
     Returns:
-        Two dicts as from `score_captions`: the caption's, and the mean of the five references, each
-        against the other four.
+        Two dicts as from `score_captions`: the scores of the caption, and the mean scores of the
+        five references, each against the other four.
     """
     tokens = [[split_words(line) for line in lines] for lines in REFERENCES.values()]
-    rarity = Cider(tokens)
+    cider = Cider(tokens)
 
-    def measure(line, others):
-        rare = rarity.score_each([split_words(line)], [[split_words(other) for other in others]])[0]
-        return {**score_captions([line], [others]), "cider": round(float(rare), 4)}
+    def score(line, others):
+        words = [split_words(line)], [[split_words(other) for other in others]]
+        value = round(float(cider.score_each(*words)[0]), 4)
+        return {**score_captions([line], [others]), "cider": value}
 
     lines = REFERENCES[key]
-    people = [measure(line, lines[:n] + lines[n + 1 :]) for n, line in enumerate(lines)]
-    mean = {name: sum(found[name] for found in people) / len(people) for name in people[0]}
-    return measure(text, lines), mean
+    people = [score(line, lines[:n] + lines[n + 1 :]) for n, line in enumerate(lines)]
+    mean = {name: sum(scores[name] for scores in people) / len(people) for name in people[0]}
+    return score(text, lines), mean

@@ -1,4 +1,4 @@
-"""From a photograph to captions: how likely each is, where each word looked, and how much."""
+"""Captions for a photo: their probabilities, and where the network attends for each word."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,58 +24,63 @@ from shared.text import WordTokenizer, choose_bucket
 
 FOLDER = bundle.MODELS / "captioning"
 ENCODER_FILE = "encoder.safetensors"
-STEPS = 20  # most words written, the end among them
-ROWS = (1, 10)  # photographs described together, one compiled graph each
-GREY = 127  # what a hidden cell is painted with
-
-InputError = UserError  # the name by which the page still catches it
+MAX_STEPS = 20  # words of a caption, the end included
+BATCH_BUCKETS = (1, 10)  # photos; one compiled graph for each batch size
+GREY_LEVEL = 127  # colour of hidden cells
 
 
 @dataclass(frozen=True)
 class Caption:
-    """One caption of a photograph.
+    """One caption of a photo.
 
     Attributes:
-        words: As written, lower case.
-        each: The probability of each word, and of the end after the last, `(words + 1,)`.
-        attention: Where the network looked for each, `(words + 1, 7, 7)`, sums of 1.
-        gate: How much of what it saw there counted for each, `(words + 1,)`, from 0 to 1.
+        words: In lower case.
+        word_probabilities: The probability of each word, and of the end after the last word,
+            `(words + 1,)`.
+        attention: Attention weights for each word and the end, `(words + 1, 7, 7)`, sums of 1.
+        gate: The factor of the attended features for each word and the end, `(words + 1,)`, from
+            0 to 1.
         score: Log-probability divided by the length penalty.
-        ended: Whether it came to its end, or was cut at the most words written.
+        is_complete: Whether the caption has an end, or was cut off after `MAX_STEPS` words.
     """
 
     words: tuple[str, ...]
-    each: np.ndarray
+    word_probabilities: np.ndarray
     attention: np.ndarray
     gate: np.ndarray
     score: float
-    ended: bool
+    is_complete: bool
 
     @property
     def text(self):
-        """As a sentence."""
-        written = " ".join(self.words)
-        return f"{written[:1].upper()}{written[1:]}."
+        """The caption as a sentence."""
+        text = " ".join(self.words)
+        return f"{text[:1].upper()}{text[1:]}."
 
     @property
     def log_probability(self):
-        """Of all words together, the end too."""
-        return float(np.log(np.maximum(self.each, 1e-30)).sum())
+        """Of the whole caption, the end included."""
+        return float(np.log(np.maximum(self.word_probabilities, 1e-30)).sum())
 
     @property
     def probability(self):
-        """Of this very caption among all that could be written."""
+        """Of this caption among all that could be written."""
         return float(np.exp(self.log_probability))
+
+    @property
+    def mean_probability(self):
+        """Of a word: the geometric mean, the end included."""
+        return float(np.exp(self.log_probability / len(self.word_probabilities)))
 
 
 @dataclass(frozen=True)
 class Description:
-    """A photograph's captions.
+    """The captions of a photo.
 
     Attributes:
-        captions: The distinct ones found, the best first.
-        tree: What the beam weighed, arrays `(steps, 2 * width)`; see `shared.decoding.Beams`.
-            None where captions were drawn.
+        captions: Distinct captions, the best first.
+        tree: The candidates of the beam, arrays `(steps, 2 * width)`, see `shared.decoding.Beams`;
+            None for random samples.
     """
 
     captions: tuple[Caption, ...]
@@ -88,12 +93,16 @@ class Description:
 
 
 class Predictor:
-    """A trained network with its image encoder.
+    """A trained network with its tokenizer and image encoder.
 
-    Load with `Predictor.load(variant)`; safe to use from several threads.
+    Load it with `Predictor.load(variant)`; it is safe to use from several threads.
+
+    Args:
+        network: A `Captioner`.
+        tokenizer: A `WordTokenizer`.
+        encoder: An `ImageEncoder`.
+        card: The bundle's card.
     """
-
-    _lock = threading.Lock()
 
     def __init__(self, network, tokenizer, encoder, card):
         self.network = network
@@ -101,13 +110,13 @@ class Predictor:
         self.encoder = encoder
         self.card = card
         self.words = tokenizer.words
-        self._numbers = {word: number for number, word in enumerate(self.words)}
-        self._searches = {}
-        self._drawn = Compiled(self._draw, xla=False)
+        self._token_ids = {word: token_id for token_id, word in enumerate(self.words)}
+        self._searches, self._searches_lock = {}, threading.Lock()
+        self._sample = Compiled(self._sample_graph, xla=False)
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
-        """A network of the bundle, read once per process.
+        """Load a network of a bundle, once per process.
 
         Args:
             variant: One of the card's variants: `"lstm"`, `"gru"` or `"rnn"`.
@@ -119,190 +128,218 @@ class Predictor:
         return _load(variant, folder or FOLDER)
 
     def encode(self, photos, hidden=()):
-        """What the encoder makes of photographs.
+        """Encode photos.
 
         Args:
             photos: List of arrays `(224, 224, 3)` of uint8, as from `images.squash`.
             hidden: Numbers of the cells to paint grey, row by row from 0 to 48.
 
         Returns:
-            Float32 array `(photos, 7, 7, features)`.
+            Features, a float32 array `(photos, 7, 7, features)`.
         """
-        if cells := self._cells(hidden):
+        if cells := _check_cells(hidden):
             photos = [photo.copy() for photo in photos]
             for photo in photos:
                 height, width = (side // GRID_SIZE for side in photo.shape[:2])
                 for cell in cells:
                     top, left = cell // GRID_SIZE * height, cell % GRID_SIZE * width
-                    photo[top : top + height, left : left + width] = GREY
+                    photo[top : top + height, left : left + width] = GREY_LEVEL
         return self.encoder.encode(photos)
 
     def describe(self, photos, width=BEAM_WIDTH, alpha=LENGTH_PENALTY, prefix=(), hidden=()):
-        """The `Description` of every photograph, by beam search.
+        """The `Description` of every photo, by beam search.
 
         Args:
-            photos: List of what `images.read` takes.
+            photos: List of photos that `images.read` takes.
             width: Beam width; 1 is greedy.
             alpha: Exponent of the length penalty.
-            prefix: Words that every caption must begin with.
-            hidden: Numbers of the cells that the network must not see, row by row from 0 to 48:
-                painted grey, and left out of what it looks at.
+            prefix: Words with which every caption must begin.
+            hidden: Numbers of the cells to hide, row by row from 0 to 48: they are painted grey
+                and excluded from the attention.
 
         Raises:
-            ImageError: if a photograph cannot be read.
-            InputError: if the search is beyond what the page offers, a word of the prefix is
+            ImageError: if a photo cannot be read.
+            UserError: if the width or the penalty is out of range, a word of the prefix is
                 unknown, or there is no such cell.
         """
         check_search(width, alpha)
-        with ThreadPoolExecutor() as pool:  # decoding a photo takes as long as the encoder
-            squashed = list(pool.map(lambda photo: images.squash(images.read(photo)), photos))
-        features = self.encode(squashed, hidden)
-        return self.describe_features(features, width, alpha, prefix, hidden)
+        with ThreadPoolExecutor() as pool:  # decoding a photo takes as long as encoding it
+            pixels = list(pool.map(lambda photo: images.squash(images.read(photo)), photos))
+        return self.describe_features(self.encode(pixels, hidden), width, alpha, prefix, hidden)
 
     def describe_features(
         self, features, width=BEAM_WIDTH, alpha=LENGTH_PENALTY, prefix=(), hidden=()
     ):
-        """As `describe`, from what `features` returned; it checks no width and no penalty."""
-        inputs = [self._mask(hidden), self._prefix(prefix)]
-        found = []
-        for start in range(0, len(features), ROWS[-1]):
-            some = features[start : start + ROWS[-1]]
-            rows = choose_bucket(ROWS, len(some))
-            arrays = [pad_rows(some, rows), *(np.repeat(each, rows, axis=0) for each in inputs)]
-            result = self._search(width)(*arrays, np.float32(alpha))
+        """As `describe`, from the features that `encode` returned; width and penalty unchecked.
+
+        Words of the prefix aside, no caption repeats a word at once or a pair of words.
+        """
+        constraints = [_build_mask(hidden), self._build_prefix(prefix)]
+        search = self._get_search(width)
+        descriptions = []
+        for start in range(0, len(features), BATCH_BUCKETS[-1]):
+            batch = features[start : start + BATCH_BUCKETS[-1]]
+            rows = choose_bucket(BATCH_BUCKETS, len(batch))
+            inputs = [
+                pad_rows(batch, rows),
+                *(np.repeat(each, rows, axis=0) for each in constraints),
+            ]
+            result = search(*inputs, np.float32(alpha))
             beams = [np.asarray(part) for part in (*result.sequences, result.normalized_scores)]
             tree = {name: np.asarray(values) for name, values in result.tree.items()}
-            for row in range(len(some)):
-                captions = self._captions([part[row] for part in beams])
+            for row in range(len(batch)):
+                captions = self._read_captions([part[row] for part in beams])
                 branches = {name: values[row] for name, values in tree.items()}
-                found.append(Description(captions, branches))
-        return found
+                descriptions.append(Description(captions, branches))
+        return descriptions
 
     def sample(self, photo, count=5, temperature=1.0, seed=0):
-        """The `Description` of a photograph by captions drawn from the network's distribution.
+        """The `Description` of a photo by random samples of the network's distribution.
 
         Args:
-            photo: What `images.read` takes.
-            count: How many to draw; equal ones are told once.
-            temperature: Below 1 likely words become likelier, above 1 less so.
-            seed: Integer: the same gives the same captions.
+            photo: A photo that `images.read` takes.
+            count: Number of samples; equal captions are returned once.
+            temperature: Below 1, likely words become likelier; above 1, less so.
+            seed: Integer; the same seed gives the same captions.
 
         Raises:
-            ImageError: if the photograph cannot be read.
-            InputError: if the temperature is out of range.
+            ImageError: if the photo cannot be read.
+            UserError: if the temperature is out of range.
         """
-        if (
-            not isinstance(temperature, int | float)
-            or not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE
-        ):
-            raise InputError(
+        in_range = isinstance(temperature, int | float)
+        if not in_range or not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
+            raise UserError(
                 f"The temperature must be a number from {MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}."
             )
         features = self.encode([images.squash(images.read(photo))])
-        lanes = self.sample_features(np.repeat(features, count, axis=0), temperature, seed)
-        captions = self._captions([*lanes, lanes[2]])
+        rows = self.sample_features(np.repeat(features, count, axis=0), temperature, seed)
+        captions = self._read_captions([*rows, rows[2]])
         return Description(tuple(sorted(captions, key=lambda each: -each.score)), None)
 
     def sample_features(self, features, temperature=1.0, seed=0):
-        """A caption drawn for each row of what `features` returned.
+        """Sample a caption for each row of the features that `encode` returned.
 
         Returns:
-            The arrays of `shared.decoding.Sequences`; numbers of words first, `(rows, steps)`, 0
+            The arrays of `shared.decoding.Sequences`; the first holds token ids `(rows, steps)`, 0
             after the end.
         """
-        chances = np.random.default_rng(seed).uniform(size=(STEPS, len(features)))
-        drawn = self._drawn(features, chances.astype("float32"), np.float32(temperature))
-        return [np.asarray(part) for part in drawn]
+        uniform = np.random.default_rng(seed).uniform(size=(MAX_STEPS, len(features)))
+        written = self._sample(features, uniform.astype("float32"), np.float32(temperature))
+        return [np.asarray(part) for part in written]
 
-    def _search(self, width):
-        with self._lock:
+    def _get_search(self, width):
+        with self._searches_lock:
             if width not in self._searches:
-                self._searches[width] = Compiled(_searching(self.network, width), xla=False)
+                self._searches[width] = Compiled(_build_search(self.network, width), xla=False)
             return self._searches[width]
 
-    def _draw(self, features, chances, temperature):
-        step, states, begin = _start(self.network, features, 1)
-        return sample(step, states, begin, END, STEPS, chances, temperature)
+    def _sample_graph(self, features, uniform, temperature):
+        step, states, begin = _start_decoding(self.network, features, 1)
+        return sample(step, states, begin, END, MAX_STEPS, uniform, temperature)
 
-    def _captions(self, lanes):
-        captions, seen = [], set()
-        for tokens, length, score, each, looked, normalised in zip(*lanes, strict=True):
-            numbers = tuple(int(token) for token in tokens[:length])
-            if score < MIN_LOG_PROBABILITY / 2 or numbers in seen:
+    def _read_captions(self, rows):
+        """The distinct `Caption`s of the arrays of `Sequences` and their scores, row by row."""
+        captions = {}
+        for tokens, length, score, logs, weights, normalised in zip(*rows, strict=True):
+            token_ids = tuple(int(token) for token in tokens[:length])
+            if score < MIN_LOG_PROBABILITY / 2 or token_ids in captions:
                 continue
-            seen.add(numbers)
-            ended = numbers[-1] == END
-            captions.append(
-                Caption(
-                    words=tuple(self.words[n] for n in (numbers[:-1] if ended else numbers)),
-                    each=np.exp(each[:length]),
-                    attention=looked[:length, :-1].reshape(length, GRID_SIZE, -1),
-                    gate=looked[:length, -1],
-                    score=float(normalised),
-                    ended=ended,
-                )
+            is_complete = token_ids[-1] == END
+            captions[token_ids] = Caption(
+                words=tuple(self.words[n] for n in token_ids[: length - is_complete]),
+                word_probabilities=np.exp(logs[:length]),
+                attention=weights[:length, :-1].reshape(length, GRID_SIZE, -1),
+                gate=weights[:length, -1],
+                score=float(normalised),
+                is_complete=is_complete,
             )
-        return tuple(captions)
+        return tuple(captions.values())
 
-    def _cells(self, hidden):
-        for cell in hidden:
-            if not isinstance(cell, int) or not 0 <= cell < GRID_SIZE**2:
-                raise InputError(
-                    f"There is no square {cell}: they run from 0 to {GRID_SIZE**2 - 1}."
-                )
-        return hidden
-
-    def _mask(self, hidden):
-        mask = np.ones((1, GRID_SIZE**2), "bool")
-        mask[:, list(self._cells(hidden))] = False
-        return mask
-
-    def _prefix(self, words):
-        """Numbers of the words that a caption must begin with, `(1, steps)`, 0 where it is free."""
-        prefix = np.zeros((1, STEPS), "int32")
-        if len(words) >= STEPS:
-            raise InputError(f"A caption has at most {STEPS - 1} words.")
+    def _build_prefix(self, words):
+        """Token ids with which a caption must begin, `(1, steps)`, 0 where it is free."""
+        prefix = np.zeros((1, MAX_STEPS), "int32")
+        if len(words) >= MAX_STEPS:
+            raise UserError(f"A caption has at most {MAX_STEPS - 1} words.")
         for place, word in enumerate(words):
-            number = self._numbers.get(word.lower(), UNKNOWN)
-            if number <= END:
-                raise InputError(f"The network has never written “{word}”. Try another word.")
-            prefix[0, place] = number
+            token_id = self._token_ids.get(word.lower(), UNKNOWN)
+            if token_id <= END:
+                raise UserError(f"The network does not know the word “{word}”. Try another word.")
+            prefix[0, place] = token_id
         return prefix
 
 
-def _start(network, features, lanes, mask=None, prefix=None):
-    """What the functions of `shared.decoding` need: a step, first states and first words."""
+def _check_cells(cells):
+    for cell in cells:
+        if not isinstance(cell, int) or not 0 <= cell < GRID_SIZE**2:
+            raise UserError(f"There is no square {cell}: they run from 0 to {GRID_SIZE**2 - 1}.")
+    return cells
+
+
+def _build_mask(hidden):
+    mask = np.ones((1, GRID_SIZE**2), "bool")
+    mask[:, list(_check_cells(hidden))] = False
+    return mask
+
+
+def _start_decoding(network, features, lanes, mask=None):
+    """The arguments of the decoders of `shared.decoding`: step, initial states, first tokens."""
     from keras import ops
 
-    rows = features.shape[0]
     memory, mean, states = network.encode(features, mask)
-
-    def of_lanes(values):
-        return None if values is None else ops.repeat(values, lanes, axis=0)
-
-    memory, mean, mask, prefix = map(of_lanes, (memory, mean, mask, prefix))
-    number = ops.arange(network.options["vocabulary"], dtype="int32")
-    never = [PADDING, UNKNOWN, BEGIN]
-    barred = ops.where(number < len(never), MIN_LOG_PROBABILITY, 0.0)  # what no caption contains
+    memory, mean = (ops.repeat(values, lanes, axis=0) for values in (memory, mean))
+    mask = None if mask is None else ops.repeat(mask, lanes, axis=0)
+    token_ids = ops.arange(network.options["vocabulary"], dtype="int32")
+    special = ops.where(token_ids <= BEGIN, MIN_LOG_PROBABILITY, 0.0)  # padding, unknown, begin
 
     def step(tokens, states):
-        *states, place = states
-        found, states, looked = network.step(tokens, states, memory, mean, mask)
-        found = ops.cast(found, "float32") + barred
-        if prefix is not None:
-            wanted = ops.take_along_axis(prefix, ops.minimum(place, STEPS - 1), axis=1)
-            fits = ops.logical_or(ops.equal(wanted, PADDING), ops.equal(wanted, number))
-            found = ops.where(fits, found, MIN_LOG_PROBABILITY)
-        return found, [*states, place + 1], looked
+        log_probabilities, states, weights = network.step(tokens, states, memory, mean, mask)
+        return ops.cast(log_probabilities, "float32") + special, states, weights
 
-    begin = ops.full((rows,), BEGIN, "int32")
-    return step, [*states, ops.zeros((rows, 1), "int32")], begin
+    return step, states, ops.full((features.shape[0],), BEGIN, "int32")
 
 
-def _searching(network, width):
+def _constrain(step, states, prefix):
+    """Make a step keep to a prefix and, after it, repeat neither a word at once nor a pair.
+
+    Args:
+        step, states: As from `_start_decoding`.
+        prefix: Token ids `(rows * lanes, steps)`, 0 where the caption is free.
+
+    Returns:
+        The new step and its initial states.
+    """
+    from keras import ops
+
+    places = ops.arange(MAX_STEPS, dtype="int32")
+
+    def constrained(tokens, states):
+        *states, written = states
+        log_probabilities, states, weights = step(tokens, states)
+        length = ops.sum(ops.cast(written != PADDING, "int32"), axis=1, keepdims=True)
+        written = ops.where(places == length, tokens[:, None], written)  # (rows, steps)
+        token_ids = ops.arange(log_probabilities.shape[-1], dtype="int32")
+        seen_before = (written[:, :-1] == tokens[:, None]) & (places[:-1] < length)
+        followed_by = seen_before[..., None] & (written[:, 1:, None] == token_ids)
+        repeated = ops.any(followed_by, axis=1) | (token_ids == tokens[:, None])
+        forced = ops.take_along_axis(prefix, ops.minimum(length, MAX_STEPS - 1), axis=1)
+        allowed = ops.where(forced == PADDING, ~repeated, forced == token_ids)
+        return (
+            ops.where(allowed, log_probabilities, MIN_LOG_PROBABILITY),
+            [*states, written],
+            weights,
+        )
+
+    return constrained, [*states, ops.zeros((states[0].shape[0], MAX_STEPS), "int32")]
+
+
+def _build_search(network, width):
     def search(features, mask, prefix, alpha):
-        step, states, begin = _start(network, features, width + 1, mask, prefix)
-        return beam_search(step, states, begin, END, STEPS, width, alpha)
+        from keras import ops
+
+        lanes = width + 1
+        step, states, begin = _start_decoding(network, features, lanes, mask)
+        step, states = _constrain(step, states, ops.repeat(prefix, lanes, axis=0))
+        return beam_search(step, states, begin, END, MAX_STEPS, width, alpha)
 
     return search
 
@@ -310,15 +347,10 @@ def _searching(network, width):
 @bundle.load_once
 def _load(variant, folder):
     network, _, card = bundle.load_bundle(folder, variant, Captioner)
-    return Predictor(network, _tokenizer(folder), _encoder(folder), card)
+    encoder = ImageEncoder.shared(folder / ENCODER_FILE, **card["encoder"]["network"])
+    return Predictor(network, _load_tokenizer(folder), encoder, card)
 
 
 @cache
-def _tokenizer(folder):
+def _load_tokenizer(folder):
     return WordTokenizer.load(folder / "tokenizer.json")
-
-
-def _encoder(folder):
-    return ImageEncoder.shared(
-        folder / ENCODER_FILE, **bundle.read_card(folder)["encoder"]["network"]
-    )

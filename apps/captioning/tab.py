@@ -19,8 +19,10 @@ from apps.captioning import (
     files,
     views,
 )
+from apps.captioning.examples import FIRST
 from apps.captioning.views import CELLS
 from shared import bundle, images, page, photos, tables
+from shared.errors import UserError
 from shared.photos import EXAMPLES
 from shared.site import guard
 
@@ -28,7 +30,6 @@ TITLE = "Captions"
 DESCRIPTION = "A network describes a photo word by word; see where it looks before each word."
 SHAPE = "one to many"
 FOLDER = bundle.MODELS / "captioning"
-FIRST = next(iter(EXAMPLES))
 CHUNK = 10  # photographs captioned together, between two reports of progress
 LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
 # A walker holds a place until the stream has computed so long, then the next in line gets it.
@@ -123,7 +124,7 @@ def build(tab, settings):
         f"Measured on the {card['test_set']}: {card['examples']:,} photos that were kept out of "
         f"training. The image encoder adds {card['encoder']['parameters']:,} parameters.",
     )
-    page.html(views.table(card) + views.PEOPLE, wide=True)
+    page.html(views.draw_scores(card) + views.PEOPLE_NOTE, wide=True)
     page.section(
         "Walk",
         "Let it talk while you walk: the webcam is captioned about once a second. A frame goes to "
@@ -168,16 +169,16 @@ def build(tab, settings):
             models = _models()
             models.check_search(width, alpha)
             now = look(models.Predictor.load(cell), width, alpha)
-        except (images.ImageError, models.InputError, bundle.BundleError) as why:
+        except (images.ImageError, UserError, bundle.BundleError) as why:
             return page.error(why), *[gr.skip()] * (len(said) - 1)
         number = time.time_ns()  # another one every time, so that what follows does follow
         words = [(word, n) for n, word in enumerate(now.best.words)]
         return (
             "",
-            views.answer(now, card, cell, width),
-            views.sight(now, step),
-            views.cover(now, number),
-            views.found(now, alpha),
+            views.draw_answer(now, card, cell),
+            views.draw_attention(now, step),
+            views.draw_squares(now, number),
+            views.draw_beam(now, alpha),
             gr.Radio(words, value=min(1, len(words) - 1) if words else None),
             "",
             "",
@@ -189,13 +190,15 @@ def build(tab, settings):
 
     def respond_to_photo(path, *options):
         def look(*search):
-            return _see(photos.Photo.of(photos.opened(path)), *search)
+            return _see(photos.Photo.from_upload(path), *search)
 
         # The photo appears below; the box is free for the next.
         return None, *respond(look, *options)
 
     def respond_to_example(key, *options, step=None):
-        return respond(lambda *search: _see(photos.Photo.of_example(key), *search), *options, step)
+        return respond(
+            lambda *search: _see(photos.Photo.from_example(key), *search), *options, step
+        )
 
     def chosen(event: gr.EventData, *options):
         return respond_to_example(event.choice if event.choice in EXAMPLES else FIRST, *options)
@@ -277,7 +280,7 @@ def headline():
 
 def scores():
     """The networks beside their baselines, for the About page."""
-    return views.scores(bundle.read_card(FOLDER))
+    return views.draw_about(bundle.read_card(FOLDER))
 
 
 def warm_up():
@@ -290,7 +293,9 @@ def warm_up():
 def _see(photo, predictor, width, alpha):
     """The `Seen` of a `Photo`."""
     features = predictor.encode([photo.pixels])
-    return views.Seen(photo, features, predictor.describe_features(features, width, alpha)[0])
+    return views.CaptionedPhoto(
+        photo, features, predictor.describe_features(features, width, alpha)[0]
+    )
 
 
 def _again(seen, predictor, width, alpha):
@@ -304,14 +309,14 @@ def _change(asked, seen, place, word):
     models, (_, cell, width, alpha) = _models(), asked
     try:
         if place is None:
-            raise models.InputError("Choose the word to change first.")
+            raise UserError("Choose the word to change first.")
         if not word.strip():
-            raise models.InputError("There is no new word yet. Type one.")
+            raise UserError("There is no new word yet. Type one.")
         prefix = (*seen.best.words[:place], *word.split())
         found = models.Predictor.load(cell).describe_features(seen.features, width, alpha, prefix)
-    except (models.InputError, bundle.BundleError) as why:
+    except (UserError, bundle.BundleError) as why:
         return page.error(why), gr.skip()
-    return "", views.changed(seen, found[0], place)
+    return "", views.draw_changed(seen, found[0], place)
 
 
 def _hide(asked, seen, event: gr.EventData):
@@ -324,9 +329,9 @@ def _hide(asked, seen, event: gr.EventData):
         predictor = models.Predictor.load(cell)
         features = predictor.encode([seen.photo.pixels], event.cells)
         found = predictor.describe_features(features, width, alpha, hidden=event.cells)
-    except (models.InputError, bundle.BundleError) as why:
+    except (UserError, bundle.BundleError) as why:
         return page.error(why)
-    return views.hidden(seen, found[0], event.cells)
+    return views.draw_hidden(seen, found[0], event.cells)
 
 
 def _draw(asked, seen, temperature, seed):
@@ -336,9 +341,9 @@ def _draw(asked, seen, temperature, seed):
     try:
         predictor = models.Predictor.load(asked[1])
         found = predictor.sample(seen.photo.pixels, temperature=temperature, seed=seed)
-    except (models.InputError, bundle.BundleError) as why:
+    except (UserError, bundle.BundleError) as why:
         return page.error(why)
-    return views.drawn(found, temperature)
+    return views.draw_samples(found, temperature)
 
 
 def _comparing(variants, card):
@@ -358,7 +363,7 @@ def _comparing(variants, card):
                     captions[name] = found[0].captions[0]
         except bundle.BundleError as why:
             return page.error(why)
-        return views.comparison(captions, card)
+        return views.draw_comparison(captions, card)
 
     return compare
 
@@ -367,8 +372,8 @@ def _judge(seen):
     if not seen:
         return gr.skip()
     example = seen.photo.example
-    marks = examples.judged(seen.best.text, example) if example else (None, None)
-    return views.judged(seen, *marks)
+    marks = examples.score_example(seen.best.text, example) if example else (None, None)
+    return views.draw_references(seen, *marks)
 
 
 def _walk(frame, cell, width, alpha):
@@ -377,9 +382,9 @@ def _walk(frame, cell, width, alpha):
     models, start = _models(), time.perf_counter()
     try:
         found = models.Predictor.load(cell).describe([frame], width, alpha)
-    except (images.ImageError, models.InputError, bundle.BundleError) as why:
+    except (images.ImageError, UserError, bundle.BundleError) as why:
         return page.error(why)
-    return views.walked(found[0].captions[0], 1000 * (time.perf_counter() - start))
+    return views.draw_frame_caption(found[0].captions[0], 1000 * (time.perf_counter() - start))
 
 
 def _captioning(settings):
@@ -400,10 +405,10 @@ def _captioning(settings):
                     unread.difference_update(content for _, content, _ in some)
                     some = []
                     yield page.progress(number, len(items), "photos captioned"), gr.skip()
-            shown, done = views.summary(results), len(results)
+            shown, done = views.draw_batch_summary(results), len(results)
             content = tables.text(["file", "caption", "probability", "note"], results)
             yield page.batch_ended(shown, done, len(items), "captions.csv", content)
-        except (files.FilesError, models.InputError, bundle.BundleError) as why:
+        except (files.FilesError, UserError, bundle.BundleError) as why:
             yield page.error(why), gr.DownloadButton(visible=False)
         finally:  # of what was read only the pixels are left
             for path in unread:
@@ -419,7 +424,7 @@ def _rows(predictor, items, width, alpha):
     for name, content, problem in items:
         try:
             if not problem:
-                pixels.append(images.squash(photos.opened(content)))
+                pixels.append(images.squash(photos.open_upload(content)))
             rows.append([name, "", "", problem])
         except images.ImageError as why:
             rows.append([name, "", "", str(why)])
@@ -456,8 +461,8 @@ def _api(settings, variants):
             cut off) and alternatives (caption, log_probability, score; the best first).
         """
         models = _models()
-        with page.refusals(images.ImageError, models.InputError, bundle.BundleError):
-            picture = photos.opened(page.sent_file(photo))
+        with page.refusals(images.ImageError, UserError, bundle.BundleError):
+            picture = photos.open_upload(page.sent_file(photo))
             models.check_search(width, penalty)
             found = models.Predictor.load(cell).describe([picture], width, penalty)[0]
         best = found.captions[0]
@@ -465,10 +470,10 @@ def _api(settings, variants):
             "caption": best.text,
             "probability": best.probability,
             "words": list(best.words),
-            "each": best.each.astype(float).round(4).tolist(),
+            "each": best.word_probabilities.astype(float).round(4).tolist(),
             "gate": best.gate.astype(float).round(4).tolist(),
             "attention": best.attention.astype(float).round(4).tolist(),
-            "ended": best.ended,
+            "ended": best.is_complete,
             "alternatives": [
                 {"caption": e.text, "log_probability": e.log_probability, "score": e.score}
                 for e in found.captions
@@ -486,10 +491,10 @@ def _api(settings, variants):
             For each photo caption and probability, or a note that says why it was not read.
         """
         models = _models()
-        with page.refusals(models.InputError, bundle.BundleError):
+        with page.refusals(UserError, bundle.BundleError):
             if len(photos) > settings.max_rows:
                 most = f"At most {settings.max_rows:,} photos are captioned at once."
-                raise models.InputError(most)
+                raise UserError(most)
             paths = [page.sent_file(photo) for photo in photos]
             predictor, rows = models.Predictor.load(cell), []
             for start in range(0, len(paths), CHUNK):

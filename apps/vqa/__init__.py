@@ -1,5 +1,5 @@
-"""Questions about photographs: what the page states before any network is loaded."""
+"""Questions about photos: the limits that the page states before any network is loaded."""
 
-GRID_SIZE = 7  # cells on each side of what the network looks at
-BEST = 5  # answers told
-CHARACTERS, WORDS = 500, 60  # the most of a question
+GRID_SIZE = 7  # cells along each side of the feature grid
+TOP_ANSWERS = 5  # answers shown
+MAX_CHARACTERS, MAX_WORDS = 500, 60  # of a question

@@ -1,51 +1,52 @@
-"""Questions to try: our own about each photograph of the page, and some that fit any."""
+"""Questions to try: some about each example photo, and some that fit any photo."""
 
-FIRST = "temple"
+FIRST = "lion"  # the example with which the page opens
+# The first question of each photo is one that the LSTM answers correctly and with confidence.
 QUESTIONS = {
-    "running": (
-        "How many animals are there?",
-        "Is the animal running?",
-        "What color is the ground?",
-        "Is this a cat?",
-    ),
-    "portrait": (
-        "How many eyes are there?",
-        "What color are the eyes?",
-        "Is this a dog?",
-        "Is the animal looking at the camera?",
-    ),
     "lion": (
-        "How many animals are there?",
-        "What is lying on the rock?",
-        "Is this a zoo?",
         "What color is the animal?",
-    ),
-    "temple": (
-        "What kind of building is this?",
-        "What is in the background?",
-        "Are there trees?",
-        "What color is the roof?",
-    ),
-    "tower": (
-        "Is there a clock on the tower?",
-        "What color is the tower?",
-        "Is it night?",
-        "What is lit up?",
-    ),
-    "flower": (
-        "What color is the flower?",
-        "What color are the leaves?",
-        "How many flowers are there?",
-        "Is this a vase?",
+        "How many lions are there?",
+        "Is this a zoo?",
+        "What is lying on the rock?",
     ),
     "bus": (
         "What color is the bus?",
-        "Is this a real bus?",
+        "Is this a drawing?",
         "How many wheels are there?",
-        "Is there a driver?",
+        "Is this a real bus?",
+    ),
+    "tower": (
+        "What is lit up?",
+        "What color is the sky?",
+        "Is it night?",
+        "Is there a clock on the tower?",
+    ),
+    "temple": (
+        "What kind of building is this?",
+        "Is it night?",
+        "What color is the roof?",
+        "Are there trees?",
+    ),
+    "running": (
+        "Is the animal sleeping?",
+        "Is there a person?",
+        "How many animals are there?",
+        "What is running through the grass?",
+    ),
+    "portrait": (
+        "How many eyes are there?",
+        "Is there a person?",
+        "What color are the eyes?",
+        "What kind of animal is this?",
+    ),
+    "flower": (
+        "Are there flowers?",
+        "Is this a flower?",
+        "How many flowers are there?",
+        "What color is the flower?",
     ),
 }
-ANY = (
+ANY_PHOTO = (
     "What is in the photo?",
     "What color is it?",
     "How many are there?",
@@ -53,7 +54,7 @@ ANY = (
     "Is this picture taken outside?",
 )
 
-# Two photographs and a question to which they have different answers.
+# A question, and two photos for which its answers differ.
 PAIRS = {
     "color": ("What color is it?", "bus", "lion"),
     "object": ("What is in the picture?", "temple", "bus"),
@@ -63,23 +64,25 @@ PAIRS = {
 }
 
 
-def suggestions(example):
-    """Questions for a photograph.
+def suggest_questions(example):
+    """Questions about a photo.
 
     Args:
-        example: Its key in `EXAMPLES`, or "" for a visitor's own.
+        example: Its key in `photos.EXAMPLES`; "" for a visitor's own photo.
     """
-    return QUESTIONS.get(example, ANY)
+    return QUESTIONS.get(example, ANY_PHOTO)
 
 
 def question_for(example, question):
-    """The question that a visitor sees after a change of photograph.
+    """The question to ask after the photo was changed.
 
     Args:
-        example: Key of the new photograph, or "".
-        question: The one in the box; a visitor's own stays.
+        example: Key of the new photo, or "".
+        question: The question in the box. A visitor's own question stays; a suggestion that does
+            not fit the new photo is replaced by one that does.
     """
-    ours = {text for texts in (*QUESTIONS.values(), ANY) for text in texts}
-    if question.strip() and question not in ours:
+    suggested = {text for texts in (*QUESTIONS.values(), ANY_PHOTO) for text in texts}
+    if question.strip() and question not in suggested:
         return question
-    return question if question in suggestions(example) else suggestions(example)[0]
+    suggestions = suggest_questions(example)
+    return question if question in suggestions else suggestions[0]

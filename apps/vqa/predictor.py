@@ -1,4 +1,4 @@
-"""From a photograph and a question to answers: how likely each is, and what it came from."""
+"""Answers to questions about a photo: their probabilities, and what they depend on."""
 
 import hashlib
 import json
@@ -10,32 +10,26 @@ from functools import cache
 
 import numpy as np
 
-from apps.vqa import BEST, CHARACTERS, GRID_SIZE, WORDS
+from apps.vqa import GRID_SIZE, MAX_CHARACTERS, MAX_WORDS, TOP_ANSWERS
 from apps.vqa.embeddings import Embeddings
 from apps.vqa.model import Answerer
 from shared import bundle, images
 from shared.compiled import Compiled, pad_rows
+from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
 from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
 
 FOLDER = bundle.MODELS / "vqa"
 ENCODER_FILE = "encoder.safetensors"
-SHARED_ENCODER_PATH = (
-    bundle.MODELS / "captioning" / ENCODER_FILE
-)  # where a bundle has none of its own
-LENGTH_BUCKETS = (8, 16, WORDS)  # words of questions answered together, one compiled graph each
-ROWS = (8, 16, 64)  # and how many questions
-KEPT = 64  # photographs whose features are kept
+SHARED_ENCODER_PATH = bundle.MODELS / "captioning" / ENCODER_FILE  # if a bundle has none of its own
+LENGTH_BUCKETS = (8, 16, MAX_WORDS)  # words; one compiled graph for each length and batch size
+BATCH_BUCKETS = (8, 16, 64)  # questions
+MAX_CACHED_PHOTOS = 64
 GREY_LEVEL = 127
-UNSURE = "It does not know: this is its best guess."
-ASKING = (
+QUESTION_WORDS = (
     *("what", "which", "who", "whose", "where", "when", "why", "how", "is", "are", "was", "were"),
     *("do", "does", "did", "can", "could", "has", "have", "will", "would", "should"),
 )
-
-
-class InputError(ValueError):
-    """What was asked cannot be answered; the message is a sentence for the page."""
 
 
 @dataclass(frozen=True)
@@ -51,47 +45,48 @@ class Word:
     """A word of the question.
 
     Attributes:
-        text: As typed.
-        start, end: Where it stands in the question.
-        known: Whether it is in the vocabulary.
-        importance: How much the log-probability of the best answer falls, in nats, when the
-            network does not read this word; below 0 where the word spoke against the answer.
+        text: The word as typed.
+        start, end: Its place in the question.
+        is_known: Whether it is in the vocabulary.
+        importance: How much the log-probability of the best answer falls, in nats, if the network
+            does not read this word; negative if the word speaks against the answer.
     """
 
     text: str
     start: int
     end: int
-    known: bool
+    is_known: bool
     importance: float
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the network answers to a question about a photograph.
+    """What the network answers to a question about a photo.
 
     Attributes:
-        question: As read.
-        answers: The best five, the likeliest first.
-        blank: The best five with the photograph greyed out.
-        kept: The probability of the best answer with the photograph greyed out.
-        looked: How far the answer comes from the photograph: the probability that moves between
-            answers when it is greyed out, from 0 (all habit of the language) to 1.
-        attention: Where it looked, `(7, 7)`, sum 1; all alike in networks without attention.
+        question: The cleaned question.
+        answers: The five best answers, the likeliest first.
+        reference_answers: The five best answers about the reference, a photo that is greyed out
+            or another photo.
+        reference_probability: The probability of the best answer about the reference.
+        photo_effect: The total variation distance between the distributions of the answers about
+            the photo and about the reference: 0 if the photo does not matter, at most 1.
+        attention: Attention weights `(7, 7)`, sum 1; equal in networks without attention.
         words: The words of the question.
-        sure: Whether the best probability is above the card's threshold and more than half of the
-            words are known; the page says “I don't know” where not.
-        notes: Sentences for the page.
+        is_confident: Whether the best probability reaches the card's threshold and more than half
+            of the words are known.
+        is_question: Whether it reads like a question and not like a statement.
     """
 
     question: str
     answers: tuple[Answer, ...]
-    blank: tuple[Answer, ...]
-    kept: float
-    looked: float
+    reference_answers: tuple[Answer, ...]
+    reference_probability: float
+    photo_effect: float
     attention: np.ndarray
     words: tuple[Word, ...]
-    sure: bool
-    notes: tuple[str, ...]
+    is_confident: bool
+    is_question: bool
 
     @property
     def text(self):
@@ -99,41 +94,40 @@ class Reply:
         return self.answers[0].text
 
     @property
-    def unknown(self):
+    def unknown_words(self):
         """The words of the question that are not in the vocabulary."""
-        return tuple(word.text for word in self.words if not word.known)
+        return tuple(word.text for word in self.words if not word.is_known)
 
 
 def tokenize_question(tokenizer, text):
-    """Numbers and places of the words of a question; punctuation marks are left out.
+    """Split a question into words, without its punctuation.
 
     Returns:
-        An int32 array, and a list of (start, end) in the text.
+        Token ids, an int32 array `(words,)`, and a list of (start, end) in the text.
     """
-    numbers, places = tokenizer.locate(text)
-    live = [n for n, (a, b) in enumerate(places) if any(c.isalnum() for c in text[a:b])]
-    return numbers[live], [places[n] for n in live]
+    token_ids, spans = tokenizer.locate(text)
+    words = [n for n, (a, b) in enumerate(spans) if any(c.isalnum() for c in text[a:b])]
+    return token_ids[words], [spans[n] for n in words]
 
 
 def check_question(text):
-    """A question, cleaned.
+    """Clean a question.
 
     Raises:
-        InputError: if there is none, it is too long, or in letters that the network cannot read;
-            the message says what would work.
+        UserError: if it is empty, too long, or in letters that the network cannot read.
     """
     if not isinstance(text, str) or not (text := clean(text)):
-        raise InputError("There is no question yet. Ask something, such as “What is in the photo?”")
-    if len(text) > CHARACTERS:
-        raise InputError(
-            f"This question has {len(text):,} characters; at most {CHARACTERS} are read. Ask one "
+        raise UserError("There is no question yet. Ask something, such as “What is in the photo?”")
+    if len(text) > MAX_CHARACTERS:
+        raise UserError(
+            f"This question has {len(text):,} characters; the maximum is {MAX_CHARACTERS}. Ask one "
             "thing at a time."
         )
     letters = [c for c in text if c.isalpha()]
     if not letters:
-        raise InputError("There are no words in this question. Ask in words, such as “What is it?”")
+        raise UserError("There are no words in this question. Ask in words, such as “What is it?”")
     if sum(c < "\u0250" for c in letters) < len(letters) / 2:  # Latin letters come before
-        raise InputError(
+        raise UserError(
             "This question is mostly in another alphabet. The network has only learned English: "
             "try an English question."
         )
@@ -141,12 +135,24 @@ def check_question(text):
 
 
 class Predictor:
-    """A trained network with what it reads through.
+    """A trained network with its embeddings, tokenizer and image encoder.
 
-    Load with `Predictor.load(variant)`; safe to use from several threads.
+    Load it with `Predictor.load(variant)`; it is safe to use from several threads.
+
+    Args:
+        network: An `Answerer`.
+        embeddings: `Embeddings`.
+        tokenizer: A `WordTokenizer`.
+        answers: The closed list of answers.
+        encoder: An `ImageEncoder`, or None if no photos are to be encoded.
+        card: The bundle's card.
+        temperature: What logits are divided by.
+        threshold: The probability from which an answer counts as confident.
     """
 
-    def __init__(self, network, embeddings, tokenizer, answers, encoder, card, temperature=1.0):
+    def __init__(
+        self, network, embeddings, tokenizer, answers, encoder, card, temperature=1.0, threshold=0.0
+    ):
         self.network = network
         self.embeddings = embeddings
         self.tokenizer = tokenizer
@@ -154,14 +160,14 @@ class Predictor:
         self.encoder = encoder
         self.card = card
         self.temperature = temperature
-        self.threshold = 0.0
-        # So small that a plain graph is fast enough; XLA would take memory for every shape.
-        self._looking = Compiled(lambda *inputs: network.predict_with_attention(inputs), xla=False)
-        self._grids, self._keeping = OrderedDict(), threading.Lock()
+        self.threshold = threshold
+        # The network is so small that XLA would gain nothing, and cost memory for every shape.
+        self._predict = Compiled(lambda *inputs: network.predict_with_attention(inputs), xla=False)
+        self._grids, self._grids_lock = OrderedDict(), threading.Lock()
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
-        """A network of the bundle, read once per process.
+        """Load a network of a bundle, once per process.
 
         Args:
             variant: One of the card's variants: `"lstm"`, `"gru"`, `"rnn"`, `"blind"`, `"bow"`.
@@ -173,218 +179,207 @@ class Predictor:
         return _load(variant, folder or FOLDER)
 
     def encode(self, photos):
-        """What the encoder and the embeddings make of photographs.
+        """Encode photos.
 
         Args:
             photos: List of arrays `(224, 224, 3)` of uint8, as from `images.squash`.
 
         Returns:
-            Float32 array `(photos, 49, components)`.
+            Features, a float32 array `(photos, 49, components)`.
         """
         return self.embeddings.project(self.encoder.encode(photos))
 
     def encode_photo(self, photo):
-        """The features of one photograph, `(49, components)`, kept for further questions.
+        """Encode one photo, and keep its features for further questions.
 
         Args:
-            photo: What `images.read` takes.
+            photo: A photo that `images.read` takes.
+
+        Returns:
+            Features, a float32 array `(49, components)`.
 
         Raises:
-            ImageError: if it cannot be read.
+            ImageError: if the photo cannot be read.
         """
         return self._encode_cached(images.squash(images.read(photo)))
 
-    def blank(self):
-        """The features of a photograph greyed out, `(49, components)`."""
+    def encode_grey(self):
+        """The features of a photo that is greyed out, `(49, components)`."""
         return self._encode_cached(np.full((images.SIZE, images.SIZE, 3), GREY_LEVEL, "uint8"))
 
     def answer(self, photo, question):
-        """The `Reply` to a question about a photograph.
+        """The `Reply` to a question about a photo.
 
         Raises:
-            ImageError: if the photograph cannot be read.
-            InputError: if the question cannot be answered; the message says why.
+            ImageError: if the photo cannot be read.
+            UserError: if the question cannot be answered.
         """
         return self.reply(self.encode_photo(photo), question)
 
     def answer_each(self, grid, questions):
-        """The best `Answer` to each of many questions about one photograph.
+        """Answer many questions about one photo.
 
         Args:
-            grid: What `encode_photo` returned.
+            grid: Features from `encode_photo`.
             questions: List of strings.
 
         Returns:
-            List of (`Answer`, "") or, where the network had better not be relied on, a sentence
-            beside it; (None, sentence) where a question cannot be answered.
+            List with an (`Answer`, is confident) for each question, or a `UserError` if it cannot
+            be answered.
         """
-        numbers, found = [], []
+        results, batch = [], []
         for question in questions:
             try:
-                numbers.append(self._read(question)[1])
-                found.append((None, ""))
-            except InputError as problem:
-                found.append((None, str(problem)))
-        if not numbers:
-            return found
-        chances = self.probabilities(np.broadcast_to(grid, (len(numbers), *grid.shape)), numbers)[0]
-        rows = iter(zip(chances, numbers, strict=True))
-        for place, (_, problem) in enumerate(found):
-            if not problem:
-                row, read = next(rows)
-                sure = self._sure(row, np.count_nonzero(read != UNKNOWN), len(read))
-                found[place] = self._best(row)[0], "" if sure else UNSURE
-        return found
+                batch.append(self._read_question(question)[1])
+                results.append(None)
+            except UserError as error:
+                results.append(error)
+        if batch:
+            grids = np.broadcast_to(grid, (len(batch), *grid.shape))
+            rows = iter(zip(self.probabilities(grids, batch)[0], batch, strict=True))
+            for n, error in enumerate(results):
+                if error is None:
+                    row, token_ids = next(rows)
+                    results[n] = self._best(row)[0], self._is_confident(row, token_ids)
+        return results
 
-    def reply(self, grid, question, beside=None):
-        """As `answer`, from what `encode_photo` returned.
+    def reply(self, grid, question, reference=None):
+        """The `Reply` to a question about a photo.
 
         Args:
-            grid: The features of the photograph.
+            grid: The features of the photo, from `encode_photo`.
             question: String.
-            beside: Those of another, which `blank`, `kept` and `looked` then speak of; of a
-                photograph greyed out if None.
+            reference: The features of the photo that it is compared with; those of a photo that is
+                greyed out if None.
+
+        Raises:
+            UserError: if the question cannot be answered.
         """
-        text, numbers, places = self._read(question)
-        # The question as it is, then with the other photograph, then without each word.
-        grids = np.repeat(grid[None], 2 + len(numbers), axis=0)
-        grids[1] = self.blank() if beside is None else beside
-        fewer = [np.delete(numbers, n) for n in range(len(numbers))]
-        chances, looked = self.probabilities(grids, [numbers, numbers, *fewer])
-        best = int(chances[0].argmax())
-        logs = np.log(np.maximum(chances[:, best], 1e-12))
+        text, token_ids, spans = self._read_question(question)
+        # The question as it is, then about the reference, then without each of its words.
+        grids = np.repeat(grid[None], 2 + len(token_ids), axis=0)
+        grids[1] = self.encode_grey() if reference is None else reference
+        shortened = [np.delete(token_ids, n) for n in range(len(token_ids))]
+        probabilities, attention = self.probabilities(grids, [token_ids, token_ids, *shortened])
+        best = int(probabilities[0].argmax())
+        logs = np.log(np.maximum(probabilities[:, best], 1e-12))
         words = tuple(
-            Word(text[a:b], a, b, bool(number != UNKNOWN), float(logs[0] - log))
-            for number, (a, b), log in zip(numbers, places, logs[2:], strict=True)
+            Word(text[start:end], start, end, bool(token_id != UNKNOWN), float(logs[0] - log))
+            for token_id, (start, end), log in zip(token_ids, spans, logs[2:], strict=True)
         )
-        known = sum(word.known for word in words)
         return Reply(
             question=text,
-            answers=self._best(chances[0]),
-            blank=self._best(chances[1]),
-            kept=float(chances[1, best]),
-            looked=float(np.abs(chances[0] - chances[1]).sum() / 2),
-            attention=looked[0].reshape(GRID_SIZE, -1),
+            answers=self._best(probabilities[0]),
+            reference_answers=self._best(probabilities[1]),
+            reference_probability=float(probabilities[1, best]),
+            photo_effect=float(np.abs(probabilities[0] - probabilities[1]).sum() / 2),
+            attention=attention[0].reshape(GRID_SIZE, -1),
             words=words,
-            sure=self._sure(chances[0], known, len(words)),
-            notes=_notes(text, words),
+            is_confident=self._is_confident(probabilities[0], token_ids),
+            is_question="?" in text or any(word.text.lower() in QUESTION_WORDS for word in words),
         )
 
     def probabilities(self, grids, questions):
-        """What the network makes of questions, each beside its photograph.
+        """The distributions over all answers to questions, each about its own photo.
 
         Args:
-            grids: Array `(questions, 49, components)`.
-            questions: List of int32 arrays, the numbers of their words.
+            grids: Features `(questions, 49, components)`.
+            questions: List of int32 arrays of token ids.
 
         Returns:
             Probabilities `(questions, answers)`, and attention weights `(questions, 49)`.
         """
-        longest = max((len(numbers) for numbers in questions), default=1)
-        words = pad(questions, choose_bucket(LENGTH_BUCKETS, longest))
-        logits, looked = [], []
-        for start in range(0, len(words), ROWS[-1]):
-            some = slice(start, start + ROWS[-1])
-            count = len(words[some])
-            rows = choose_bucket(ROWS, count)
-            numbers = pad_rows(words[some], rows)
-            vectors = self.embeddings.embed_words(numbers)
-            inputs = (pad_rows(grids[some], rows), vectors, numbers > 0)
-            both = self._looking(*inputs)
-            for found, part in zip((logits, looked), both, strict=True):
-                found.append(np.asarray(part)[:count])
+        longest = max((len(token_ids) for token_ids in questions), default=1)
+        padded = pad(questions, choose_bucket(LENGTH_BUCKETS, longest))
+        logits, attention = [], []
+        for start in range(0, len(padded), BATCH_BUCKETS[-1]):
+            batch = slice(start, start + BATCH_BUCKETS[-1])
+            count = len(padded[batch])
+            rows = choose_bucket(BATCH_BUCKETS, count)
+            token_ids = pad_rows(padded[batch], rows)
+            vectors = self.embeddings.embed_words(token_ids)
+            outputs = self._predict(pad_rows(grids[batch], rows), vectors, token_ids > 0)
+            for parts, output in zip((logits, attention), outputs, strict=True):
+                parts.append(np.asarray(output)[:count])
         scaled = np.concatenate(logits) / self.temperature
-        chances = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return chances / chances.sum(axis=1, keepdims=True), np.concatenate(looked)
+        exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return probabilities, np.concatenate(attention)
 
     def _encode_cached(self, pixels):
         key = hashlib.sha256(pixels.tobytes()).digest()
-        with self._keeping:
+        with self._grids_lock:
             if key in self._grids:
                 self._grids.move_to_end(key)
                 return self._grids[key]
         grid = self.encode([pixels])[0]
-        with self._keeping:
+        with self._grids_lock:
             self._grids[key] = grid
-            if len(self._grids) > KEPT:
+            if len(self._grids) > MAX_CACHED_PHOTOS:
                 self._grids.popitem(last=False)
         return grid
 
-    def _read(self, question):
-        """A question as text, and the numbers and places of its words."""
+    def _read_question(self, question):
+        """Clean and check a question; returns its text, its token ids and their spans."""
         text = check_question(question)
-        numbers, places = tokenize_question(self.tokenizer, text)
-        if len(numbers) > WORDS:
-            raise InputError(
-                f"This question has {len(numbers)} words; at most {WORDS} are read. Ask one thing "
-                "at a time."
+        token_ids, spans = tokenize_question(self.tokenizer, text)
+        if len(token_ids) > MAX_WORDS:
+            raise UserError(
+                f"This question has {len(token_ids)} words; the maximum is {MAX_WORDS}. Ask one "
+                "thing at a time."
             )
-        # The words of the training questions come first in the vocabulary.
-        asked = self.card.get("question_words", self.tokenizer.size)
-        heard = np.count_nonzero((numbers != UNKNOWN) & (numbers < asked))
-        if heard < len(numbers) / 2:
-            raise InputError(
-                f"Of the words of this question ({len(numbers)}), {heard} occurred in the "
-                "questions that the network learned from. It has only learned English: try plain "
-                "words for what can be seen."
+        # The words of the training questions have the lowest token ids.
+        in_training = self.card.get("question_words", self.tokenizer.size)
+        familiar = np.count_nonzero((token_ids != UNKNOWN) & (token_ids < in_training))
+        if familiar < len(token_ids) / 2:
+            raise UserError(
+                f"Too few words of this question ({familiar} of {len(token_ids)}) occur in the "
+                "training questions. The network has only learned English: try plain words for "
+                "what can be seen."
             )
-        return text, numbers, places
+        return text, token_ids, spans
 
-    def _sure(self, chances, known, words):
-        return bool(chances.max() >= self.threshold and known > words / 2)
+    def _is_confident(self, probabilities, token_ids):
+        known = np.count_nonzero(token_ids != UNKNOWN)
+        return bool(probabilities.max() >= self.threshold and known > len(token_ids) / 2)
 
-    def _best(self, chances):
-        return tuple(
-            Answer(self.answers[n], float(chances[n])) for n in np.argsort(-chances)[:BEST]
-        )
-
-
-def _notes(text, words):
-    """What the visitor should know of the question."""
-    notes = []
-    unknown = [f"“{word.text}”" for word in words if not word.known]
-    if unknown:
-        notes.append(f"The network does not know {', '.join(unknown)}.")
-    if "?" not in text and not any(word.text.lower() in ASKING for word in words):
-        notes.append("This reads like a statement; a question gets a better answer.")
-    return tuple(notes)
+    def _best(self, probabilities):
+        best = np.argsort(-probabilities)[:TOP_ANSWERS]
+        return tuple(Answer(self.answers[n], float(probabilities[n])) for n in best)
 
 
 @bundle.load_once
 def _load(variant, folder):
     network, details, card = bundle.load_bundle(folder, variant, Answerer)
-    embeddings, tokenizer, answers, encoder = _shared(folder)
+    embeddings, tokenizer, answers, encoder = _load_common(folder)
     sizes = len(answers), embeddings.word_vectors.shape, embeddings.components.shape[-1]
     options = network.options
-    needed = options["answers"], (tokenizer.size, options["dimensions"]), options["components"]
-    if sizes != needed:
+    expected = options["answers"], (tokenizer.size, options["dimensions"]), options["components"]
+    if sizes != expected:
         raise bundle.BundleError(f"The files of the bundle {folder.name} do not fit together.")
-    predictor = Predictor(
-        network, embeddings, tokenizer, answers, encoder, card, details["temperature"]
-    )
-    predictor.threshold = details["threshold"]["probability"]
-    return predictor
+    temperature, threshold = details["temperature"], details["threshold"]["probability"]
+    return Predictor(network, embeddings, tokenizer, answers, encoder, card, temperature, threshold)
 
 
 @cache
-def _shared(folder):
+def _load_common(folder):
     """What all networks of a bundle use: embeddings, tokenizer, answers and encoder."""
     try:
         answers = list(json.loads((folder / "answers.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise bundle.BundleError(f"{folder.name}/answers.json cannot be read.") from error
     tokenizer = WordTokenizer.load(folder / "tokenizer.json")
-    return Embeddings.load(folder), tokenizer, answers, _encoder(folder)
+    return Embeddings.load(folder), tokenizer, answers, _load_encoder(folder)
 
 
-def _encoder(folder):
+def _load_encoder(folder):
     own = folder / ENCODER_FILE
-    file = own if own.exists() else SHARED_ENCODER_PATH
+    path = own if own.exists() else SHARED_ENCODER_PATH
     described = bundle.read_card(folder)["encoder"]
-    encoder = ImageEncoder.shared(file, **described["network"])
-    if zlib.crc32(file.read_bytes()) != described["crc32"]:
+    encoder = ImageEncoder.shared(path, **described["network"])
+    if zlib.crc32(path.read_bytes()) != described["crc32"]:
         raise bundle.BundleError(
-            f"The image encoder {file.parent.name}/{file.name} is not the one that the networks of "
+            f"The image encoder {path.parent.name}/{path.name} is not the one that the networks of "
             f"{folder.name} were trained on: train them again."
         )
     return encoder

@@ -8,6 +8,7 @@ from apps.vqa import examples, views
 from apps.vqa.examples import FIRST, PAIRS
 from apps.vqa.views import CELLS
 from shared import bundle, images, page, photos, tables
+from shared.errors import UserError
 from shared.photos import EXAMPLES
 from shared.text import clean
 
@@ -45,7 +46,7 @@ def build(tab, settings):
     photo = page.photo_box("Your photo")
     example = gr.Textbox(FIRST, visible=False)
     question = gr.Textbox(
-        examples.suggestions(FIRST)[0],
+        examples.suggest_questions(FIRST)[0],
         label="Your question, in English",
         placeholder="such as What is in the photo?",
         max_lines=3,
@@ -67,7 +68,7 @@ def build(tab, settings):
         "photo gives the other.",
     )
     sight = page.html()
-    page.section("How much did it look?", views.usual(card))
+    page.section("How much did it look?", views.describe_prior(card))
     habit = page.html(page.note("This appears after the first answer."))
     with gr.Accordion("Choose the other photo", open=False):
         other_gallery = page.gallery()
@@ -92,8 +93,8 @@ def build(tab, settings):
         f"Measured on {card['examples']:,} {card['test_set']}, about photos that the networks "
         "never saw.",
     )
-    page.html(views.table(card), wide=True)
-    page.html(views.verdict(card))
+    page.html(views.draw_scores(card), wide=True)
+    page.html(views.describe_scores(card))
     page.section(
         "Many questions at once",
         f"A CSV with a column named question about the photo above, up to {settings.max_rows:,} "
@@ -111,18 +112,18 @@ def build(tab, settings):
         key = now.photo.example
         try:
             reply = _reply(now, text, cell)
-        except (_models().InputError, bundle.BundleError) as why:
+        except (UserError, bundle.BundleError) as why:
             if before is not None:
                 return page.error(why), *skipped[1:]
-            return page.error(why), views.unasked(now), "", _suggestions(key), now, None, key
-        answered = views.Asked(cell, reply, tuple(before or ())[-KEPT:])
-        found = views.answer(now, answered, card), views.sight(now, answered)
+            return page.error(why), views.draw_prompt(now), "", _suggestions(key), now, None, key
+        answered = views.AnsweredQuestion(cell, reply, tuple(before or ())[-KEPT:])
+        found = views.draw_answer(now, answered, card), views.draw_attention(now, answered)
         return "", *found, _suggestions(key), now, answered, key
 
     def respond_to_photo(path, text, cell):
         text = examples.question_for("", text)
         try:
-            now = _see(photos.Photo.of(photos.opened(path)))
+            now = _see(photos.Photo.from_upload(path))
         except (images.ImageError, bundle.BundleError) as why:
             return None, gr.skip(), page.error(why), *skipped[1:]
         # The photo appears below; the box is free for the next.
@@ -130,7 +131,7 @@ def build(tab, settings):
 
     def respond_to_example(key, text, cell):
         try:
-            now = _see(photos.Photo.of_example(key))
+            now = _see(photos.Photo.from_example(key))
         except bundle.BundleError as why:
             return text, page.error(why), *skipped[1:]
         return text, *respond(now, text, cell)
@@ -143,9 +144,9 @@ def build(tab, settings):
         """A further question about the same photograph, or the same to another network."""
         if not seen:
             return skipped
-        before = asked.before if asked else ()
+        before = asked.history if asked else ()
         if asked and asked.reply.question != clean(text):
-            before = *before, (asked.reply.question, views.said(asked.reply))
+            before = *before, (asked.reply.question, views.format_answer(asked.reply))
         return respond(seen, text, cell, before)
 
     def take(seen, asked, cell, event: gr.EventData):
@@ -155,7 +156,7 @@ def build(tab, settings):
     def restore(link):
         key = link.get("example") if link.get("example") in EXAMPLES else FIRST
         variant = link.get("cell") if link.get("cell") in variants else EYES
-        text = link.get("question") or examples.suggestions(key)[0]
+        text = link.get("question") or examples.suggest_questions(key)[0]
         yield variant, text, *skipped
         _, *reply = respond_to_example(key, text, variant)
         yield gr.skip(), gr.skip(), *reply
@@ -198,18 +199,18 @@ def headline():
 
 def scores():
     """The networks beside their baselines, for the About page."""
-    return views.scores(bundle.read_card(FOLDER))
+    return views.draw_about(bundle.read_card(FOLDER))
 
 
 def warm_up():
     """Load the networks and compile the graphs that the first visitor needs."""
-    now = _see(photos.Photo.of_example(FIRST))
+    now = _see(photos.Photo.from_example(FIRST))
     for name in bundle.read_card(FOLDER)["variants"]:
-        _reply(now, examples.suggestions(FIRST)[0], name)
+        _reply(now, examples.suggest_questions(FIRST)[0], name)
 
 
 def _suggestions(example):
-    return page.choices(examples.suggestions(example), "Questions to try")
+    return page.choices(examples.suggest_questions(example), "Questions to try")
 
 
 def _example(event):
@@ -218,26 +219,26 @@ def _example(event):
 
 def _see(photo):
     """The `Seen` of a `Photo`."""
-    return views.Seen(photo, _models().Predictor.load(EYES).encode_photo(photo.pixels))
+    return views.EncodedPhoto(photo, _models().Predictor.load(EYES).encode_photo(photo.pixels))
 
 
 def _reply(seen, question, cell, other=None):
     """The `Reply` of a variant, compared with a photograph greyed out or with another `Seen`."""
     predictor = _models().Predictor
-    beside = other.grid if other else predictor.load(EYES).blank()
+    beside = other.grid if other else predictor.load(EYES).encode_grey()
     return predictor.load(cell).reply(seen.grid, question, beside)
 
 
 def _choose_other(event: gr.EventData):
     try:
-        return "", _see(photos.Photo.of_example(_example(event)))
+        return "", _see(photos.Photo.from_example(_example(event)))
     except bundle.BundleError as why:
         return page.error(why), gr.skip()
 
 
 def _take_other(path):
     try:
-        return None, "", _see(photos.Photo.of(photos.opened(path)))
+        return None, "", _see(photos.Photo.from_upload(path))
     except (images.ImageError, bundle.BundleError) as why:
         return None, page.error(why), gr.skip()
 
@@ -248,11 +249,11 @@ def _swap(asked, seen, other):
     try:
         if not other:
             beside = OTHER if seen.photo.example != OTHER else FIRST
-            other = _see(photos.Photo.of_example(beside))
+            other = _see(photos.Photo.from_example(beside))
         swapped = _reply(seen, asked.reply.question, asked.cell, other)
     except bundle.BundleError as why:
         return page.error(why)
-    return views.habit(seen, other, asked, swapped)
+    return views.draw_photo_effect(seen, other, asked, swapped)
 
 
 def _comparing(card):
@@ -269,7 +270,7 @@ def _comparing(card):
                     )
         except bundle.BundleError as why:
             return page.error(why)
-        return views.comparison(replies, card)
+        return views.draw_comparison(replies, card)
 
     return compare
 
@@ -277,11 +278,11 @@ def _comparing(card):
 def _pair(key, cell):
     question, *keys = PAIRS[key]
     try:
-        one, other = (_see(photos.Photo.of_example(key)) for key in keys)
+        one, other = (_see(photos.Photo.from_example(key)) for key in keys)
         reply = _reply(one, question, cell, other)
     except bundle.BundleError as why:
         return page.error(why)
-    return views.pair(question, one.photo, other.photo, reply)
+    return views.draw_pair(question, one.photo, other.photo, reply)
 
 
 def _answering(settings):
@@ -300,7 +301,7 @@ def _answering(settings):
             yield page.progress(start, len(questions), "questions answered"), gr.skip()
             results += _rows(predictor, seen.grid, questions[start : start + CHUNK])
         done = len(results)
-        shown = views.summary(table.columns[column], questions[:done], results)
+        shown = views.draw_batch_summary(table.columns[column], questions[:done], results)
         columns = [*table.columns, "answer", "probability", "note"]
         rows = [row + list(r) for row, r in zip(table.rows[:done], results, strict=True)]
         content = tables.text(columns, rows)
@@ -312,8 +313,14 @@ def _answering(settings):
 def _rows(predictor, grid, questions):
     """(answer, probability, note) for each question; one that cannot be read has only a note."""
     return [
-        (best.text, round(best.probability, 4), note) if best else ("", "", note)
-        for best, note in predictor.answer_each(grid, questions)
+        ("", "", str(result))
+        if isinstance(result, UserError)
+        else (
+            result[0].text,
+            round(result[0].probability, 4),
+            "" if result[1] else views.LOW_CONFIDENCE,
+        )
+        for result in predictor.answer_each(grid, questions)
     ]
 
 
@@ -335,23 +342,22 @@ def _api(settings):
             attention (the weights of the 7 by 7 grid, rows from the top), words (text, known,
             importance: the fall of the answer's log-probability without it) and notes.
         """
-        models = _models()
-        with page.refusals(images.ImageError, models.InputError, bundle.BundleError):
-            seen = _see(photos.Photo.of(photos.opened(page.sent_file(photo))))
+        with page.refusals(images.ImageError, UserError, bundle.BundleError):
+            seen = _see(photos.Photo.from_upload(page.sent_file(photo)))
             reply = _reply(seen, question, cell)
         return {
             "answer": reply.text,
-            "sure": reply.sure,
+            "sure": reply.is_confident,
             "probability": reply.answers[0].probability,
             "answers": [vars(each) for each in reply.answers],
-            "greyed": [vars(each) for each in reply.blank],
-            "looked": reply.looked,
+            "greyed": [vars(each) for each in reply.reference_answers],
+            "looked": reply.photo_effect,
             "attention": reply.attention.astype(float).round(4).tolist(),
             "words": [
-                {"text": w.text, "known": w.known, "importance": round(w.importance, 4)}
+                {"text": w.text, "known": w.is_known, "importance": round(w.importance, 4)}
                 for w in reply.words
             ],
-            "notes": list(reply.notes),
+            "notes": views.describe_question(reply),
         }
 
     def ask_batch(photo: gr.FileData, questions: list[str], cell: cells = "lstm") -> list[dict]:
@@ -367,11 +373,11 @@ def _api(settings):
             only a note that says why it was not answered.
         """
         models = _models()
-        with page.refusals(images.ImageError, models.InputError, bundle.BundleError):
+        with page.refusals(images.ImageError, UserError, bundle.BundleError):
             if len(questions) > settings.max_rows:
                 most = f"At most {settings.max_rows:,} questions are answered at once."
-                raise models.InputError(most)
-            seen = _see(photos.Photo.of(photos.opened(page.sent_file(photo))))
+                raise UserError(most)
+            seen = _see(photos.Photo.from_upload(page.sent_file(photo)))
             rows = _rows(models.Predictor.load(cell), seen.grid, questions)
         return [
             {"answer": text, "probability": sure, "note": note} if text else {"note": note}

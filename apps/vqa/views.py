@@ -1,28 +1,29 @@
-"""What the page shows of a photograph, a question and its answers: pictures and tables as HTML."""
+"""HTML of the page: a photo, a question, its answers, and what they depended on."""
 
 from dataclasses import dataclass
-from html import escape
+from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from apps.vqa import GRID_SIZE
 from shared import page, photos, plots
 from shared.plots import chance, percent, signed
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
-# The networks of the card: name, and what each has of the photo.
+# The networks of the card: name, and what each reads of the photo.
 NETWORKS = {
-    "lstm": ("LSTM + photo", "49 squares, weighed by the question"),
-    "gru": ("GRU + photo", "49 squares, weighed by the question"),
-    "rnn": ("RNN + photo", "49 squares, weighed by the question"),
-    "bow": ("Bag of words + photo", "their mean; the words in no order"),
+    "lstm": ("LSTM + photo", "49 squares, weighted by the question"),
+    "gru": ("GRU + photo", "49 squares, weighted by the question"),
+    "rnn": ("RNN + photo", "49 squares, weighted by the question"),
+    "bow": ("Bag of words + photo", "their mean; ignores the order of words"),
     "blind": ("Blind LSTM", "nothing: the question alone"),
 }
-OTHERS = {
+BASELINES = {
     "nearest": "Answer to the nearest training question",
     "majority": "The most frequent answer to each type of question",
 }
-TYPES = {
+QUESTION_TYPES = {
     "yes/no": "Yes or no",
     "object": "Object",
     "number": "Number",
@@ -30,49 +31,20 @@ TYPES = {
     "location": "Location",
     "other": "Other",
 }
-NEAR = 0.02  # a difference in accuracy up to which the page speaks of none
-
-STYLE = """<style>
-.guesses{display:grid;gap:6px;margin:18px 0 4px}
-.guesses div{display:grid;grid-template-columns:minmax(0,11em) 1fr 3.4em;gap:12px;
-align-items:center;font-size:16px;line-height:1.3}
-.guesses span{overflow-wrap:anywhere}
-.guesses i{height:12px;background:var(--rule);border-radius:2px;overflow:hidden}
-.guesses u{display:block;height:100%;background:var(--positive)}
-.guesses em{font-style:normal;text-align:right;color:var(--ink-2);
-font-variant-numeric:tabular-nums}
-.asked .fig{margin-top:12px}
-.text .before{font-size:14px;line-height:1.6;color:var(--ink-2);margin:10px 0}
-.before b{font-weight:600;color:var(--ink)}
-.sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,210px),1fr));
-gap:20px 24px;margin:16px 0 8px;align-items:end}
-.sides .shot{width:min(100%,calc(200px*var(--ratio)))}
-.sides .grey{background:#7f7f7f}
-.sides p{margin:0}
-.sides .name{font-size:14px;color:var(--ink-2);margin:10px 0 2px}
-.sides .word{font:600 22px/1.25 var(--serif);overflow-wrap:anywhere}
-.shares{display:grid;gap:10px;margin:18px 0 4px}
-.shares div{display:grid;grid-template-columns:minmax(0,11em) 1fr 3.4em;gap:12px;
-align-items:center;font-size:15px;line-height:1.3}
-.shares i{display:flex;height:14px;background:var(--baseline);border-radius:2px;overflow:hidden}
-.shares u{background:var(--positive)}
-.shares em{font-style:normal;text-align:right;font-variant-numeric:tabular-nums}
-.asked .shot,.looked .shot{margin:0 auto}
-#tab-vqa .row.controls .form{gap:12px 24px}
-#tab-vqa .gr-accordion{margin-top:8px}
-@media (max-width:560px){.guesses div,.shares div{grid-template-columns:minmax(0,7em) 1fr 3em;
-gap:8px}
-.sides{grid-template-columns:repeat(auto-fit,minmax(100px,1fr));gap:16px}}
-</style>"""
+NEGLIGIBLE_GAIN = 0.02  # the page calls a smaller difference in accuracy none
+STYLE = Markup("<style>{}</style>").format(
+    Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
+)
+LOW_CONFIDENCE = "It does not know: this is its best guess."
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """A photograph with what the network sees of it.
+class EncodedPhoto:
+    """A photo and its features.
 
     Attributes:
         photo: A `Photo`.
-        grid: As from `Predictor.encode_photo`, `(49, components)`.
+        grid: Features from `Predictor.encode_photo`, `(49, components)`.
     """
 
     photo: photos.Photo
@@ -80,376 +52,376 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A question about a photograph and what was answered.
+class AnsweredQuestion:
+    """A question about a photo with its reply.
 
     Attributes:
-        cell: The variant that answered.
+        cell: The variant that replied.
         reply: Its `Reply`.
-        before: (question, answer) pairs of the same photograph, the latest last.
+        history: Earlier (question, answer) pairs about this photo, the latest last.
     """
 
     cell: str
     reply: object
-    before: tuple[tuple[str, str], ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
 
 
-def said(reply):
-    """The answer as the page gives it."""
-    return _capital(reply.text) if reply.sure else "I don’t know"
+def format_answer(reply):
+    """The answer as the page shows it."""
+    if not reply.is_confident:
+        return "I don’t know"
+    return reply.text[:1].upper() + reply.text[1:]
 
 
-def answer(seen, asked, card):
-    """The answer, large, the four after it, the words that led to it, and how good the network is.
+def describe_question(reply):
+    """Sentences about a question that the network cannot read well, a list."""
+    notes = []
+    if reply.unknown_words:
+        words = ", ".join(f"“{word}”" for word in reply.unknown_words)
+        notes.append(f"The network does not know {words}.")
+    if not reply.is_question:
+        notes.append("This reads like a statement; a question gets a better answer.")
+    return notes
+
+
+def draw_answer(encoded, answered, card):
+    """The photo and the answer, the four next answers, the words that led to it, and the scores.
 
     Args:
-        seen: A `Seen`.
-        asked: An `Asked`.
+        encoded: An `EncodedPhoto`.
+        answered: An `AnsweredQuestion`.
         card: The bundle's card.
     """
-    reply, name = asked.reply, CELLS[asked.cell]
-    first = f'<p class="said">{escape(said(reply))}</p><p class="sure">{_sure(asked, card)}</p>'
-    details, blind = card["variants"][asked.cell], card["variants"].get("blind")
+    reply, network = answered.reply, f"{CELLS[answered.cell]} + photo"
+    headline = Markup('<p class="said">{}</p><p class="sure">{}</p>').format(
+        format_answer(reply), _describe_confidence(answered, card)
+    )
+    details, blind = card["variants"][answered.cell], card["variants"].get("blind")
     baseline = blind or card["baselines"]["majority"]
-    words = reply.words
-    importance = plots.coloured_words(
+    score_line = page.card_line(
+        {**card, "baseline": {"name": "blind LSTM" if blind else BASELINES["majority"]}},
+        network,
+        percent(details["accuracy"], 1),
+        percent(baseline["accuracy"], 1),
+        details["parameters"],
+        remark=card["limits"][0],
+    )
+    parts = [
+        photos.draw_beside(encoded.photo, headline),
+        *(Markup(page.note(note)) for note in describe_question(reply)),
+        _draw_bars("guesses", [(each.text, each.probability) for each in reply.answers], chance),
+        _draw_importance(reply),
+        _draw_history(answered.history),
+        "" if encoded.photo.example else photos.OWN_PHOTO_NOTE,
+        Markup(score_line),
+    ]
+    return Markup('<div class="asked">{}</div>').format(Markup().join(parts))
+
+
+def _describe_confidence(answered, card):
+    reply, network = answered.reply, CELLS[answered.cell]
+    best = reply.answers[0]
+    if reply.is_confident:
+        return (
+            f"The {network} gives this answer a probability of {chance(best.probability)}, out of "
+            f"the {card['answers']} answers that it can give."
+        )
+    guess = f"its best guess is “{best.text}” ({chance(best.probability)})."
+    if 2 * len(reply.unknown_words) >= len(reply.words):
+        return f"The {network} knows too few of these words; {guess}"
+    threshold = card["variants"][answered.cell]["threshold"]["probability"]
+    return f"Low confidence: {guess} Below {chance(threshold)} the {network} is mostly wrong."
+
+
+def _draw_bars(css_class, rows, form):
+    """A bar for each (name, fraction), with the fraction written by `form`."""
+    bar = Markup(
+        '<div><span>{}</span><i aria-hidden="true"><u style="width:{:.1f}%"></u></i><em>{}</em>'
+        "</div>"
+    )
+    bars = Markup().join(bar.format(name, 100 * value, form(value)) for name, value in rows)
+    return Markup('<div class="{}">{}</div>').format(css_class, bars)
+
+
+def _draw_importance(reply):
+    words = plots.coloured_words(
         reply.question,
-        [(word.start, word.end) for word in words],
-        [word.importance for word in words],
+        [(word.start, word.end) for word in reply.words],
+        [word.importance for word in reply.words],
         [
-            f"“{word.text}” {signed(word.importance)}{'' if word.known else ', unknown'}"
-            for word in words
+            f"“{word.text}” {signed(word.importance)}{'' if word.is_known else ', unknown'}"
+            for word in reply.words
         ],
     )
-    return "".join(
-        [
-            f'<div class="asked">{photos.found(seen.photo, first)}',
-            *map(page.note, reply.notes),
-            _guesses(reply.answers),
-            plots.figure(
-                importance,
-                "Shade: how much each word mattered, the fall of the answer’s log-probability when "
-                "the network does not read it. Blue spoke for the answer, orange against it. Point "
-                "at a word for its number.",
-            ),
-            _before(asked.before),
-            "" if seen.photo.example else photos.OWN,
-            page.card_line(
-                {**card, "baseline": {"name": "blind LSTM" if blind else OTHERS["majority"]}},
-                f"{name} + photo",
-                percent(details["accuracy"], 1),
-                percent(baseline["accuracy"], 1),
-                details["parameters"],
-                remark=card["limits"][0],
-            ),
-            "</div>",
-        ]
-    )
-
-
-def _sure(asked, card):
-    reply, name = asked.reply, CELLS[asked.cell]
-    best = reply.answers[0]
-    if reply.sure:
-        count = card["answers"]
-        return escape(
-            f"The {name} gives this a probability of {chance(best.probability)}, among the {count} "
-            "answers that it knows."
+    return Markup(
+        plots.figure(
+            words,
+            "Shade: how much the log-probability of the answer falls if the network does not read "
+            "the word. Blue words support the answer, orange words speak against it. Point at a "
+            "word for its number.",
         )
-    guess = f"Its best guess is “{best.text}”, with a probability of {chance(best.probability)}"
-    if len(reply.unknown) * 2 >= len(reply.words):
-        return escape(f"The {name} knows too few of these words. {guess}.")
-    least = card["variants"][asked.cell]["threshold"]["probability"]
-    return escape(f"{guess}: below {chance(least)} it is mostly wrong, so it does not say.")
-
-
-def _guesses(answers):
-    rows = "".join(
-        f"<div><span>{escape(each.text)}</span>"
-        f'<i aria-hidden="true"><u style="width:{100 * each.probability:.1f}%"></u></i>'
-        f"<em>{chance(each.probability)}</em></div>"
-        for each in answers
     )
-    return f'<div class="guesses">{rows}</div>'
 
 
-def _before(pairs):
-    if not pairs:
+def _draw_history(history):
+    if not history:
         return ""
-    told = " · ".join(f"{escape(question)} <b>{escape(text)}</b>" for question, text in pairs)
-    return f'<p class="before">Asked about this photo before: {told}</p>'
+    pairs = Markup(" · ").join(Markup("{} <b>{}</b>").format(*pair) for pair in history)
+    return Markup('<p class="before">Earlier questions about this photo: {}</p>').format(pairs)
 
 
-def unasked(seen):
-    """A photograph of which nothing has been asked yet."""
-    text = '<p class="sure">The photo is here. Ask something about it.</p>'
-    return f'<div class="asked">{photos.found(seen.photo, text)}</div>'
+def draw_prompt(encoded):
+    """A photo about which no question has been asked yet."""
+    prompt = Markup('<p class="sure">The photo is here. Ask a question about it.</p>')
+    return Markup('<div class="asked">{}</div>').format(photos.draw_beside(encoded.photo, prompt))
 
 
-def sight(seen, asked):
-    """Where the network looked for the question."""
-    reply = asked.reply
-    veiled = f'<img src="{photos.veil(reply.attention)}" alt=""/>'
-    return plots.figure(
-        f'<div class="looked">{photos.shot(seen.photo, veiled, named=False)}</div>',
-        f"Bright: where the network looked for “{reply.question}”, the brightest place clear and "
-        f"all else darkened. Here {photos.looked(reply.attention)}. A look spread over all "
-        f"{GRID_SIZE**2} squares is a look at nothing in particular.",
-    )
-
-
-def usual(card):
-    """What can be answered without looking: the most frequent answers in training."""
-    habits = card["habits"]
-    told = [
-        f"“{habits[kind]}” ({name.lower()})"
-        for kind, name in TYPES.items()
-        if kind in habits and kind != "other"
-    ]
-    told = told or [f"“{habits['all']}”"]
-    return (
-        "Much can be guessed without looking. In training the most frequent answer was "
-        f"{', '.join(told)}. So the same question is asked with the "
-        "photo greyed out, and with another photo."
-    )
-
-
-def habit(seen, other, asked, swapped):
-    """The same question without the photograph and with another, and how much that changes.
-
-    Args:
-        seen, other: `Seen`, of the photograph and of the other.
-        asked: An `Asked` about the first.
-        swapped: The `Reply` to the same, compared with the other.
-    """
-    reply = asked.reply
-    grey = f'<div class="shot grey" style="--ratio:{seen.photo.ratio:.4f}"></div>'
-    sides = "".join(
-        _side(picture, name, best)
-        for picture, name, best in (
-            (photos.shot(seen.photo), "The photo", reply.answers[0]),
-            (grey, "Greyed out", reply.blank[0]),
-            (photos.shot(other.photo), "Another photo", swapped.blank[0]),
+def draw_attention(encoded, answered):
+    """Where the network attended in the photo for the question."""
+    reply = answered.reply
+    overlay = Markup('<img src="{}" alt=""/>').format(photos.attention_overlay(reply.attention))
+    photo = photos.draw_photo(encoded.photo, overlay, label_whole=True)
+    return Markup(
+        plots.figure(
+            Markup('<div class="looked">{}</div>').format(photo),
+            f"Bright: where the network attended for “{reply.question}”; the rest is darkened. "
+            f"Here {photos.describe_attention(reply.attention)}. If the attention is spread over "
+            f"all {GRID_SIZE**2} squares, the network looked at nothing in particular.",
         )
     )
-    shares = _shares([("Greyed out", reply.looked), ("Another photo", swapped.looked)])
-    same = "the same" if reply.blank[0].text == reply.text else "another"
-    sentence = (
-        f"With the photo greyed out, {percent(reply.looked)} of the probability moves to other "
-        "answers: so much of the answer comes from the photo. The other "
-        f"{percent(1 - reply.looked)} is the habit of language, what the question alone suggests. "
-        f"The likeliest answer is then {same}; “{reply.text}” goes from "
-        f"{chance(reply.answers[0].probability)} to {chance(reply.kept)}."
-    )
-    return f'<div class="sides">{sides}</div>' + plots.figure(
-        shares,
-        sentence,
-        plots.legend(
-            [("from the photo", "positive"), ("habit: stays whatever it sees", "baseline")]
-        ),
-    )
 
 
-def _side(picture, name, best):
+def describe_prior(card):
+    """How well one can guess without the photo: the most frequent answers in training."""
+    habits = card["habits"]
+    answers = [
+        f"“{habits[kind]}” ({name.lower()})"
+        for kind, name in QUESTION_TYPES.items()
+        if kind in habits and kind != "other"
+    ] or [f"“{habits['all']}”"]
     return (
-        f'<div>{picture}<p class="name">{escape(name)}</p><p class="word">{escape(best.text)}</p>'
-        f'<p class="small">{chance(best.probability)}</p></div>'
+        "Many answers can be guessed from the question alone. The most frequent answer in training "
+        f"was {', '.join(answers)}. The same question is therefore asked again with the photo "
+        "greyed out, and with another photo."
     )
 
 
-def _shares(rows):
-    body = "".join(
-        f'<div><span>{escape(name)}</span><i aria-hidden="true">'
-        f'<u style="width:{100 * share:.1f}%"></u></i><em>{percent(share)}</em></div>'
-        for name, share in rows
-    )
-    return f'<div class="shares">{body}</div>'
-
-
-def pair(question, one, other, reply):
-    """One question about two photographs.
+def draw_photo_effect(encoded, other, answered, other_reply):
+    """The same question with the photo greyed out and with another photo, and what that changes.
 
     Args:
-        question: What is asked.
-        one, other: `Photo`s.
-        reply: The `Reply` about the first, compared with the other.
+        encoded, other: `EncodedPhoto`, of the photo and of the other one.
+        answered: The `AnsweredQuestion` about the photo.
+        other_reply: The `Reply` to the same question with the other photo as its reference.
     """
-    sides = "".join(
-        _side(photos.shot(photo), "", best)
-        for photo, best in ((one, reply.answers[0]), (other, reply.blank[0]))
+    reply = answered.reply
+    best, greyed = reply.answers[0], reply.reference_answers[0]
+    grey = Markup('<div class="shot grey" style="--ratio:{:.4f}"></div>')
+    sides = (
+        (photos.draw_photo(encoded.photo), "The photo", best),
+        (grey.format(encoded.photo.ratio), "Greyed out", greyed),
+        (photos.draw_photo(other.photo), "Another photo", other_reply.reference_answers[0]),
     )
-    moved = f"{percent(reply.looked)} of the probability moves with the photo."
-    if reply.text == reply.blank[0].text:
-        verdict = f"The same answer to both: it does not tell them apart here. {moved}"
+    effects = [("Greyed out", reply.photo_effect), ("Another photo", other_reply.photo_effect)]
+    likeliest = "is then the same" if greyed.text == best.text else f"is then “{greyed.text}”"
+    caption = (
+        f"With the photo greyed out, {percent(reply.photo_effect)} of the probability moves to "
+        "other answers: that much of the answer comes from the photo. The other "
+        f"{percent(1 - reply.photo_effect)} is the language prior, which the question alone "
+        f"suggests. The likeliest answer {likeliest}; the probability of “{reply.text}” goes from "
+        f"{chance(best.probability)} to {chance(reply.reference_probability)}."
+    )
+    legend = plots.legend(
+        [("from the photo", "positive"), ("language prior: the same for any photo", "baseline")]
+    )
+    return _draw_sides(sides) + Markup(
+        plots.figure(_draw_bars("shares", effects, percent), caption, legend)
+    )
+
+
+def _draw_sides(sides):
+    """(HTML of a photo, its name, the best `Answer`) side by side."""
+    side = Markup(
+        '<div>{}<p class="name">{}</p><p class="word">{}</p><p class="small">{}</p></div>'
+    )
+    columns = Markup().join(
+        side.format(photo, name, best.text, chance(best.probability)) for photo, name, best in sides
+    )
+    return Markup('<div class="sides">{}</div>').format(columns)
+
+
+def draw_pair(question, one, other, reply):
+    """One question about two photos.
+
+    Args:
+        question: The question.
+        one, other: `Photo`s.
+        reply: The `Reply` about the first, with the other as its reference.
+    """
+    bests = reply.answers[0], reply.reference_answers[0]
+    pairs = zip((one, other), bests, strict=True)
+    sides = _draw_sides([(photos.draw_photo(photo), "", best) for photo, best in pairs])
+    if bests[0].text == bests[1].text:
+        verdict = "Both photos get the same answer: the network does not tell them apart here."
     else:
-        verdict = f"Two answers to one question: the difference can only come from looking. {moved}"
-    return (
-        f'<h3>{escape(question)}</h3><div class="sides">{sides}</div>'
-        f'<p class="small">{escape(verdict)}</p>'
-    )
+        verdict = "The answers differ, which only the photos can have caused."
+    moved = f"{percent(reply.photo_effect)} of the probability moves with the photo."
+    return Markup('<h3>{}</h3>{}<p class="small">{} {}</p>').format(question, sides, verdict, moved)
 
 
-def comparison(replies, card):
-    """One question through all networks of the bundle.
+def draw_comparison(replies, card):
+    """One question answered by all networks of the bundle.
 
     Args:
         replies: Dict from the variant to its `Reply`.
         card: The bundle's card.
     """
+    accuracy = [card["variants"][name]["accuracy"] for name in replies]
     rows = [
         (
             NETWORKS[name][0],
             reply.text,
             chance(reply.answers[0].probability),
-            percent(reply.looked),
-            percent(card["variants"][name]["accuracy"], 1),
+            percent(reply.photo_effect),
+            percent(score, 1),
             NETWORKS[name][1],
         )
-        for name, reply in replies.items()
+        for (name, reply), score in zip(replies.items(), accuracy, strict=True)
     ]
-    scores = [card["variants"][name]["accuracy"] for name in replies]
     table = page.table(
-        ("Network", "Answer", "Probability", "Looked", "Accuracy", "Sees of the photo"),
+        ("Network", "Answer", "Probability", "Photo’s share", "Accuracy", "Reads of the photo"),
         rows,
         numbers=(2, 3, 4),
-        winner=int(np.argmax(scores)),
+        winner=int(np.argmax(accuracy)),
     )
-    return f'{table}<p class="small">{escape(_agreement(replies))}</p>'
-
-
-def _agreement(replies):
-    ends = (
-        "Looked: the probability that moves when the photo is greyed out. In bold: the network "
-        "that is right most often on the test set."
+    note = (
+        "Photo’s share: the probability that moves to other answers when the photo is greyed out. "
+        "In bold: the network with the highest accuracy on the test set."
     )
-    if "blind" not in replies or "lstm" not in replies:
-        return ends
-    blind, lstm = replies["blind"].text, replies["lstm"].text
-    if blind == lstm:
-        return f"The blind LSTM, which sees no photo, says the same: “{blind}” may be habit. {ends}"
-    return f"The blind LSTM, which sees no photo, says “{blind}”, the one with it “{lstm}”. {ends}"
+    if {"blind", "lstm"} <= set(replies):
+        blind, lstm = replies["blind"].text, replies["lstm"].text
+        both = f"also says “{blind}”: the answer may come from the question alone"
+        note = (
+            "The blind LSTM, which sees no photo, "
+            f"{both if blind == lstm else f'says “{blind}”; the LSTM that sees it says “{lstm}”'}. "
+            f"{note}"
+        )
+    return Markup('{}<p class="small">{}</p>').format(Markup(table), note)
 
 
-def summary(column, questions, results):
-    """What a file of questions came to.
+def draw_batch_summary(column, questions, results):
+    """Summarise a file of questions.
 
     Args:
-        column: Name of the column that was read.
+        column: Name of the column that holds them.
         questions: List of strings.
-        results: For each (answer, probability, note).
+        results: For each an (answer, probability, note).
     """
-    answered = [result for result in results if result[0]]
-    unsure = sum(bool(note) for _, _, note in answered)
-    parts = [f"Read from the column “{column}”: {len(answered):,} of {len(results):,} answered"]
-    parts.append(f", {unsure:,} of them with “I don’t know” beside the guess." if unsure else ".")
-    refused = next((n for n, result in enumerate(results) if not result[0]), None)
-    if refused is not None:
-        parts.append(f" The first that was not, row {refused + 1:,}: {results[refused][2]}")
+    answered = sum(bool(text) for text, _, _ in results)
+    unsure = sum(bool(text and note) for text, _, note in results)
+    summary = f"Column “{column}”: {answered:,} of {len(results):,} questions answered"
+    summary += f", {unsure:,} of them with low confidence." if unsure else "."
+    failures = [(n, note) for n, (text, _, note) in enumerate(results, 1) if not text]
+    if failures:
+        summary += " The first that was not, in row {:,}: {}".format(*failures[0])
     rows = [
-        (question[:80], text, chance(sure) if text else "", note[:120])
-        for question, (text, sure, note) in zip(questions[:5], results[:5], strict=True)
+        (question[:80], text, chance(probability) if text else "", note[:120])
+        for question, (text, probability, note) in zip(questions[:5], results[:5], strict=True)
     ]
     columns = ("First questions", "Answer", "Probability", "Note")
-    return page.note("".join(parts)) + page.table(columns, rows, numbers=(2,))
+    return Markup(page.note(summary)) + Markup(page.table(columns, rows, numbers=(2,)))
 
 
-def table(card):
-    """The scores of the networks and of the baselines, in all and by type of question."""
-    rows = [
+def draw_scores(card):
+    """The scores of the networks and of the baselines, overall and by type of question."""
+    models = [
         (NETWORKS[key][0], card["variants"][key]) for key in NETWORKS if key in card["variants"]
     ]
-    rows += [(OTHERS[key], card["baselines"][key]) for key in OTHERS]
-    kinds = [kind for kind in TYPES if f"accuracy_{kind}" in rows[0][1]]
-    return page.table(
-        ("Model", "All", *(TYPES[kind] for kind in kinds), "Parameters"),
-        [
-            (
-                name,
-                percent(scores["accuracy"], 1),
-                *(percent(scores[f"accuracy_{kind}"], 1) for kind in kinds),
-                f"{scores['parameters']:,}" if "parameters" in scores else "",
-            )
-            for name, scores in rows
-        ],
-        numbers=range(1, len(kinds) + 3),
-        winner=int(np.argmax([scores["accuracy"] for _, scores in rows])),
-    )
+    models += [(name, card["baselines"][key]) for key, name in BASELINES.items()]
+    kinds = [kind for kind in QUESTION_TYPES if f"accuracy_{kind}" in models[0][1]]
+    rows = [
+        (
+            name,
+            percent(scores["accuracy"], 1),
+            *(percent(scores[f"accuracy_{kind}"], 1) for kind in kinds),
+            f"{scores['parameters']:,}" if "parameters" in scores else "",
+        )
+        for name, scores in models
+    ]
+    columns = ("Model", "All", *(QUESTION_TYPES[kind] for kind in kinds), "Parameters")
+    winner = int(np.argmax([scores["accuracy"] for _, scores in models]))
+    return Markup(page.table(columns, rows, numbers=range(1, len(columns)), winner=winner))
 
 
-def verdict(card):
-    """In plain sentences: where the photo helps, how the answers hold, what cannot be right."""
-    sentences = [*_help(card), *_consistency(card["variants"].get("lstm", {}))]
-    sentences.append(
-        f"It can only choose among {card['answers']:,} answers. Of the questions scored, "
-        f"{percent(_covered(card), 1)} have theirs among them, the most that could be right."
-    )
-    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+def describe_scores(card):
+    """Paragraphs on where the photo helps, on rephrased questions, and on the closed list."""
+    coverage = card["coverage"].get("test", card["coverage"]["validation"])
+    sentences = [
+        *_describe_gains(card["variants"]),
+        *_describe_rephrasing(card["variants"].get("lstm", {}).get("consistency")),
+        f"The networks choose among {card['answers']:,} answers, which include the right one for "
+        f"{percent(coverage, 1)} of the scored questions: no network can exceed that accuracy.",
+    ]
+    return Markup().join(Markup("<p>{}</p>").format(sentence) for sentence in sentences)
 
 
-def _help(card):
-    """What the photo adds to the LSTM, type by type."""
-    if not {"lstm", "blind"} <= set(card["variants"]):
-        return []
-    lstm, blind = card["variants"]["lstm"], card["variants"]["blind"]
+def _describe_gains(variants):
+    """What the photo and the order of the words add, overall and by type of question."""
+    if not {"lstm", "blind"} <= set(variants):
+        return
+    lstm, blind = variants["lstm"], variants["blind"]
+    gain = lstm["accuracy"] - blind["accuracy"]
     gains = {
-        name: lstm[f"accuracy_{kind}"] - blind[f"accuracy_{kind}"]
-        for kind, name in TYPES.items()
+        name.lower(): lstm[f"accuracy_{kind}"] - blind[f"accuracy_{kind}"]
+        for kind, name in QUESTION_TYPES.items()
         if f"accuracy_{kind}" in lstm
     }
-    gain = lstm["accuracy"] - blind["accuracy"]
-    best = max(gains, key=gains.get, default=None)  # questions of one's own may have other types
-    most = f", most for the type “{best.lower()}” ({_points(gains[best])})" if best else ""
-    told = [
-        f"The photo makes {_points(gain)} of difference in all{most}."
-        if gain > NEAR
-        else "In all the photo does not help: the blind LSTM is right about as often."
-    ]
-    useless = [
-        f"“{name.lower()}” ({_points(value)})" for name, value in gains.items() if value <= NEAR
-    ]
+    if gain <= NEGLIGIBLE_GAIN:
+        yield "Overall the photo does not help: the blind LSTM is right about as often."
+    elif gains:  # a visitor's own questions may be of other types
+        best = max(gains, key=gains.get)
+        most = f"most for the type “{best}” ({_points(gains[best])})"
+        yield f"The photo adds {_points(gain)} of accuracy overall, {most}."
+    else:
+        yield f"The photo adds {_points(gain)} of accuracy overall."
+    useless = [f"“{name}” ({_points(x)})" for name, x in gains.items() if x <= NEGLIGIBLE_GAIN]
     if useless:
-        told.append(f"It does not help with {' and '.join(useless)}: there the answers are habit.")
-    bag = card["variants"].get("bow")
-    if bag:
-        lead = lstm["accuracy"] - bag["accuracy"]
-        told.append(
-            f"The bag of words with the photo, which reads in no order, is {_points(abs(lead))} "
-            f"{'behind' if lead > 0 else 'ahead'}."
-            if round(100 * abs(lead), 1)
-            else "The bag of words with the photo, which reads in no order, is right just as often."
+        yield (
+            f"It does not help with {', '.join(useless)}: the network answers these from the "
+            "question alone."
         )
-    return told
+    if "bow" in variants:
+        lead = variants["bow"]["accuracy"] - lstm["accuracy"]
+        difference = f"{_points(abs(lead))} {'more' if lead > 0 else 'less'} accurate"
+        if not round(100 * abs(lead), 1):
+            difference = "equally accurate"
+        yield f"The bag of words with the photo, which ignores the order of words, is {difference}."
 
 
-def _consistency(details):
-    found = details.get("consistency")
-    if not found:
-        return []
-    return [
-        f"Asked again in other words, {found['questions']:,} questions got the same answer in "
-        f"{percent(found['same'], 1)} of cases; {percent(found['accuracy'], 1)} of the answers "
-        f"were right before, {percent(found['accuracy_rephrased'], 1)} after."
-    ]
+def _describe_rephrasing(consistency):
+    """How the LSTM answers the test questions in other words."""
+    if consistency:
+        before, after = consistency["accuracy"], consistency["accuracy_rephrased"]
+        change = "fell" if after < before else "rose" if after > before else "stayed"
+        yield (
+            f"Rephrasing {consistency['questions']:,} questions left "
+            f"{percent(consistency['same'], 1)} of the answers unchanged; accuracy {change} from "
+            f"{percent(before, 1)} to {percent(after, 1)}."
+        )
 
 
 def _points(difference):
-    """A difference of two accuracies: `+3.2 points`, the sign left out where it is positive."""
-    number = f"{100 * difference:z.1f}".replace("-", "−")
-    return f"{number} points"
+    """A difference of two accuracies in percentage points, with a true minus."""
+    return f"{100 * difference:z.1f} points".replace("-", "−")
 
 
-def _covered(card):
-    found = card["coverage"]
-    return found.get("test", found["validation"])
-
-
-def scores(card):
-    """The table with its heading, for the About page."""
-    return (
-        f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
-        f"{card['examples']:,} of them; {escape(card['scoring'])}.</p>{table(card)}{verdict(card)}"
+def draw_about(card):
+    """The scores with their heading, for the About page."""
+    return Markup("<h3>{}</h3><p>Scored on the {}, {:,} of them; {}.</p>{}{}").format(
+        card["title"],
+        card["test_set"],
+        card["examples"],
+        card["scoring"],
+        draw_scores(card),
+        describe_scores(card),
     )
-
-
-def _capital(text):
-    return text[:1].upper() + text[1:]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shared import images
+from shared.errors import UserError
 from shared.photos import Photo
 
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 10))
@@ -85,14 +86,14 @@ def test_questions():
     from apps.vqa import predictor
 
     network = predictor.Predictor.load()
-    grid = network.encode_photo(Photo.of_example("bus").pixels)
+    grid = network.encode_photo(Photo.from_example("bus").pixels)
 
     @SOME
     @given(TEXTS)
     def one(text):
         try:
             reply = network.reply(grid, text)
-        except predictor.InputError as problem:
+        except UserError as problem:
             assert refused(problem)
             return
         assert 1.001 > sum(each.probability for each in reply.answers) > 0

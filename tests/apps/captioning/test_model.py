@@ -33,7 +33,7 @@ def steps(network, grid, tokens):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_at_a_time_says_the_same_as_all_steps_at_once(cell):
+def test_decoding_step_by_step_equals_all_steps_at_once(cell):
     network = built(cell=cell)
     logits = np.asarray(ops.log_softmax(network((features(), TARGET)), axis=-1))
     assert logits.shape == (2, 2, 4, VOCABULARY)
@@ -46,7 +46,7 @@ def test_a_step_at_a_time_says_the_same_as_all_steps_at_once(cell):
             assert np.all((looked[:, -1] > 0) & (looked[:, -1] < 1))
 
 
-def test_the_next_word_by_numpy():
+def test_the_next_word_equals_a_numpy_implementation():
     network = built(cell="rnn")
     w = {path.removeprefix("captioner/"): a for path, a in named(network).items()}
     grid = features()[0].reshape(-1, 5)
@@ -76,7 +76,7 @@ def named(network):
     return weights_of(network)
 
 
-def test_hidden_cells_are_not_looked_at_and_change_nothing():
+def test_hidden_cells_get_no_attention_and_change_nothing():
     network = built()
     mask = np.array([[True] * 4 + [False] * 5])
     other = features()
@@ -96,13 +96,13 @@ def test_hidden_cells_are_not_looked_at_and_change_nothing():
     assert np.isfinite(np.asarray(nothing)).all()
 
 
-def test_the_photograph_changes_what_is_said():
+def test_the_photo_changes_the_logits():
     network = built()
     one, other = (np.asarray(network((features(seed=n), TARGET))) for n in (0, 5))
     assert np.abs(one - other).max() > 1e-2
 
 
-def test_uneven_attention_costs_in_training_only():
+def test_uneven_attention_is_penalised_in_training_only():
     network = built(coverage=2.0)
     network((features(), TARGET))
     assert not network.losses
@@ -123,7 +123,7 @@ def test_dropout_acts_in_training_only():
     assert np.abs(np.asarray(network((features(), TARGET), training=True)) - still).max() > 1e-3
 
 
-def test_a_network_survives_its_configuration():
+def test_a_network_is_restored_from_its_config():
     network = built(cell="gru")
     again = Captioner.from_config(network.get_config())
     again.build()

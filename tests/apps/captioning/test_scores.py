@@ -15,13 +15,13 @@ def test_words_are_compared_without_case_and_punctuation():
     assert found == ["a", "man's", "two", "wheeled", "bike", "fast"]
 
 
-def test_bleu_by_hand():
-    # Of five words four stand in a reference, "the" counted once; of four pairs three do.
+def test_bleu_equals_a_hand_computed_value():
+    # Of five words four occur in a reference, "the" counted once; of four pairs three do.
     written = split("the the dog runs fast")
     references = [split("the dog runs", "quick dog runs fast today")]
     assert bleu(written, references, 1) == pytest.approx(100 * 4 / 5)
     assert bleu(written, references, 2) == pytest.approx(100 * math.sqrt(4 / 5 * 3 / 4))
-    # Four words where six were written: the brevity penalty.
+    # Four words where the reference has six: the brevity penalty.
     short = bleu(split("a quick dog runs"), [split("a quick dog runs fast today")], 1)
     assert short == pytest.approx(100 * math.exp(1 - 6 / 4))
 
@@ -32,8 +32,8 @@ def test_captions_may_have_different_numbers_of_references():
     assert bleu(written, references) == pytest.approx(100)
 
 
-def test_cider_by_hand():
-    # Of three photographs "dog" stands in one, "a" in all: only "dog" weighs anything.
+def test_cider_equals_a_hand_computed_value():
+    # "dog" occurs in one of three references, "a" in all: only "dog" has a weight.
     references = [split("a dog"), split("a cat"), split("a man")]
     cider = Cider(references)
     perfect, common = cider.score_each(split("a dog", "a"), [split("a dog"), split("a cat")])
@@ -48,7 +48,7 @@ def test_cider_by_hand():
     assert longer == pytest.approx(expected)
 
 
-# Worked out once by pycocoevalcap 1.2, the COCO captions challenge's own code.
+# Computed once by pycocoevalcap 1.2, the code of the COCO captions challenge.
 WRITTEN = [
     "a brown dog runs through the tall grass",
     "two men are sitting on a bench",
@@ -68,7 +68,7 @@ ROUGE_L = [0.67477876, 0.85915493, 0.71877455, 0.29539952]
 BLEU = [80.60134170, 62.43353081, 51.56347826, 38.55668796]
 
 
-def test_all_equal_the_challenge_s_code():
+def test_all_scores_equal_those_of_the_reference_code():
     written = [text.split() for text in WRITTEN]
     references = [split(*texts) for texts in REFERENCES]
     np.testing.assert_allclose(Cider(references).score_each(written, references), CIDER, atol=1e-6)
@@ -78,7 +78,7 @@ def test_all_equal_the_challenge_s_code():
     np.testing.assert_allclose(found, BLEU, atol=1e-4)
 
 
-def test_all_scores_have_their_names():
+def test_scores_are_named_with_the_prefix():
     found = score_captions(WRITTEN, REFERENCES, "validation_")
     names = ["bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l"]
     assert list(found) == [f"validation_{name}" for name in names]

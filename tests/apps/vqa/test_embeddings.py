@@ -6,10 +6,10 @@ from shared.bundle import BundleError
 
 
 def cells(count=400):
-    """Cells that differ mostly along two directions of five."""
-    noise = np.random.default_rng(0)
+    """Cells that vary mostly along two axes of five."""
+    rng = np.random.default_rng(0)
     scales = np.array([0.5, 0.3, 0.02, 0.02, 0.02])
-    return (noise.normal(0, 1, (count, 5)) * scales + [0, 0, 1, 1, 1]).astype("float32")
+    return (rng.normal(0, 1, (count, 5)) * scales + [0, 0, 1, 1, 1]).astype("float32")
 
 
 def fitted(components=2):
@@ -17,7 +17,7 @@ def fitted(components=2):
     return Embeddings.fit(vectors, cells(), components)
 
 
-def test_the_components_are_those_that_differ_most():
+def test_the_components_are_the_axes_of_largest_variance():
     embeddings = fitted()
     assert embeddings.components.shape == (5, 2)
     share = (embeddings.components**2)[:2].sum(axis=0) / (embeddings.components**2).sum(axis=0)
@@ -35,7 +35,7 @@ def test_the_components_are_those_that_differ_most():
     np.testing.assert_allclose(after[0] / after[1], np.sqrt(before[0] / before[1]), rtol=0.02)
 
 
-def test_the_length_of_a_cell_does_not_matter_and_more_components_add():
+def test_the_length_of_a_cell_does_not_matter():
     embeddings = fitted()
     grid = cells(8).reshape(2, 2, 2, 5)
     np.testing.assert_allclose(embeddings.project(grid * 3), embeddings.project(grid), atol=1e-5)
@@ -43,7 +43,7 @@ def test_the_length_of_a_cell_does_not_matter_and_more_components_add():
     assert np.isfinite(embeddings.project(np.zeros((1, 2, 2, 5), "float32"))).all()
 
 
-def test_few_cells_differ_along_fewer_directions():
+def test_a_few_cells_give_fewer_components():
     few = Embeddings.fit(np.zeros((2, 4), "float32"), cells(4), 5)
     assert few.components.shape == (5, 3)
     assert np.abs(few.project(cells(50)[:, None, None])).max() < 10

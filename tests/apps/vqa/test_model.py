@@ -9,9 +9,9 @@ ANSWERS = 5
 
 
 def inputs(batch=3, time=4, seed=0):
-    noise = np.random.default_rng(seed)
-    grid = noise.normal(0, 1, (batch, 6, 7)).astype("float32")
-    vectors = noise.normal(0, 1, (batch, time, 8)).astype("float32")
+    rng = np.random.default_rng(seed)
+    grid = rng.normal(0, 1, (batch, 6, 7)).astype("float32")
+    vectors = rng.normal(0, 1, (batch, time, 8)).astype("float32")
     mask = np.arange(time) < np.array([[time], [2], [1]])[:batch]
     return grid, vectors, mask
 
@@ -25,11 +25,11 @@ def built(seed=1, **options):
 
 
 def softmax(logits):
-    chances = np.exp(logits)
-    return chances / chances.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(logits)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def test_the_answer_by_numpy():
+def test_both_branches_equal_a_numpy_implementation():
     network = built(reader="rnn")
     w = {path.removeprefix("answerer/"): a for path, a in weights_of(network).items()}
     grid, vectors, mask = inputs()
@@ -43,30 +43,30 @@ def test_the_answer_by_numpy():
             before = x @ w["reader/cell/kernel"] + q @ w["reader/cell/recurrent_kernel"]
             q = np.tanh(before + w["reader/cell/bias"])
         scores = grid[row] @ (q @ w["attention/kernel"]) / np.sqrt(7)
-        looked = np.exp(scores) / np.exp(scores).sum()
-        seen = np.concatenate([looked @ grid[row], grid[row].mean(axis=0)])
-        asked = np.maximum(q @ w["ask/kernel"] + w["ask/bias"], 0)
-        both = asked * np.maximum(seen @ w["look/kernel"] + w["look/bias"], 0)
-        np.testing.assert_allclose(weights[row], looked, atol=1e-5)
-        first = np.concatenate([asked, both]) @ w["answer/kernel"] + w["answer/bias"]
+        attention = np.exp(scores) / np.exp(scores).sum()
+        photo = np.concatenate([attention @ grid[row], grid[row].mean(axis=0)])
+        question = np.maximum(q @ w["ask/kernel"] + w["ask/bias"], 0)
+        product = question * np.maximum(photo @ w["look/kernel"] + w["look/bias"], 0)
+        np.testing.assert_allclose(weights[row], attention, atol=1e-5)
+        first = np.concatenate([question, product]) @ w["answer/kernel"] + w["answer/bias"]
         words = np.tanh(vectors[row][mask[row]] @ w["narrow/kernel"] + w["narrow/bias"])
         bag = np.concatenate([words.sum(axis=0), grid[row].mean(axis=0)])
         second = bag @ w["bag/kernel"] + w["bag/bias"]
-        chances = np.sqrt(softmax(first) * softmax(second))
-        np.testing.assert_allclose(softmax(logits[row]), chances / chances.sum(), atol=1e-5)
+        mean = np.sqrt(softmax(first) * softmax(second))
+        np.testing.assert_allclose(softmax(logits[row]), mean / mean.sum(), atol=1e-5)
 
 
-def test_in_training_each_way_to_an_answer_stands_by_itself():
-    read = inputs()
+def test_in_training_each_branch_has_logits_of_its_own():
+    batch = inputs()
     network = built(word_dropout=0.0, dropout=0.0)
-    ways = np.asarray(network(read, training=True))
-    assert ways.shape == (3, network.branches, ANSWERS) == (3, 2, ANSWERS)
-    means = np.mean([np.log(softmax(ways[:, n])) for n in range(2)], axis=0)
-    np.testing.assert_allclose(network(read), means, atol=1e-5)
+    branches = np.asarray(network(batch, training=True))
+    assert branches.shape == (3, network.branches, ANSWERS) == (3, 2, ANSWERS)
+    means = np.mean([np.log(softmax(branches[:, n])) for n in range(2)], axis=0)
+    np.testing.assert_allclose(network(batch), means, atol=1e-5)
     assert built(reader="bow").branches == 1
 
 
-def test_the_bag_of_words_by_numpy():
+def test_the_bag_of_words_equals_a_numpy_implementation():
     network = built(reader="bow")
     w = {path.removeprefix("answerer/"): a for path, a in weights_of(network).items()}
     grid, vectors, mask = inputs()
@@ -79,7 +79,7 @@ def test_the_bag_of_words_by_numpy():
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_padding_and_company_change_nothing(reader):
+def test_padding_and_batch_size_do_not_change_the_logits(reader):
     network = built(reader=reader)
     grid, vectors, mask = inputs()
     together = np.asarray(network((grid, vectors, mask)))
@@ -91,7 +91,7 @@ def test_padding_and_company_change_nothing(reader):
 
 @pytest.mark.parametrize(("options", "sees"), [({}, True), ({"reader": "bow"}, True),
                                                ({"image": False}, False)])  # fmt: skip
-def test_only_the_blind_do_not_see_the_photograph(options, sees):
+def test_only_a_network_without_the_photo_ignores_it(options, sees):
     network = built(**options)
     grid, vectors, mask = inputs()
     moved = np.abs(
@@ -109,11 +109,11 @@ def test_the_order_of_words_matters_to_all_but_the_bag():
 
 
 def toy(count=64):
-    """Two questions about two kinds of photographs: what the answer is depends on both."""
-    noise = np.random.default_rng(0)
-    kind, question = noise.integers(0, 2, (2, count))
-    grid = noise.normal(0, 0.3, (count, 6, 7))
-    grid[np.arange(count), noise.integers(0, 6, count), 0] += np.where(kind, 4, -4)
+    """Two questions about two kinds of photos; the answer depends on both."""
+    rng = np.random.default_rng(0)
+    kind, question = rng.integers(0, 2, (2, count))
+    grid = rng.normal(0, 0.3, (count, 6, 7))
+    grid[np.arange(count), rng.integers(0, 6, count), 0] += np.where(kind, 4, -4)
     vectors = np.repeat(np.eye(8)[question][:, None], 3, axis=1)
     answers = np.eye(ANSWERS)[2 * question + kind]
     mask = np.ones((count, 3), "bool")
@@ -121,18 +121,18 @@ def toy(count=64):
 
 
 @pytest.mark.parametrize(("image", "least", "most"), [(True, 0.95, 1.0), (False, 0.3, 0.75)])
-def test_what_depends_on_the_photograph_is_learned_by_those_who_see(image, least, most):
+def test_only_a_network_with_the_photo_learns_what_depends_on_it(image, least, most):
     keras.utils.set_random_seed(0)
     network = built(reader="gru", image=image, hidden=16, dropout=0.0, word_dropout=0.0)
     network.compile(
         keras.optimizers.Adam(2e-2), keras.losses.CategoricalCrossentropy(from_logits=True)
     )
-    read, answers = toy()
+    batch, answers = toy()
     targets = np.repeat(answers[:, None], network.branches, axis=1)
-    losses = [float(network.train_on_batch(read, targets)) for _ in range(80)]
+    losses = [float(network.train_on_batch(batch, targets)) for _ in range(80)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
-    right = np.asarray(network(read)).argmax(axis=1) == answers.argmax(axis=1)
+    right = np.asarray(network(batch)).argmax(axis=1) == answers.argmax(axis=1)
     assert least <= right.mean() <= most
 
 
@@ -143,7 +143,7 @@ def test_dropout_acts_in_training_only():
     assert np.abs(one - other).max() > 1e-3
 
 
-def test_a_network_survives_its_configuration():
+def test_a_network_is_restored_from_its_config():
     network = built(reader="gru")
     again = Answerer.from_config(network.get_config())
     again.build()

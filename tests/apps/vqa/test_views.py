@@ -57,150 +57,137 @@ WORDS = (
 
 
 def reply(**changes):
-    looked = np.full((7, 7), 1 / 98)
-    looked[0, 6] += 0.5
-    whole = Reply(
+    attention = np.full((7, 7), 1 / 98)
+    attention[0, 6] += 0.5
+    original = Reply(
         question="what colour <zork>",
         answers=ANSWERS,
-        blank=(Answer("white", 0.4), *ANSWERS[:4]),
-        kept=0.125,
-        looked=0.3,
-        attention=looked,
+        reference_answers=(Answer("white", 0.4), *ANSWERS[:4]),
+        reference_probability=0.125,
+        photo_effect=0.3,
+        attention=attention,
         words=WORDS,
-        sure=True,
-        notes=("It is <odd>.",),
+        is_confident=True,
+        is_question=False,
     )
-    return replace(whole, **changes)
+    return replace(original, **changes)
 
 
-def asked(cell="lstm", before=(), **changes):
-    return views.Asked(cell, reply(**changes), before)
+def answered(cell="lstm", history=(), **changes):
+    return views.AnsweredQuestion(cell, reply(**changes), history)
 
 
-def seen(example="bus", ratio=1.5):
-    return views.Seen(Photo(None, "data:x", ratio, example), None)
+def encoded(example="bus", ratio=1.5):
+    return views.EncodedPhoto(Photo(None, "data:x", ratio, example), None)
 
 
-def test_the_answer_comes_with_five_probabilities_and_the_networks_scores():
-    html = views.answer(seen(), asked("rnn"), CARD)
+def plain(html):
+    """The text of HTML, its tags and the text of its attributes left out."""
+    return " ".join(re.sub("<[^>]+>", " ", html).split())
+
+
+def bar_widths(html):
+    return re.findall(r"width:([\d.]+)%", html)
+
+
+def test_the_answer_comes_with_five_probabilities_and_the_scores_of_the_network(texts):
+    html = views.draw_answer(encoded(), answered("rnn"), CARD)
     assert '<p class="said">&lt;red&gt;</p>' in html
-    assert "The RNN gives this a probability of 50\u202f%, among the 330 answers" in html
-    assert re.findall(r"width:([\d.]+)%", html) == ["50.0", "20.0", "10.0", "5.0", "4.0"]
+    assert bar_widths(html) == ["50.0", "20.0", "10.0", "5.0", "4.0"]
     assert "RNN + photo 43.0\u202f%" in html and "blind LSTM 38.0\u202f%" in html
-    assert "It counts &lt;badly&gt;." in html and "It is &lt;odd&gt;." in html
-    assert "does not hold your photo" not in html and "before:" not in html
-    assert "does not hold your photo" in views.answer(seen(""), asked(), CARD)
+    assert views.photos.OWN_PHOTO_NOTE not in html
+    assert views.photos.OWN_PHOTO_NOTE in views.draw_answer(encoded(""), answered(), CARD)
+    texts(plain(html))
 
 
-def test_words_are_shaded_by_how_much_they_mattered():
-    html = views.answer(seen(), asked(), CARD)
+def test_words_are_shaded_by_their_importance():
+    html = views.draw_answer(encoded(), answered(), CARD)
     shades = re.findall(r"--c:rgb\(var\(--(\w+)-rgb\)/(\d+)%\)", html)
     assert shades == [("positive", "10"), ("positive", "60"), ("negative", "20")]
     assert "“&lt;zork&gt;” −0.50, unknown" in html
 
 
-def test_it_says_that_it_does_not_know_and_why():
-    html = views.answer(seen(), asked(sure=False), CARD)
-    assert '<p class="said">I don’t know</p>' in html
-    assert "best guess is “&lt;red&gt;”, with a probability of 50\u202f%: below 20\u202f%" in html
-    strange = tuple(replace(word, known=False) for word in WORDS)
-    assert "knows too few of these words" in views.answer(
-        seen(), asked(sure=False, words=strange), CARD
-    )
+def test_a_reply_without_confidence_is_not_given_as_the_answer(texts):
+    unknown = tuple(replace(word, is_known=False) for word in WORDS)
+    for changes in ({}, {"words": unknown}):
+        html = views.draw_answer(encoded(), answered(is_confident=False, **changes), CARD)
+        said, sure = re.findall(r'<p class="(?:said|sure)">(.*?)</p>', html)
+        assert said == "I don’t know" and "&lt;red&gt;" in sure
+        texts(sure)
 
 
-def test_earlier_questions_about_the_photo_are_told():
-    html = views.answer(seen(), asked(before=(("Is it <a> bus?", "Yes"),)), CARD)
-    assert "before: Is it &lt;a&gt; bus? <b>Yes</b>" in html
+def test_earlier_questions_about_the_photo_are_listed():
+    html = views.draw_answer(encoded(), answered(history=(("Is it <a> bus?", "Yes"),)), CARD)
+    assert "Is it &lt;a&gt; bus? <b>Yes</b>" in html
 
 
-def test_the_photo_is_veiled_where_nothing_was_looked_at():
-    html = views.sight(seen(), asked())
-    assert "most of it to the top right" in html and "“what colour &lt;zork&gt;”" in html
+def test_the_photo_is_darkened_where_there_is_no_attention(texts):
+    html = views.draw_attention(encoded(), answered())
     assert html.count("<img") == 2
+    texts(plain(html))
 
 
-def test_the_meter_tells_the_photo_from_the_habit():
-    html = views.habit(seen(), seen("lion"), asked(), reply(looked=0.75))
-    assert re.findall(r"width:([\d.]+)%", html) == ["30.0", "75.0"]
-    assert "photo greyed out, 30\u202f% of the probability moves" in html
-    assert "The other 70\u202f% is the habit" in html
-    assert "is then another; “&lt;red&gt;” goes from 50\u202f% to 12\u202f%" in html
+def test_the_photo_effect_is_drawn_beside_the_language_prior(texts):
+    html = views.draw_photo_effect(encoded(), encoded("lion"), answered(), reply(photo_effect=0.75))
+    assert bar_widths(html) == ["30.0", "75.0"]
     assert html.count('class="shot') == 3
-    same = views.habit(seen(), seen(), asked(blank=ANSWERS), reply())
-    assert "is then the same" in same
+    texts(plain(html))
+    same = answered(reference_answers=ANSWERS)
+    assert "is then the same" in views.draw_photo_effect(encoded(), encoded(), same, reply())
 
 
-def test_the_habits_of_training_are_told():
-    assert "was “no” (yes or no), “2” (number). So" in views.usual(CARD)
-    assert "was “no”. So" in views.usual({**CARD, "habits": {"all": "no", "own": "x"}})
+def test_the_most_frequent_answers_of_training_are_given(texts):
+    texts(views.describe_prior(CARD))
+    texts(views.describe_prior({**CARD, "habits": {"all": "no", "own": "x"}}))
 
 
-def test_a_pair_gets_two_answers_or_is_told_that_it_did_not():
-    photos = seen().photo, seen("lion").photo
-    html = views.pair("Is it <red>?", *photos, reply())
-    assert "Is it &lt;red&gt;?" in html
+def test_a_pair_with_two_answers_is_told_from_a_pair_with_one(texts):
+    photos = encoded().photo, encoded("lion").photo
+    html = views.draw_pair("Is it <red>?", *photos, reply())
     assert re.findall(r'class="word">([^<]+)<', html) == ["&lt;red&gt;", "white"]
-    assert "Two answers to one question" in html and "30\u202f% of the probability" in html
-    assert "The same answer to both" in views.pair("?", *photos, reply(blank=ANSWERS))
+    texts(plain(html))
+    texts(plain(views.draw_pair("?", *photos, reply(reference_answers=ANSWERS))))
 
 
-def test_networks_stand_side_by_side():
+def test_networks_stand_side_by_side(texts):
     replies = {"lstm": reply(), "bow": reply(), "blind": reply(answers=(Answer("white", 0.9),))}
-    html = views.comparison(replies, CARD)
-    for name in replies:
-        assert f"<td>{views.NETWORKS[name][0]}</td>" in html
+    html = views.draw_comparison(replies, CARD)
     assert re.search(r"<tr class=winner><td>LSTM", html) and html.count("winner") == 1
-    assert "which sees no photo, says “white”, the one with it “&lt;red&gt;”" in html
-    same = views.comparison({"lstm": reply(), "blind": reply()}, CARD)
-    assert "says the same: “&lt;red&gt;” may be habit" in same
+    texts(plain(html))
+    same = views.draw_comparison({"lstm": reply(), "blind": reply()}, CARD)
+    assert "also says “&lt;red&gt;”" in same
 
 
-def test_the_scores_say_where_the_photo_does_not_help():
-    html = views.scores(CARD)
-    assert "Questions &lt;about&gt; photos" in html and "test &lt;questions&gt;" in html
-    for name in ("LSTM + photo", "Blind LSTM", "Bag of words + photo", *views.OTHERS.values()):
-        assert f"<td>{name}</td>" in html
+def test_the_scores_say_where_the_photo_helps_and_where_it_does_not(texts):
+    html = views.draw_about(CARD)
     assert re.search(r"<tr class=winner><td>LSTM", html) and html.count("winner") == 1
     assert "Location" not in html  # the card has none
-    text = re.sub("<[^>]+>", " ", views.verdict(CARD))
-    assert "makes 7.0 points of difference in all, most for the type “object” (15.0 points)" in text
-    kinds = "“yes or no” (0.0 points) and “number” (1.0 points) and “colour” (0.0 points)"
-    assert f"It does not help with {kinds}" in text
-    assert "which reads in no order, is 1.0 points behind" in text
-    assert "870 questions got the same answer in 83.5\u202f% of cases" in text
-    assert "95.5\u202f% have theirs among them" in text
+    texts(plain(html))
 
 
-@pytest.mark.parametrize(
-    ("network", "accuracy", "sentence"),
-    [
-        ("blind", 0.46, "In all the photo does not help"),
-        ("bow", 0.47, "2.0 points ahead"),
-        ("bow", 0.45, "is right just as often"),
-    ],
-)
-def test_a_baseline_that_wins_is_named(network, accuracy, sentence):
+@pytest.mark.parametrize(("network", "accuracy"), [("blind", 0.46), ("bow", 0.47), ("bow", 0.45)])
+def test_a_baseline_that_wins_is_named(network, accuracy, texts):
     variants = {**CARD["variants"], network: {**LSTM, "accuracy": accuracy}}
-    assert sentence in views.verdict({**CARD, "variants": variants})
+    texts(plain(views.describe_scores({**CARD, "variants": variants})))
 
 
-def test_questions_of_other_types_are_told_of_as_a_whole():
-    scored = {name: {"accuracy": 0.1 * n, "accuracy_breed": 0.1 * n, "parameters": 1}
-              for n, name in enumerate(("blind", "lstm"), 2)}  # fmt: skip
-    assert "makes 10.0 points of difference in all." in views.verdict({**CARD, "variants": scored})
+def test_other_types_of_questions_are_described_as_a_whole():
+    scored = {
+        name: {"accuracy": 0.1 * n, "accuracy_breed": 0.1 * n, "parameters": 1}
+        for n, name in enumerate(("blind", "lstm"), 2)
+    }
+    assert "adds 10.0 points of accuracy overall." in views.describe_scores(
+        {**CARD, "variants": scored}
+    )
 
 
 def test_a_bundle_with_few_networks_is_shown_too():
     card = {**CARD, "variants": {"lstm": LSTM}, "coverage": {"validation": 0.94}}
-    assert "94.0\u202f% have theirs" in views.scores(card)
-    assert "frequent answer to each type of question 30.0" in views.answer(seen(), asked(), card)
-    assert "Blind" not in views.comparison({"lstm": reply()}, card)
+    assert "94.0\u202f%" in views.draw_about(card)
+    assert "type of question 30.0" in views.draw_answer(encoded(), answered(), card)
+    assert "Blind" not in views.draw_comparison({"lstm": reply()}, card)
 
 
-def test_a_file_of_questions_is_summed_up():
+def test_a_file_of_questions_is_summarised(texts):
     results = [("red", 0.5, ""), ("<2>", 0.1, "A guess."), ("", "", "No <question>.")]
-    html = views.summary("a<b>", ["What?", "How <many>?", ""], results)
-    assert "column “a&lt;b&gt;”: 2 of 3 answered, 1 of them with “I don’t know”" in html
-    assert "row 3: No &lt;question&gt;." in html
-    assert "How &lt;many&gt;?" in html and "&lt;2&gt;" in html and "50\u202f%" in html
+    texts(plain(views.draw_batch_summary("a<b>", ["What?", "How <many>?", ""], results)))
