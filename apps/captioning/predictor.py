@@ -312,7 +312,7 @@ def _constrain(step, states, prefix):
 
     places = ops.arange(MAX_STEPS, dtype="int32")
 
-    def constrained(tokens, states):
+    def constrained_step(tokens, states):
         *states, written = states
         log_probabilities, states, weights = step(tokens, states)
         length = ops.sum(ops.cast(written != PADDING, "int32"), axis=1, keepdims=True)
@@ -323,13 +323,10 @@ def _constrain(step, states, prefix):
         repeated = ops.any(followed_by, axis=1) | (token_ids == tokens[:, None])
         forced = ops.take_along_axis(prefix, ops.minimum(length, MAX_STEPS - 1), axis=1)
         allowed = ops.where(forced == PADDING, ~repeated, forced == token_ids)
-        return (
-            ops.where(allowed, log_probabilities, MIN_LOG_PROBABILITY),
-            [*states, written],
-            weights,
-        )
+        log_probabilities = ops.where(allowed, log_probabilities, MIN_LOG_PROBABILITY)
+        return log_probabilities, [*states, written], weights
 
-    return constrained, [*states, ops.zeros((states[0].shape[0], MAX_STEPS), "int32")]
+    return constrained_step, [*states, ops.zeros((states[0].shape[0], MAX_STEPS), "int32")]
 
 
 def _build_search(network, width):

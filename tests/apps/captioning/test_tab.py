@@ -10,6 +10,7 @@ from PIL import Image
 from apps.captioning import tab
 from apps.captioning.predictor import Caption, Description
 from shared import bundle, settings
+from shared.site.pages import Page, build_site
 
 
 class Predictor:
@@ -50,7 +51,7 @@ def test_rows_keep_their_order_and_say_what_could_not_be_read():
 def batch(monkeypatch, tmp_path):
     """The batch of the page, with what it wrote in `captions.csv`."""
     monkeypatch.setattr(tab._models().Predictor, "load", lambda cell: Predictor())
-    monkeypatch.setattr(tab.page, "download_path", lambda name: tmp_path / name)
+    monkeypatch.setattr("shared.site.batch.download_path", lambda name: tmp_path / name)
     return tab._captioning(settings.read())
 
 
@@ -113,8 +114,8 @@ def test_the_page_offers_the_cells_that_are_there(monkeypatch, tmp_path, variant
         "variants": {name: {**scores, "rouge_l": 0.4} for name in variants},
     }
     monkeypatch.setattr(bundle, "read_card", lambda folder: card)
-    with gr.Blocks() as site, gr.Tabs(), gr.Tab("Captions", id="captioning") as opened:
-        tab.build(opened, settings.read())
+    page = Page("captioning", tab.TITLE, tab.DESCRIPTION, tab.build)
+    site = build_site([page], settings.read())
     shown = {each.label: each for each in site.blocks.values() if isinstance(each, gr.Radio)}
     assert shown["Cell"].visible == (len(variants) > 1)
     assert [key for _, key in shown["Cell"].choices] == list(variants)

@@ -46,7 +46,7 @@ def answered(tmp_path, monkeypatch, content, seen=SEEN, most=300):
     """All that a file leads to, and the rows that come back."""
     path, target = tmp_path / "in.csv", tmp_path / "out.csv"
     path.write_text(content, encoding="utf-8")
-    monkeypatch.setattr(tab.page, "download_path", lambda name: target)
+    monkeypatch.setattr("shared.site.batch.download_path", lambda name: target)
     steps = list(tab._answering(SimpleNamespace(max_rows=most))(str(path), seen, "lstm"))
     if not target.exists():
         return steps, None
