@@ -179,11 +179,11 @@ def test_masks_of_the_arguments_do_not_disturb():
     ("call", "sentence"),
     [
         (lambda: AdditiveAttention(0), "`units` must be a positive integer"),
-        (lambda: DotAttention()(QUERY[..., :2], MEMORY), "without `general=True`"),
+        (lambda: DotAttention()(QUERY[..., :2], MEMORY), "unless `general=True`"),
         (lambda: DotAttention()(QUERY, MEMORY, mask=MASK[:, :4]), "`mask` must have the shape"),
         (lambda: make("additive")(QUERY[0], MEMORY), "`query` must have the shape"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(call, sentence):
+def test_wrong_arguments_are_named(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
