@@ -5,17 +5,35 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-MOST_PIXELS = 50_000_000
-FEWEST = 8  # pixels on a side: a smaller picture shows nothing
-LARGEST = 1024  # pixels on a side of what is kept
-SIZE = 224  # of what networks see
+from shared import image_files, limits
+from shared.errors import UserError
 
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+MAX_SIDE = 1024  # pixels on a side of what is kept
+SIZE = 224  # pixels on a side of what networks see
+ImageError = UserError  # for pages that still name it
 
-class ImageError(ValueError):
-    """The picture cannot be used; the message is a sentence for the page."""
+# How to turn a picture upright, by the orientation of EXIF.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Formats that people have and Pillow does not read: their brands, or how their files begin.
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_UNREAD = {
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"8BPS": "Photoshop",
+    b"%PDF": "PDF",
+}
 
 
 def read(source):
@@ -28,33 +46,38 @@ def read(source):
         source: A path, the bytes of a file, a PIL image or an array `(height, width, 3)` of uint8.
 
     Returns:
-        A PIL image of mode RGB, at most `LARGEST` pixels on a side, with its proportions.
+        A PIL image of mode RGB, at most `MAX_SIDE` pixels on a side, with its proportions.
 
     Raises:
-        ImageError: if there is none, it is no picture, damaged, too small or too large.
+        UserError: if there is none, it is no picture, damaged, too small or too large.
     """
-    image = _open(source)
+    image, orientation = _open(source)
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise ImageError(
-            f"This photo is {width:,} × {height:,} pixels; at most "
-            f"{MOST_PIXELS // 1_000_000} million are read. Make it smaller first."
+    most = limits.IMAGE_PIXELS // 1_000_000
+    if width * height > limits.IMAGE_PIXELS:
+        raise UserError(
+            f"This photo is {width:,} × {height:,} pixels; at most {most} million are read. Make "
+            "it smaller first."
         )
-    if min(width, height) < FEWEST:
-        raise ImageError(
+    if min(width, height) < limits.IMAGE_MIN_SIDE_PIXELS:
+        raise UserError(
             f"This photo is {width:,} × {height:,} pixels, too small to show anything. Take one "
-            f"with at least {FEWEST} pixels on each side."
+            f"with at least {limits.IMAGE_MIN_SIDE_PIXELS} pixels on each side."
         )
     try:
-        image.draft("RGB", (LARGEST, LARGEST))  # a large JPEG is decoded at a fraction of its size
+        image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a large JPEG is decoded at a fraction
         image.load()
     except Exception as error:  # each format's decoder raises errors of its own
-        raise ImageError(
+        raise UserError(
             "This photo is damaged or was cut off: not all of it can be read. Save or download "
             "it again."
         ) from error
-    image = _upright(_rgb(image))
-    bare = Image.new("RGB", image.size)  # what a copy would keep, a place among it, stays behind
+    if image.format == "AVIF":  # Pillow tells here how the picture itself is turned
+        orientation = image_files.read_exif(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
+    image = _rgb(image)
+    if orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
+    bare = Image.new("RGB", image.size)  # without the metadata that a copy would keep
     bare.paste(image)
     return bare
 
@@ -72,38 +95,72 @@ def squash(image):
 
 
 def _open(source):
+    """The picture, not yet decoded where it is a file, and its orientation."""
     if source is None:
-        raise ImageError("There is no photo yet. Upload one, paste one, or take one.")
+        raise UserError("There is no photo yet. Upload one, paste one, or take one.")
     if isinstance(source, Image.Image):
-        return source.copy()
+        return source.copy(), _orientation_of(source)
     if isinstance(source, np.ndarray):
-        return Image.fromarray(source)
-    data = Path(source).read_bytes() if isinstance(source, str | Path) else source
+        return Image.fromarray(source), 1
+    is_path = isinstance(source, str | Path)
+    if (Path(source).stat().st_size if is_path else len(source)) > limits.IMAGE_BYTES:
+        raise UserError(
+            f"This photo's file has more than {limits.IMAGE_BYTES // limits.MIB} MB. Make it "
+            "smaller first."
+        )
+    data = Path(source).read_bytes() if is_path else source
     if not data:
-        raise ImageError("This file is empty. Choose another photo.")
+        raise UserError("This file is empty. Choose another photo.")
+    _refuse_unread(data)
+    stripped, orientation = image_files.strip(data)
     try:
         with warnings.catch_warnings():
             # Pillow warns of what it takes for a bomb; the limit of pixels is ours.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            return Image.open(io.BytesIO(stripped), formats=FORMATS), orientation
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"This photo unpacks to far more than {MOST_PIXELS // 1_000_000} million pixels, the "
-            "most that are read. Make it smaller first."
+        raise UserError(
+            f"This photo unpacks to far more than {limits.IMAGE_PIXELS // 1_000_000} million "
+            "pixels, the most that are read. Make it smaller first."
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(
+        raise UserError(
             "This file is not a photo that can be read, whatever its name says. Try a JPEG, PNG, "
-            "WebP or GIF."
+            "WebP, AVIF or GIF."
         ) from error
     except Exception as error:  # a header that Pillow knows, and nonsense after it
-        raise ImageError(
+        raise UserError(
             "This photo is damaged: its header makes no sense. Save or download it again."
         ) from error
 
 
+def _refuse_unread(data):
+    """Refuse the formats that people have and Pillow does not read, by name."""
+    if data[4:8] == b"ftyp":
+        brands = data[8 : min(int.from_bytes(data[:4], "big"), 200)]
+        brands = {brands[n : n + 4] for n in range(0, len(brands), 4)}
+        if brands & _HEIC_BRANDS and not brands & {b"avif", b"avis"}:
+            raise UserError(
+                "This is a HEIC photo, as iPhones take them, which cannot be read here. Export it "
+                "as a JPEG, or choose “Most Compatible” in the settings of the camera."
+            )
+    for start, name in _UNREAD.items():
+        if data.startswith(start):
+            raise UserError(
+                f"This is a {name} file, not a photo that can be read here. Save it as a JPEG or "
+                "PNG."
+            )
+
+
+def _orientation_of(image):
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # metadata that cannot be read turns nothing
+        return 1
+
+
 def _rgb(image):
-    """In RGB, with 8 bits a channel, on white, at most `LARGEST` pixels on a side."""
+    """In RGB, with 8 bits a channel, on white, at most `MAX_SIDE` pixels on a side."""
     deep = image.mode.startswith(("I", "F"))
     clear = "A" in image.mode or "a" in image.mode or "transparency" in image.info
     if deep:
@@ -115,7 +172,7 @@ def _rgb(image):
             image = image.convert("I")  # Pillow mixes 16 bits wrongly
     elif image.mode in ("1", "P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if clear else "RGB")  # numbers of colours cannot be mixed
-    image.thumbnail((LARGEST, LARGEST), Image.Resampling.BICUBIC)  # else the rest fills memory
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)  # else the rest fills memory
     if deep:
         values = np.asarray(image, "float32") * 255 / white
         return Image.fromarray(np.clip(values, 0, 255).astype("uint8")).convert("RGB")
@@ -123,10 +180,3 @@ def _rgb(image):
         over = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
     return image.convert("RGB")
-
-
-def _upright(image):
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # metadata that cannot be read turns nothing
-        return image

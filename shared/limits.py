@@ -36,8 +36,16 @@ ZIP_DIRECTORY_BYTES = 8 * MIB  # of the list of entries at the end of a zip
 ZIP_UNPACKED_FILES = 10  # files of the largest size that one zip may unpack to
 
 # Photos
+IMAGE_BYTES = 64 * MIB
 IMAGE_PIXELS = 50_000_000
-IMAGE_SIDE_PIXELS = 65_535
 IMAGE_MIN_SIDE_PIXELS = 8  # a smaller picture shows nothing
 IMAGE_SCANS = 100  # of a progressive JPEG; cameras and programs write about ten
-IMAGE_METADATA_BYTES = 64 * MIB  # of one unpacked block of metadata, which is skipped
+IMAGE_PARTS = 100_000  # segments, chunks, blocks or boxes of a file
+IMAGE_METADATA_BYTES = (
+    MIB  # of a part that is searched for the orientation; larger ones are skipped
+)
+IMAGE_TAGS = 1_000  # of a TIFF or of EXIF
+IMAGE_TILES = 200_000  # tiles or strips of a TIFF
+IMAGE_TILE_PIXELS = 2**20  # of a tile or strip that may be larger than the picture
+IMAGE_CHANNELS = 8
+IMAGE_RUN_LENGTH_BYTES = 256 * 1024  # of a BMP of run lengths, which are decoded slowly

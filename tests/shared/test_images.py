@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from shared import images
+from shared.errors import UserError
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -200,6 +201,6 @@ def torn(kind):
          "large", "bomb", "one pixel", "a line"],
 )  # fmt: skip
 def test_what_is_no_photo_gets_a_sentence(source, sentence):
-    with pytest.raises(images.ImageError, match=sentence) as found:
+    with pytest.raises(UserError, match=sentence) as found:
         images.read(source)
     assert str(found.value).endswith(".")
