@@ -70,8 +70,6 @@ def test_every_kind_and_mode_is_turned_upright(kind, mode, orientation):
     grey = np.asarray(upright.convert("L"), "float32")
     parts = (grey, grey[:, 48:], grey[24:], grey[24:, 48:])
     quarters = [part[8:16, 16:32].mean() for part in parts]
-        part[8:16, 16:32].mean() for part in (grey, grey[:, 48:], grey[24:], grey[24:, 48:])
-    ]
     assert quarters[0] < 60 and min(quarters[1:]) > 180
 
 
