@@ -129,16 +129,16 @@ def _contents(folder, files):
     return [(folder / file).read_bytes() if (folder / file).exists() else None for file in files]
 
 
-def save_scores(folder, test_set, examples, scores, **fields):
+def save_scores(folder, test_set, scores, **fields):
     """Put test scores into the card of a bundle: what `evaluate --save` does.
 
     Args:
         folder: Path of the bundle.
         test_set: What was scored on, in words.
-        examples: How many examples that has.
         scores: Dict from variant to its scores. Variants that are not shipped stand in the
             section `study` of the card.
-        **fields: Entries of the card that change as well, such as the baseline's scores.
+        **fields: Entries of the card that change as well: how many `examples` there are, and the
+            scores of baselines.
     """
     card = bundle.read_card(folder)
     for details in card["variants"].values():
@@ -146,7 +146,7 @@ def save_scores(folder, test_set, examples, scores, **fields):
     for name, values in scores.items():
         section = card["variants"] if name in card["variants"] else card["study"]
         section[name] |= {**values, "scored_on": test_set}
-    card |= {"examples": examples, "baselines_scored_on": test_set, **fields}
+    card |= {"baselines_scored_on": test_set, **fields}
     write(folder, card)
     print(f"Scores written to {folder / 'card.json'}.")
 

@@ -1,4 +1,6 @@
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from apps.forecasting.features import HORIZONS, NAMES
 from apps.forecasting.model import ForecastNetwork, Pinball
 from apps.forecasting.predictor import Predictor
 from shared import bundle
-from training.forecasting import train as forecasting
+from training.forecasting import fit, recipe
+from training.forecasting.__main__ import app
+from training.forecasting.data import Split, read_files
 
 
 def write(path, days=700, count=3):
@@ -23,7 +27,7 @@ def write(path, days=700, count=3):
 
 
 def run(*arguments):
-    return CliRunner().invoke(forecasting.app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +36,10 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("forecasting")
     write(folder / "prices.csv")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forecasting, "UNITS", 6)
-        patch.setattr(forecasting, "WIDTH", 8)
-        patch.setattr(forecasting, "BATCH", 4)
-        patch.setattr(forecasting, "RARELY", 100)
-        patch.setattr(forecasting, "SUBSET", 1)
-        patch.setattr(forecasting, "LENGTH", 96)
+        small = replace(recipe.RECIPE, units=6, width=8, batch_size=4, window=96)
+        patch.setattr(fit, "RECIPE", small)
+        patch.setattr(recipe, "SUBSET_STRIDE", 100)
+        patch.setattr(recipe, "SUBSET_SERIES", 1)
         result = run(
             "train",
             *("--input", folder / "prices.csv"),
@@ -64,6 +66,31 @@ def test_train_writes_a_bundle_that_answers(trained):
     assert (np.diff(forecast.quantiles, axis=1) >= 0).all()
 
 
+def test_test_scores_come_from_evaluate_alone(trained, tmp_path):
+    folder, _ = trained
+    model = shutil.copytree(folder / "bundle", tmp_path / "bundle")
+    card = bundle.read_card(model)
+    assert card["test_set"] == "validation days, every day an origin"
+    before = card["variants"]["gru"]
+    (series, *_) = read_files(None, folder / "prices.csv", None)["input"]
+    split = Split.of({"input": [series]})
+    origins = split.validation_origins(split.before_test(series))
+    assert before["origins"] == 3 * len(origins) > 0
+    result = run(
+        *("evaluate", "--input", folder / "prices.csv", "--model", model, "--save"),
+        *("--work-dir", folder / "work", "--cell", "gru", "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.stdout.splitlines()[-1])
+    card = bundle.read_card(model)
+    details = card["variants"]["gru"]
+    assert details["pinball"] == metrics["pinball"] != before["pinball"]
+    assert details["origins"] == metrics["origins"]
+    assert card["baselines"]["garch"]["pinball"] == metrics["baseline_garch_pinball"]
+    assert "validation_pinball" in card["baselines"]["naive"]
+    assert card["test_set"] == "last part of each series, walk-forward"
+
+
 def test_a_stopped_run_resumes(trained):
     folder, _ = trained
     state = json.loads((folder / "work/gru/state.json").read_text())
@@ -85,8 +112,6 @@ def test_evaluate_prints_the_promised_keys(trained):
         assert 0 <= metrics[f"baseline_{name}_p"] <= 1
     assert {*promised, "origins", "seconds"} <= set(metrics)
     assert metrics["baseline_naive_direction"] is None
-    details = bundle.read_card(folder / "bundle")["variants"]["gru"]
-    assert metrics["pinball"] == pytest.approx(details["pinball"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +141,12 @@ def test_one_step_of_training_lowers_the_loss():
     import keras
 
     made = simulated("garch", 600)
-    histories = [forecasting.history(made, 600)]
-    places = forecasting.places_of(histories, 4, 0)
-    rows, targets = forecasting.batch_of(histories, places[:4], np.random.default_rng(0))
+    histories = [fit.History.of(made, 600)]
+    places = fit.draw_windows(histories, 4, 0)
+    rows, targets = fit.make_batch(histories, places[:4], np.random.default_rng(0))
     network = ForecastNetwork("rnn", units=4, width=4, dropout=0.0, seed=0)
     network.build((None, None, len(NAMES)))
-    network.every = forecasting.EVERY
+    network.every = fit.RECIPE.stride
     network.compile(optimizer=keras.optimizers.SGD(0.05), loss=Pinball())
     first = float(network.train_on_batch(rows, targets))
     second = float(network.train_on_batch(rows, targets))
@@ -130,10 +155,10 @@ def test_one_step_of_training_lowers_the_loss():
 
 def test_training_sees_nothing_after_its_last_day():
     made = simulated("garch", 500)
-    before = forecasting.history(made, 300)
+    before = fit.History.of(made, 300)
     close = made.close.copy()
     close[300:] = close[300:][::-1] * 5
-    after = forecasting.history(made.__class__("x", made.dates, close), 300)
+    after = fit.History.of(made.__class__("x", made.dates, close), 300)
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
     # A day whose future reaches past the end has no target there.
@@ -143,23 +168,23 @@ def test_training_sees_nothing_after_its_last_day():
 
 
 def test_first_days_of_a_window_have_no_loss():
-    histories = [forecasting.history(simulated("walk", 400), 400)]
-    places = forecasting.places_of(histories, 2, 1)
+    histories = [fit.History.of(simulated("walk", 400), 400)]
+    places = fit.draw_windows(histories, 2, 1)
     assert all(first >= 20 for _, first in places)
-    rows, targets = forecasting.batch_of(histories, places[:2], np.random.default_rng(0))
-    assert rows.shape == (2, forecasting.LENGTH, len(NAMES))
-    assert targets.shape == (2, forecasting.LENGTH // forecasting.EVERY, HORIZONS)
-    assert np.isnan(targets[:, : forecasting.SKIPPED // forecasting.EVERY]).all()
+    rows, targets = fit.make_batch(histories, places[:2], np.random.default_rng(0))
+    assert rows.shape == (2, fit.RECIPE.window, len(NAMES))
+    assert targets.shape == (2, fit.RECIPE.window // fit.RECIPE.stride, HORIZONS)
+    assert np.isnan(targets[:, : fit.RECIPE.unscored_days // fit.RECIPE.stride]).all()
 
 
 def test_calibration_makes_80_percent_hold_80_percent():
     from apps.forecasting import scores
     from apps.forecasting.baselines import normal_quantiles
 
-    random = np.random.default_rng(0)
-    actual = 2 * random.standard_normal((5000, 6))
+    rng = np.random.default_rng(0)
+    actual = 2 * rng.standard_normal((5000, 6))
     quantiles = normal_quantiles(np.zeros((5000, 6)), np.ones((5000, 6)))
-    factors = forecasting.calibrate(actual, quantiles)
+    factors = fit.calibrate(actual, quantiles)
     np.testing.assert_allclose(factors, 2, rtol=0.05)
     coverage = scores.covered(actual, quantiles * factors[:, None], 80).mean(axis=0)
     np.testing.assert_allclose(coverage, 0.8, atol=0.02)

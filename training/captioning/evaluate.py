@@ -145,7 +145,7 @@ def evaluate(
             for name in card["variants"]
         }
         test_set = input.name if input else TEST_SET
-        cards.save_scores(model, test_set, len(photos), scores, **fields)
+        cards.save_scores(model, test_set, scores, examples=len(photos), **fields)
         card = bundle.read_card(model)
     if not input and card.get("baselines_scored_on", card["test_set"]) == TEST_SET:
         baselines["nearest"] = card["baselines"]["nearest"]

@@ -6,15 +6,27 @@ instead, these: `all_stocks_5yr.csv` (Kaggle, “S&P 500 stock data”) and `Sto
 CSVs and Yahoo are read by `apps.forecasting.reader`, which the page needs as well.
 """
 
+import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from apps.forecasting.features import HORIZONS
 from apps.forecasting.reader import read_prices
 from apps.forecasting.series import MIN_PRICES
 from apps.forecasting.yahoo import fetch_prices
+from shared.errors import UserError
+from training.command import checkpoint_dir, data_folder
+
+Input = Annotated[
+    Path | None,
+    typer.Option(help="Your own prices: CSV with date, close, optional open, high, low, ticker."),
+]
+Ticker = Annotated[list[str] | None, typer.Option(help="From Yahoo instead (repeatable).")]
 
 FILES = ("us_long_1962_2017", "gspc_close_1927_2025", "sp500_2013_2018", "recent_2016_2025")
 LONG = (
@@ -65,6 +77,10 @@ class Split:
     def training_days(self, series):
         """How many of a series' days training sees."""
         return int(np.searchsorted(series.dates, self.validation))
+
+    def before_test(self, series):
+        """The days of a series before the cutoff."""
+        return series.cut(0, int(np.searchsorted(series.dates, self.cutoff)))
 
     def validation_origins(self, series, every=1, offset=0):
         """Positions of the validation's origins; their futures end before the cutoff."""
@@ -118,3 +134,30 @@ def from_yahoo(tickers, folder=None):
         UserError: if one of them cannot be had.
     """
     return [fetch_prices(ticker, folder) for ticker in tickers]
+
+
+def read_files(data_dir, input, ticker):
+    """The corpus, or the user's prices under the name `input` or `yahoo`; else as for `read`.
+
+    Args:
+        data_dir, input, ticker: As on the command line.
+
+    Raises:
+        typer.BadParameter: if there are none that can be used; the message says why.
+    """
+    try:
+        if input:
+            return {"input": read_prices(input)}
+        if ticker:
+            return {"yahoo": from_yahoo(ticker)}
+        return read(data_folder(data_dir))
+    except (UserError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def run_folder(files, data_dir):
+    """The folder of checkpoints for a dict from name to list of `Series`."""
+    names = [(n, one.name, len(one), str(one.dates[-1])) for n, s in files.items() for one in s]
+    return checkpoint_dir("forecasting", data_dir=data_dir) / (
+        f"{zlib.crc32(json.dumps(names).encode()):08x}"
+    )

@@ -115,5 +115,6 @@ def evaluate(
         }
         fields["baseline"] = bundle.read_card(model)["baseline"] | baseline
         test_set = input.name if input else "official test split"
-        cards.save_scores(model, test_set, len(reviews), scores_by_variant, **fields)
+        fields["examples"] = len(reviews)
+        cards.save_scores(model, test_set, scores_by_variant, **fields)
     print_metrics(metrics, as_json)

@@ -121,8 +121,8 @@ def evaluate(
         test_set = input.name if input else "Multi30k test 2016 and Tatoeba test pairs"
         baseline = bundle.read_card(model)["baseline"] | baseline
         cards.save_scores(
-            model, test_set, len(pairs), scores_by_variant,
-            baseline=baseline, signature=metrics["signature"],
+            model, test_set, scores_by_variant,
+            examples=len(pairs), baseline=baseline, signature=metrics["signature"],
         )  # fmt: skip
     print_metrics(metrics, as_json)
 

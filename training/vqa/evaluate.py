@@ -69,10 +69,10 @@ def evaluate(
         else:
             baselines["nearest"] = _score_nearest(predictor, data_dir, pictures, part)
             fields["coverage"] = card["coverage"] | {"test": coverage(questions, predictor.answers)}
-        cards.save_scores(
-            model, input.name if input else TEST_SET, len(questions),
-            {name: _score_variant(name, model, part) for name in card["variants"]}, **fields,
-        )  # fmt: skip
+        fields["examples"] = len(questions)
+        scores_by_variant = {name: _score_variant(name, model, part) for name in card["variants"]}
+        test_set = input.name if input else TEST_SET
+        cards.save_scores(model, test_set, scores_by_variant, **fields)
     # The card has the score of the nearest question, but for the questions of one test alone.
     if majority == card["baselines"]["majority"] or (save and not input):
         nearest = baselines["nearest"]
