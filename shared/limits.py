@@ -33,6 +33,7 @@ TABLE_LINES = 200_000  # of a file, blank ones too
 
 # Archives
 ZIP_DIRECTORY_BYTES = 8 * MIB  # of the list of entries at the end of a zip
+ZIP_OTHER_ENTRIES = 1_000  # folders and hidden files, besides twice as many as photos
 ZIP_UNPACKED_FILES = 10  # files of the largest size that one zip may unpack to
 
 # Photos

@@ -1,99 +1,143 @@
 """Several photographs at once: those of a visitor's files, and those in archives among them."""
 
+import struct
 import zipfile
 from itertools import groupby
 from pathlib import Path
 
-UNPACKED = 10  # times the largest file: what one archive may unpack to
-HIDDEN = ("__MACOSX", ".")  # how names begin that computers add for themselves
+from shared import limits
+from shared.errors import UserError
+
+FilesError = UserError  # for pages that still name it
+_HIDDEN = ("__MACOSX", ".")  # how names begin of files that computers add by themselves
+_ENTRY_BYTES = 46  # of an entry in the directory of a zip, without its name
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-class FilesError(ValueError):
-    """The files cannot be used; the message is a sentence for the page."""
-
-
-def listed(paths, most):
-    """The photographs that are to be captioned, without opening any.
+def list_photos(paths, max_photos):
+    """The photographs that are to be captioned, without unpacking any.
 
     Args:
-        paths: Of the files; one that ends in `.zip` stands for what is in it, folders and all.
-        most: How many photographs there may be.
+        paths: Of the files; one that ends in `.zip` stands for what is in it, its folders too.
+            A zip that is named twice counts once.
+        max_photos: How many photographs there may be.
 
     Returns:
-        List of (name, path of the file, entry of the archive or None).
+        List of (name, path of the file, `zipfile.ZipInfo` or None).
 
     Raises:
-        FilesError: if there are none or too many, or an archive is damaged.
+        UserError: if there are none or too many, or an archive is damaged.
     """
-    found = []
+    photos, archives = [], set()
     for path in map(Path, paths):
         if path.suffix.lower() != ".zip":
-            found.append((path.name, path, None))
-            continue
-        try:
-            with zipfile.ZipFile(path) as archive:
-                entries = archive.infolist()
-        except FileNotFoundError as error:
-            raise FilesError(f"{path.name} is no longer here. Upload it again.") from error
-        # Of a newer version of the format Python says so with a RuntimeError.
-        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
-            raise FilesError(
-                f"{path.name} is not a zip that can be read, or it was cut off. Pack it again."
-            ) from error
-        found += [(each.filename, path, each) for each in entries if _wanted(each)]
-    if not found:
-        raise FilesError("There are no photos in this. Choose photos, or a zip of photos.")
-    if len(found) > most:
-        raise FilesError(
-            f"These are {len(found):,} photos; at most {most:,} are captioned at once. Split them "
-            "into smaller parts."
-        )
-    return found
+            photos.append((path.name, path, None))
+        elif path not in archives:
+            archives.add(path)
+            entries = _read_directory(path, 3 * max_photos + limits.ZIP_OTHER_ENTRIES)
+            photos += [(entry.filename, path, entry) for entry in entries if _is_photo(entry)]
+        if len(photos) > max_photos:
+            many = f"{len(photos):,}" if len(archives) < 2 else f"more than {max_photos:,}"
+            raise UserError(
+                f"These are {many} photos; at most {max_photos:,} are captioned at once. Split "
+                "them into smaller parts."
+            )
+    if not photos:
+        raise UserError("There are no photos in this. Choose photos, or a zip of photos.")
+    return photos
 
 
-def _wanted(entry):
+def _read_directory(path, max_entries):
+    """The entries of an archive, counted before any of them is read."""
+    try:
+        with path.open("rb") as file:
+            if _count_entries(file, max_entries) > max_entries:
+                raise UserError(
+                    f"{path.name} holds more than {max_entries:,} files and folders. Split it into "
+                    "smaller parts."
+                )
+            with zipfile.ZipFile(file) as archive:
+                return archive.infolist()
+    except FileNotFoundError as error:
+        raise UserError(f"{path.name} is no longer here. Upload it again.") from error
+    except UserError:
+        raise
+    # Python tells of a newer version of the format by a RuntimeError.
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, struct.error) as error:
+        raise UserError(
+            f"{path.name} is not a zip that can be read, or it was cut off. Pack it again."
+        ) from error
+
+
+def _count_entries(file, most):
+    """How many entries the directory of an archive has, counted to one more than `most`.
+
+    The number that the archive itself gives may be too small: Python reads all that is there.
+    """
+    record = zipfile._EndRecData(file)  # the end of the directory, as Python will find it
+    if not record:
+        raise zipfile.BadZipFile
+    signature, total, size, location = record[0], record[4], record[5], record[9]
+    if total > most or size > limits.ZIP_DIRECTORY_BYTES:
+        return most + 1
+    is_zip64 = signature == zipfile.stringEndArchive64
+    end = location - is_zip64 * (zipfile.sizeEndCentDir64 + zipfile.sizeEndCentDir64Locator)
+    file.seek(end - size)
+    directory = file.read(size)
+    count = place = 0
+    while place + _ENTRY_BYTES <= len(directory) and count <= most:
+        place += _ENTRY_BYTES + sum(struct.unpack_from("<3H", directory, place + 28))
+        count += 1
+    return count
+
+
+def _is_photo(entry):
     parts = entry.filename.replace("\\", "/").split("/")
-    return not entry.is_dir() and not any(part.startswith(HIDDEN) for part in parts if part != "..")
+    hidden = any(part.startswith(_HIDDEN) for part in parts if part != "..")
+    return not entry.is_dir() and not hidden
 
 
-def read(items, largest):
-    """Every photograph that `listed` named, one after the other.
+def read_photos(photos, max_bytes):
+    """Every photograph that `list_photos` named, one after the other.
 
-    Nothing is written to disk, so that a name that leads elsewhere leads nowhere; no more is
+    Nothing is written to disk, so that a name that leads elsewhere leads nowhere, and no more is
     unpacked of an entry than it says that it holds.
 
     Args:
-        items: As from `listed`.
-        largest: Most bytes of one photograph.
+        photos: As from `list_photos`.
+        max_bytes: Of one photograph.
 
     Yields:
-        (name, content, problem): the path of a file, the bytes of what was in an archive, or None
-        and a sentence that says why.
+        (name, content, problem): the path of a file, the bytes of an archive's entry, or None and
+        a sentence that says why.
     """
-    for path, group in groupby(items, lambda item: item[1]):
+    for path, group in groupby(photos, lambda photo: photo[1]):
         if path.suffix.lower() != ".zip":
             yield from ((name, str(path), "") for name, _, _ in group)
             continue
-        left = UNPACKED * largest
+        left = limits.ZIP_UNPACKED_FILES * max_bytes
         with zipfile.ZipFile(path) as archive:
             for name, _, entry in group:
                 if not left:
                     yield name, None, f"{path.name} unpacks to more than is read here. Split it."
                     continue
-                if entry.file_size <= largest:  # damaged ones too: that is found by unpacking
+                if entry.file_size <= max_bytes:  # damaged entries count too
                     left = max(left - entry.file_size, 0)
-                yield name, *_unpacked(archive, entry, largest)
+                yield name, *_unpack(archive, entry, max_bytes)
 
 
-def _unpacked(archive, entry, largest):
+def _unpack(archive, entry, max_bytes):
     """An entry's content, or None, and "" or what is wrong with it."""
     if entry.flag_bits & 1:
         return None, "This photo is locked with a password. Pack it without one."
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Python unpacks what it has read of these at once, however much that becomes.
+    if entry.compress_type not in _READABLE:
+        # For the other methods, Python unpacks all that it has read at once, however much it is.
         return None, "This photo is packed in a way that is not read here. Pack a plain zip."
-    if entry.file_size > largest:
-        return None, f"This file unpacks to more than {largest / 2**20:g} MB. Make it smaller."
+    if entry.file_size > max_bytes:
+        return (
+            None,
+            f"This file unpacks to more than {max_bytes / limits.MIB:g} MB. Make it smaller.",
+        )
     try:
         with archive.open(entry) as file:
             return file.read(entry.file_size + 1), ""  # its checksum is compared at the end

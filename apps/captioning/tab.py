@@ -394,11 +394,11 @@ def _captioning(settings):
         models = _models()
         unread, results, some = set(paths or []), [], []  # archives stay unread
         try:
-            items = files.listed(paths or [], settings.max_rows)
+            items = files.list_photos(paths or [], settings.max_rows)
             models.check_search(width, alpha)
             predictor = models.Predictor.load(cell)
             yield page.progress(0, len(items), "photos captioned"), gr.DownloadButton(visible=False)
-            for number, item in enumerate(page.while_open(files.read(items, largest)), 1):
+            for number, item in enumerate(page.while_open(files.read_photos(items, largest)), 1):
                 some.append(item)
                 if len(some) == CHUNK or number == len(items):
                     results += _rows(predictor, some, width, alpha)

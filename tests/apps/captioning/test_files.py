@@ -5,6 +5,8 @@ import zipfile
 import pytest
 
 from apps.captioning import files
+from shared import limits
+from shared.errors import UserError
 
 
 def packed(path, entries, compression=zipfile.ZIP_DEFLATED):
@@ -15,7 +17,7 @@ def packed(path, entries, compression=zipfile.ZIP_DEFLATED):
 
 
 def contents(paths, most=100, largest=1000):
-    return list(files.read(files.listed(paths, most), largest))
+    return list(files.read_photos(files.list_photos(paths, most), largest))
 
 
 def test_files_and_what_is_in_archives_come_in_their_order(tmp_path):
@@ -109,15 +111,52 @@ def test_a_locked_entry_gets_a_sentence(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no archive at all"])
 def test_an_archive_that_is_none_is_refused(tmp_path, data):
     (tmp_path / "box.zip").write_bytes(data)
-    with pytest.raises(files.FilesError, match="box.zip is not a zip"):
-        files.listed([tmp_path / "box.zip"], 9)
+    with pytest.raises(UserError, match="box.zip is not a zip"):
+        files.list_photos([tmp_path / "box.zip"], 9)
 
 
 def test_none_and_too_many_are_refused(tmp_path):
     file = io.BytesIO()
     zipfile.ZipFile(file, "w").close()
     (tmp_path / "empty.zip").write_bytes(file.getvalue())
-    with pytest.raises(files.FilesError, match="no photos in this"):
-        files.listed([tmp_path / "empty.zip"], 9)
-    with pytest.raises(files.FilesError, match="3 photos; at most 2"):
-        files.listed([tmp_path / f"{n}.jpg" for n in range(3)], 2)
+    with pytest.raises(UserError, match="no photos in this"):
+        files.list_photos([tmp_path / "empty.zip"], 9)
+    with pytest.raises(UserError, match="3 photos; at most 2"):
+        files.list_photos([tmp_path / f"{n}.jpg" for n in range(3)], 2)
+
+
+def test_a_zip_that_is_named_twice_is_listed_once(tmp_path):
+    box = packed(tmp_path / "box.zip", [("a.jpg", b"a"), ("b.jpg", b"b")])
+    assert [name for name, *_ in contents([box, str(box)])] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("says", ["the truth", "one", "zip64"])
+def test_the_entries_of_a_zip_are_counted_before_they_are_read(tmp_path, monkeypatch, says):
+    count = 3 * 10 + limits.ZIP_OTHER_ENTRIES + 1
+    box = packed(tmp_path / "box.zip", [(str(n), b"") for n in range(count)])
+    if says == "one":
+        data = box.read_bytes()
+        end = data.rindex(b"PK\x05\x06")
+        box.write_bytes(data[: end + 8] + b"\1\0\1\0" + data[end + 12 :])
+    if says == "zip64":
+        monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 10)
+        packed(box, [(str(n), b"") for n in range(count)])
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda _: pytest.fail("was read"))
+    with pytest.raises(UserError, match="box.zip holds more than 1,030 files"):
+        files.list_photos([box], 10)
+
+
+def test_a_directory_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "ZIP_DIRECTORY_BYTES", 10_000)
+    box = packed(tmp_path / "box.zip", [("x" * 6_000 + str(n), b"") for n in range(2)])
+    with pytest.raises(UserError, match="more than 1,030 files"):
+        files.list_photos([box], 10)
+
+
+def test_hidden_entries_do_not_count_as_photos(tmp_path):
+    entries = [(f"{n}.jpg", b"x") for n in range(10)]
+    entries += [(f"__MACOSX/._{n}.jpg", b"x") for n in range(10)]
+    box = packed(tmp_path / "box.zip", entries)
+    assert len(files.list_photos([box], 10)) == 10
+    with pytest.raises(UserError, match="10 photos; at most 9"):
+        files.list_photos([box], 9)
