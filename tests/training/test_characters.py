@@ -2,6 +2,7 @@
 
 import json
 import lzma
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,17 +11,11 @@ from typer.testing import CliRunner
 
 from shared import bundle
 from training.characters import data as corpus
-from training.characters import train as characters
-from training.characters.train import (
-    NGrams,
-    agreement,
-    alphabet_of,
-    between,
-    rows_of,
-    since,
-    speakers,
-    until,
-)
+from training.characters import evaluate, fit, probes
+from training.characters.__main__ import app
+from training.characters.data import find_alphabet, read_texts
+from training.characters.ngrams import NGrams
+from training.characters.recipe import RECIPE
 
 PLAY = "ANNA:\nIs it late? The lamp, my friend, is low.\n\nOLD BEN:\nGo home; we: wait.\n"
 
@@ -48,21 +43,21 @@ def test_ngrams_sum_to_one_after_any_context():
 
 def test_every_character_but_the_first_is_scored_once_after_enough_others():
     numbers = np.arange(2_500) % 50
-    inputs, targets, scored = rows_of(numbers)
+    inputs, targets, scored = evaluate.cut_into_rows(numbers)
     assert scored.sum() == 2_499
     np.testing.assert_array_equal(targets[scored], numbers[1:])
     np.testing.assert_array_equal(inputs[scored], numbers[:-1])
-    assert not scored[1:, : characters.RUN_IN].any()
+    assert not scored[1:, : evaluate.CONTEXT].any()
 
 
 def test_labels_by_hand():
-    named = "".join(c for c, label in zip(PLAY, speakers(PLAY), strict=True) if label)
+    named = "".join(c for c, label in zip(PLAY, probes.in_speaker_line(PLAY), strict=True) if label)
     assert named == "ANNA:OLD BEN:"
-    assert since("ab cd", " ").tolist() == [1, 2, 0, 1, 2]
-    asked = until("So? Go. He", "?", ".?!")
-    assert asked.tolist() == [True] * 3 + [False] * 7
+    assert probes.distance_from("ab cd", " ").tolist() == [1, 2, 0, 1, 2]
+    question = probes.comes_next("So? Go. He", "?", ".?!")
+    assert question.tolist() == [True] * 3 + [False] * 7
     text = 'He ("so") said "a\n\nb" and "c d".'
-    inside = ["".join(np.array(list(text))[between(text, *pair)]) for pair in ('""', "()")]
+    inside = ["".join(np.array(list(text))[probes.in_marks(text, *pair)]) for pair in ('""', "()")]
     assert inside == ['so" and "', '"so")']  # a mark left open ends with its paragraph
 
 
@@ -73,15 +68,15 @@ def test_agreement_equals_counting():
 
     ranks = rankdata(states, axis=0)
     higher = np.mean(states[labels][:, None] > states[~labels][None], axis=(0, 1))
-    np.testing.assert_allclose(agreement(ranks, labels), 2 * higher - 1)
+    np.testing.assert_allclose(probes.agreement(ranks, labels), 2 * higher - 1)
     numbers = rng.integers(0, 9, 40)
     expected = [spearmanr(column, numbers).statistic for column in states.T]
-    np.testing.assert_allclose(agreement(ranks, numbers), expected)
-    assert (agreement(ranks, np.zeros(40, bool)) == 0).all()
+    np.testing.assert_allclose(probes.agreement(ranks, numbers), expected)
+    assert (probes.agreement(ranks, np.zeros(40, bool)) == 0).all()
 
 
 def test_rare_characters_are_unknown():
-    assert alphabet_of("ab" * 10 + "z" * 9) == "ab"
+    assert find_alphabet("ab" * 10 + "z" * 9) == "ab"
 
 
 def test_the_corpus_is_read_in_both_forms(tmp_path, monkeypatch):
@@ -110,7 +105,7 @@ def test_articles_begin_in_lines_of_a_page(tmp_path, monkeypatch):
     assert first == second
     assert not rest
     assert first.replace("\n", " ") == paragraph.strip().translate(corpus._PLAIN)
-    assert max(len(line) for line in first.split("\n")) <= corpus.WIDTH
+    assert max(len(line) for line in first.split("\n")) <= corpus.LINE_WIDTH
     assert '"lamp" - a' in first
     assert corpus.articles(tmp_path, size=2_000).count("\n\n") == 3  # none of the foreign one
 
@@ -122,16 +117,16 @@ def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence)
     path = tmp_path / "mine.txt"
     path.write_bytes(content)
     with pytest.raises(typer.BadParameter, match=sentence):
-        characters.read_text(path, characters.LEAST)
+        read_texts(None, path)
 
 
-def test_own_text_from_file_to_scores(tmp_path, monkeypatch):
+def test_own_text_is_learned_resumed_and_scored(tmp_path, monkeypatch):
     """A tiny run of the command: it learns, resumes, and what it wrote is scored by evaluate."""
-    for name, value in {"UNITS": 8, "DIMENSIONS": 4, "BATCH": 8, "TIME": 32, "RATE": 0.02}.items():
-        monkeypatch.setattr(characters, name, value)
+    small = {"units": 8, "dimensions": 4, "batch_size": 8, "window": 32, "learning_rate": 0.02}
+    monkeypatch.setattr(fit, "RECIPE", replace(RECIPE, **small))
 
     def run(*arguments):
-        result = CliRunner().invoke(characters.app, [*map(str, arguments), "--json"])
+        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout.splitlines()[-1])
 
@@ -142,11 +137,38 @@ def test_own_text_from_file_to_scores(tmp_path, monkeypatch):
     first = run(*train)
     card = bundle.read_card(model)
     assert card["variants"]["lstm"]["nats_per_character"] < np.log(len(card["alphabet"]) + 1)
-    assert set(card["probes"]) == {*characters.FEATURES["plays"], *characters.FEATURES["articles"]}
+    assert set(card["probes"]) == {*probes.FEATURES["plays"], *probes.FEATURES["articles"]}
     again = run(*train)
     assert again["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
-    rest = tmp_path / "rest.txt"
-    rest.write_text(corpus.split(PLAY * 120)[2], encoding="utf-8")
-    scored = run("evaluate", "--input", rest, "--model", model)
+    # Training scored the validation part, and `evaluate --save` scores another text.
+    _, validation, test = corpus.split(PLAY * 120)
+    (tmp_path / "validation.txt").write_text(validation, encoding="utf-8")
+    scored = run("evaluate", "--input", tmp_path / "validation.txt", "--model", model)
     assert scored["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
     assert scored["characters"] == card["examples"]
+    assert card["test_set"] == "validation part of each text"
+    (tmp_path / "test.txt").write_text(test, encoding="utf-8")
+    scored = run("evaluate", "--input", tmp_path / "test.txt", "--model", model, "--save")
+    card = bundle.read_card(model)
+    assert card["variants"]["lstm"]["nats_per_character"] == scored["nats_per_character"]
+    assert card["test_set"] == "test.txt (lstm), validation part of each text (baselines)"
+
+
+def test_the_official_texts_are_tested_with_their_baseline_and_probes(tmp_path, monkeypatch):
+    texts = {"plays": PLAY * 120, "articles": 'A "lamp" (of oil) is a light.\n\n' * 300}
+    monkeypatch.setattr(corpus, "read", lambda _: texts)
+    small = {"units": 8, "dimensions": 4, "batch_size": 8, "window": 32}
+    monkeypatch.setattr(fit, "RECIPE", replace(RECIPE, **small))
+    model = tmp_path / "model"
+    arguments = ["--output", model, "--work-dir", tmp_path / "work", "--epochs", 1]
+    assert CliRunner().invoke(app, ["train", *map(str, arguments)]).exit_code == 0
+    before = bundle.read_card(model)
+    result = CliRunner().invoke(app, ["evaluate", "--save", "--json", "--model", str(model)])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.stdout.splitlines()[-1])
+    card = bundle.read_card(model)
+    assert card["test_set"] == evaluate.TEST_SET
+    assert card["baseline"]["nats_per_character"] == metrics["baseline_ngrams_nats_per_character"]
+    assert card["variants"]["lstm"]["plays_nats_per_character"] > 0
+    assert set(card["probes"]) == set(before["probes"])
+    assert card["probes"] != before["probes"]
