@@ -1,10 +1,9 @@
-"""How long an analogy takes beside gensim's, loading the vectors, and the map in a browser.
+"""Times analogies beside gensim's, the loading of the vectors, and the map in a browser.
 
-`python -m benchmarks.analogies [--site ADDRESS] [--text FILE] [--json]`. Milliseconds, medians,
-warm. With a text, also how good the vectors are that the page learns from it, beside gensim's.
+`python -m benchmarks.analogies [--site ADDRESS] [--text FILE] [--json]`. Median milliseconds, warm.
+With a text, the quality of the vectors that the page learns from it is measured beside gensim's.
 """
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from apps.analogies import vectors as store
 from apps.analogies.examples import ANALOGIES
 from apps.analogies.predictor import METHODS, Predictor
 from apps.analogies.vectors import Vectors
-from benchmarks.forecasting import milliseconds
+from benchmarks.timing import AsJson, median_milliseconds, print_figures
 
 app = typer.Typer(add_completion=False)
 
@@ -27,32 +26,32 @@ def measure(repeats=15):
     """All timings without a browser, as a dict."""
     from gensim.models import KeyedVectors
 
-    times = {"load": milliseconds(store.load, 5)}
+    times = {"load": median_milliseconds(store.load, 5)}
     predictor = Predictor.load()
     vectors = predictor.vectors
     questions = [words for _, *words in ANALOGIES]
     for method in METHODS:
-        asked = milliseconds(
+        total = median_milliseconds(
             lambda method=method: [predictor.analogy(*words, method) for words in questions],
             repeats,
         )
-        times[f"analogy_{method}"] = round(asked / len(questions), 1)
+        times[f"analogy_{method}"] = round(total / len(questions), 1)
     keyed = KeyedVectors(vector_size=vectors.matrix.shape[1])
     keyed.add_vectors(vectors.words, vectors.matrix)
-    theirs = milliseconds(
+    total = median_milliseconds(
         lambda: [keyed.most_similar([b, c], [a]) for a, b, c in questions], repeats
     )
-    times["gensim_most_similar"] = round(theirs / len(questions), 1)
-    given = np.ascontiguousarray(vectors.matrix[:3].T)
-    times["the_product_alone"] = milliseconds(lambda: vectors.matrix @ given, repeats)
+    times["gensim_most_similar"] = round(total / len(questions), 1)
+    three_words = np.ascontiguousarray(vectors.matrix[:3].T)
+    times["the_product_alone"] = median_milliseconds(lambda: vectors.matrix @ three_words, repeats)
     return times
 
 
 def measure_map(address):
-    """Milliseconds from the map's words in the page until they are painted, in a browser."""
+    """Milliseconds until a browser has painted the map, from its data and from the click."""
     from playwright.sync_api import sync_playwright
 
-    # The picture is asked for anew, and timed until two frames after its data have come.
+    # Resolves to the time from the arrival of new data until two frames later.
     script = """async () => {
       const box = document.querySelector('#word-map'), data = box.querySelector('.map-data');
       const before = data.textContent;
@@ -72,82 +71,79 @@ def measure_map(address):
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(f"{address}/?tab=analogies")
+        page.goto(f"{address}/analogies")
         page.wait_for_function(
             "document.querySelector('.map-data')?.textContent.length > 1000", timeout=120_000
         )
         times = {}
         for layout in ("PCA, flat", "PCA, deep", "t-SNE, flat"):
             page.get_by_label("Layout").click()
-            waiting = page.evaluate_handle(f"({{ promise: ({script})() }})")
+            painted = page.evaluate_handle(f"({{ promise: ({script})() }})")
             start = time.perf_counter()
             page.get_by_role("option", name=layout).click()
-            times[f"map_painted, {layout}"] = round(waiting.evaluate("one => one.promise"), 1)
+            times[f"map_painted, {layout}"] = round(painted.evaluate("one => one.promise"), 1)
             times[f"map_from_click, {layout}"] = round(1000 * (time.perf_counter() - start), 1)
         browser.close()
     return times
 
 
 def measure_learning(path):
-    """How good the page's own networks and gensim's are on one text, and the seconds they take.
+    """Quality and seconds of the page's own networks and of gensim's, on one text.
 
-    As good as the shipped vectors find, by the mean cosine, the five nearest neighbours of each of
-    the 2,000 most frequent words.
+    The quality of vectors is the mean cosine, in the shipped vectors, between each of the 2,000
+    most frequent words and its five nearest neighbours.
     """
     from gensim.models import Word2Vec
 
-    shipped, text = store.load(), learning.prepare(path.read_text(encoding="utf-8"))
+    shipped = store.load()
+    text = learning.prepare(path.read_text(encoding="utf-8"))
 
-    def quality(vectors):
+    def measure_quality(vectors):
         words = [word for word in vectors.words if word in shipped]
         rows = np.stack([vectors[word] for word in words])
         reference = np.stack([shipped[word] for word in words])
         cosines = rows[:2000] @ rows.T
         np.fill_diagonal(cosines, -2)
-        near = np.argsort(-cosines)[:, :5]
-        return round(float(np.einsum("nd,nkd->nk", reference[:2000], reference[near]).mean()), 3)
+        neighbours = np.argsort(-cosines)[:, :5]
+        reference_cosines = np.einsum("nd,nkd->nk", reference[:2000], reference[neighbours])
+        return round(float(reference_cosines.mean()), 3)
 
-    found = {}
+    figures = {}
     for architecture, sg, epochs in (("skipgram", 1, 15), ("cbow", 0, 40)):
         *_, last = learning.learn(text, architecture)
-        found[f"{architecture}_quality"] = quality(last.vectors)
-        found[f"{architecture}_epochs"] = round(last.epochs, 1)
-        found[f"{architecture}_seconds"] = round(last.seconds, 3)
-        known = set(last.vectors.words)
-        lines = [[word for word in part if word in known] for part in text.paragraphs]
+        figures[f"{architecture}_quality"] = measure_quality(last.vectors)
+        figures[f"{architecture}_epochs"] = round(last.epochs, 1)
+        figures[f"{architecture}_seconds"] = round(last.seconds, 3)
+        vocabulary = set(last.vectors.words)
+        lines = [[word for word in words if word in vocabulary] for words in text.paragraphs]
         start = time.perf_counter()
-        theirs = Word2Vec(
+        model = Word2Vec(
             lines, sg=sg, epochs=epochs, vector_size=learning.DIMENSIONS, window=learning.WINDOW,
             negative=learning.NEGATIVES, alpha=0.05, min_count=1, workers=2, seed=0,
         )  # fmt: skip
-        found[f"gensim_{architecture}_seconds"] = round(time.perf_counter() - start, 3)
-        centred = theirs.wv.vectors - theirs.wv.vectors.mean(axis=0)  # as ours are
-        found[f"gensim_{architecture}_quality"] = quality(
-            Vectors.of(theirs.wv.index_to_key, centred)
+        figures[f"gensim_{architecture}_seconds"] = round(time.perf_counter() - start, 3)
+        centred = model.wv.vectors - model.wv.vectors.mean(axis=0)  # as ours are
+        figures[f"gensim_{architecture}_quality"] = measure_quality(
+            Vectors.of(model.wv.index_to_key, centred)
         )
-    return found
+    return figures
 
 
 @app.command()
 def main(
     site: Annotated[
-        str | None, typer.Option(help="Address of a running site: its map too.")
+        str | None, typer.Option(help="Address of a running site, to time its map.")
     ] = None,
-    text: Annotated[Path | None, typer.Option(help="A text to learn from, UTF-8.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    text: Annotated[Path | None, typer.Option(help="A text to learn from, in UTF-8.")] = None,
+    as_json: AsJson = False,
 ):
-    """Time the analogies, with a site its map, and with a text what is learned from it."""
-    times = measure()
+    """Time analogies; with a site, its map; with a text, the networks that learn from it."""
+    figures = measure()
     if site:
-        times |= measure_map(site)
-    learned = measure_learning(text) if text else {}
-    if as_json:
-        print(json.dumps(times | learned))
-    else:
-        for name, value in times.items():
-            print(f"{name:40}{value:10.1f} ms")
-        for name, value in learned.items():
-            print(f"{name:40}{value:10}")
+        figures |= measure_map(site)
+    if text:
+        figures |= measure_learning(text)
+    print_figures(figures, as_json)
 
 
 if __name__ == "__main__":

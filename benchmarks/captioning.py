@@ -1,12 +1,11 @@
-"""How long a caption takes: ours beside the usual loop, and ten photos at once beside ten alone.
+"""Times captions, beside a loop with `model.predict`, and ten photos at once beside one by one.
 
-`python -m benchmarks.captioning [--bundle FOLDER] [--json]`. Milliseconds, medians, warm. Ours is
-an encoder's graph and one more from its features to the last word; `predict` calls Keras's
-`model.predict` once for the encoder and once a word, as most tutorials do. Both write the same
-words. The photos are the page's examples, from the packages that hold them.
+`python -m benchmarks.captioning [--bundle FOLDER] [--json]`. Median milliseconds, warm. Ours is one
+graph for the encoder and one from its features to the last word; `predict` calls Keras's
+`model.predict` once for the encoder and once per word, as most tutorials do. Both write the same
+words. The photos are the page's examples, which come from installed packages.
 """
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +14,14 @@ import typer
 
 from apps.captioning import BEAM_WIDTH
 from apps.captioning.model import BEGIN
-from benchmarks.decoding import per_token
-from benchmarks.forecasting import milliseconds
+from benchmarks.decoding import search_per_token
+from benchmarks.timing import AsJson, median_milliseconds, print_figures
 from shared import images
 from shared.photos import EXAMPLES
 
 app = typer.Typer(add_completion=False)
 
-MANY = 10
+BATCH_PHOTOS = 10
 
 
 def measure(bundle=None, repeats=15):
@@ -31,57 +30,66 @@ def measure(bundle=None, repeats=15):
 
     predictor = Predictor.load(folder=bundle)
     paths = [example.path for example in EXAMPLES.values()]
-    photos = (paths * MANY)[:MANY]
-    one = paths[:1]
+    photos = (paths * BATCH_PHOTOS)[:BATCH_PHOTOS]
+    first = paths[:1]
     pixels = [images.squash(images.read(photo)) for photo in photos]
     features = predictor.encode(pixels[:1])
-    predictor.describe(one)
-    predictor.describe(one, width=1)
+    predictor.describe(first)
+    predictor.describe(first, width=1)
     predictor.describe(photos)
     beam = f"one photo, beam {BEAM_WIDTH}"
     times = {
-        beam: milliseconds(lambda: predictor.describe(one), repeats),
-        "of it: reading the file": milliseconds(
-            lambda: images.squash(images.read(one[0])), repeats
+        beam: median_milliseconds(lambda: predictor.describe(first), repeats),
+        "of it: reading the file": median_milliseconds(
+            lambda: images.squash(images.read(first[0])), repeats
         ),
-        "of it: the encoder": milliseconds(lambda: predictor.encode(pixels[:1]), repeats),
-        "of it: the search": milliseconds(lambda: predictor.describe_features(features), repeats),
+        "of it: the encoder": median_milliseconds(lambda: predictor.encode(pixels[:1]), repeats),
+        "of it: the search": median_milliseconds(
+            lambda: predictor.describe_features(features), repeats
+        ),
     }
     times["of it: the encoder's share, %"] = round(
         100 * times["of it: the encoder"] / times[beam], 1
     )
-    times["one photo, greedy"] = milliseconds(lambda: predictor.describe(one, width=1), repeats)
+    times["one photo, greedy"] = median_milliseconds(
+        lambda: predictor.describe(first, width=1), repeats
+    )
 
-    see, encode, step = _predicting(predictor)
+    encode_photo, start, step = _make_predict_functions(predictor)
     for width in (1, BEAM_WIDTH):
-        run = partial(_loop, see, encode, step, predictor.words, pixels[0], width)
-        # Without a length penalty, which the loop does not know.
-        ours = partial(predictor.describe, one, width=width, alpha=0.0)
+        with_predict = partial(
+            _caption_per_token, encode_photo, start, step, predictor.words, pixels[0], width
+        )
+        # Without a length penalty, which the loop does not have.
+        ours = partial(predictor.describe, first, width=width, alpha=0.0)
         key = f"one photo, {'greedy' if width == 1 else f'beam {width}'}, no penalty"
-        mine, theirs = milliseconds(ours, repeats), milliseconds(run, 3)
+        our_time, predict_time = (
+            median_milliseconds(ours, repeats),
+            median_milliseconds(with_predict, 3),
+        )
         times |= {
-            f"{key}, ours": mine,
-            f"{key}, predict": theirs,
-            f"{key}, predict / ours": round(theirs / mine, 1),
-            f"{key}, the same words": run() == ours()[0].captions[0].words,
+            f"{key}, ours": our_time,
+            f"{key}, predict": predict_time,
+            f"{key}, predict / ours": round(predict_time / our_time, 1),
+            f"{key}, the same words": with_predict() == ours()[0].captions[0].words,
         }
 
-    together = milliseconds(lambda: predictor.describe(photos), 5)
-    alone = milliseconds(lambda: [predictor.describe([photo]) for photo in photos], 5)
-    times[f"{MANY} photos at once"] = together
-    times[f"{MANY} photos one by one"] = alone
-    times[f"{MANY} photos one by one / at once"] = round(alone / together, 2)
+    together = median_milliseconds(lambda: predictor.describe(photos), 5)
+    alone = median_milliseconds(lambda: [predictor.describe([photo]) for photo in photos], 5)
+    times[f"{BATCH_PHOTOS} photos at once"] = together
+    times[f"{BATCH_PHOTOS} photos one by one"] = alone
+    times[f"{BATCH_PHOTOS} photos one by one / at once"] = round(alone / together, 2)
     return times
 
 
-def _loop(see, encode, step, words, pixels, width):
-    """A photo's words by the usual loop."""
-    tokens = per_token(encode, step, see(pixels[None]), width)[0]
+def _caption_per_token(encode_photo, start, step, words, pixels, width):
+    """The words of a photo's caption, with a call of the network for each token."""
+    tokens = search_per_token(start, step, encode_photo(pixels[None]), width)[0]
     return tuple(words[token] for token in tokens[:-1])
 
 
-def _predicting(predictor):
-    """The encoder, `encode` and `step` by `model.predict`, as a tutorial writes them."""
+def _make_predict_functions(predictor):
+    """`encode_photo`, `start` and `step` with `model.predict`, as a tutorial writes them."""
     import keras
 
     network = predictor.network
@@ -90,39 +98,34 @@ def _predicting(predictor):
         def call(self, features):
             return network.encode(features)
 
-    class Next(keras.Model):
+    class Step(keras.Model):
         def call(self, inputs):
             tokens, states, memory, mean = inputs
-            found, states, _ = network.step(tokens, states, memory, mean)
-            return found, states
+            log_probabilities, states, _ = network.step(tokens, states, memory, mean)
+            return log_probabilities, states
 
-    start, following = Start(), Next()
+    start_model, step_model = Start(), Step()
 
-    def encode(features):
-        memory, mean, states = start.predict(features, verbose=0)
+    def start(features):
+        memory, mean, states = start_model.predict(features, verbose=0)
         return memory, mean, [states]
 
     def step(tokens, states, memory, mean):
         inputs = (tokens, states[0], memory, mean)
-        found, states = following.predict(inputs, batch_size=len(tokens), verbose=0)
-        found[:, : BEGIN + 1] = -1e9  # what no caption contains
-        return found, [states]
+        scores, states = step_model.predict(inputs, batch_size=len(tokens), verbose=0)
+        scores[:, : BEGIN + 1] = -1e9  # special tokens that no caption contains
+        return scores, [states]
 
-    return partial(predictor.encoder.predict, verbose=0), encode, step
+    return partial(predictor.encoder.predict, verbose=0), start, step
 
 
 @app.command()
 def main(
     bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ):
     """Time captions of one photo and of ten."""
-    times = measure(bundle)
-    if as_json:
-        print(json.dumps(times))
-        return
-    for name, value in times.items():
-        print(f"{name:52}{value if isinstance(value, bool) else f'{value:.1f}':>10}")
+    print_figures(measure(bundle), as_json)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,17 @@
-"""How long a forecast takes, and a backtest batched beside one origin at a time.
+"""Times forecasts, and a batched backtest beside one origin at a time.
 
-`python -m benchmarks.forecasting [--json]`. Milliseconds, the median of several runs, warm.
+`python -m benchmarks.forecasting [--cell NAME] [--model FOLDER] [--json]`. Median times, warm.
 """
 
-import json
 import time
 from pathlib import Path
-from statistics import median
 from typing import Annotated
 
 import typer
 
+from benchmarks.timing import AsJson, median_milliseconds, print_figures
+
 app = typer.Typer(add_completion=False)
-
-
-def milliseconds(function, repeats):
-    """Median time of `function()` in milliseconds, after one call to warm up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(1000 * (time.perf_counter() - start))
-    return round(median(times), 1)
 
 
 def measure(cell="lstm", model=None, origins=250, repeats=7):
@@ -35,32 +24,32 @@ def measure(cell="lstm", model=None, origins=250, repeats=7):
     predictor = Predictor.load(cell, model)
     series = example("sp500")
     predictor.forecast(series)
-    loading = round(1000 * (time.perf_counter() - start), 1)
-    at = default_origins(len(series), origins)
+    load_time = round(1000 * (time.perf_counter() - start), 1)
+    days = default_origins(len(series), origins)
     with compiled.compile_at_first_call():
         predictor.forecast(series)
         predictor.trace(series)
     compiled.wait_for_compilation()
     return {
-        "load_and_first_forecast": loading,
-        "forecast": milliseconds(lambda: predictor.forecast(series), repeats),
-        "forecast_with_baseline_fans": milliseconds(
+        "load_and_first_forecast": load_time,
+        "forecast": median_milliseconds(lambda: predictor.forecast(series), repeats),
+        "forecast_with_baseline_fans": median_milliseconds(
             lambda: (predictor.forecast(series), predictor.fans(series)), repeats
         ),
-        f"{origins}_origins_batched": milliseconds(
-            lambda: predictor.quantiles(series, at), repeats
+        f"{origins}_origins_batched": median_milliseconds(
+            lambda: predictor.quantiles(series, days), repeats
         ),
-        f"{origins}_origins_one_at_a_time": milliseconds(
-            lambda: [predictor.forecast(series, origin=int(origin)) for origin in at], 2
+        f"{origins}_origins_one_at_a_time": median_milliseconds(
+            lambda: [predictor.forecast(series, origin=int(day)) for day in days], 2
         ),
-        f"backtest_{origins}_network_alone": milliseconds(
+        f"backtest_{origins}_network_alone": median_milliseconds(
             lambda: predictor.backtest(series, origins, names=()), repeats
         ),
-        f"backtest_{origins}_with_all_baselines": milliseconds(
+        f"backtest_{origins}_with_all_baselines": median_milliseconds(
             lambda: predictor.backtest(series, origins), 3
         ),
-        "influence_60_days": milliseconds(lambda: predictor.influence(series), 3),
-        "trace": milliseconds(lambda: predictor.trace(series), 3),
+        "influence_60_days": median_milliseconds(lambda: predictor.influence(series), 3),
+        "trace": median_milliseconds(lambda: predictor.trace(series), 3),
     }
 
 
@@ -68,15 +57,10 @@ def measure(cell="lstm", model=None, origins=250, repeats=7):
 def main(
     cell: Annotated[str, typer.Option(help="lstm, gru or rnn.")] = "lstm",
     model: Annotated[Path | None, typer.Option(help="Folder of a bundle of your own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ):
     """Time the forecasts of one series: S&P 500, 5,031 days."""
-    times = measure(cell, model)
-    if as_json:
-        print(json.dumps(times))
-        return
-    for name, value in times.items():
-        print(f"{name:40}{value:10.1f} ms")
+    print_figures(measure(cell, model), as_json)
 
 
 if __name__ == "__main__":

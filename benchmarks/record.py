@@ -1,7 +1,7 @@
-"""All benchmarks beside the last recorded run: `python -m benchmarks.record [NAME …] [--save]`.
+"""Compares benchmarks with the last recorded run: `python -m benchmarks.record [NAME …] [--save]`.
 
-Printed is each figure, the recorded one, and how many times as large it is. The record is
-`benchmarks/recorded.json`; a figure means something only beside those of the same machine.
+Each figure is printed with the recorded one and their ratio. The record is
+`benchmarks/recorded.json`; compare figures of the same machine only.
 """
 
 import json
@@ -14,79 +14,81 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer(add_completion=False)
+
 RECORD = Path(__file__).parent / "recorded.json"
-# Whether the figures are written to a file that `--json` names, or printed.
-TO_FILE = {
-    "layers": True,
-    "forecasting": False,
-    "cells": True,
-    "analogies": False,
-    "site": True,
-    "decoding": False,
-    "captioning": False,
-    "vqa": False,
-}
+BENCHMARKS = (
+    "layers", "forecasting", "cells", "analogies", "site", "decoding", "captioning", "vqa",
+)  # fmt: skip
+WITH_JSON_FILE = {"layers", "cells", "site"}  # `--json` of these takes a file; the others print
 
 
 def measure(name):
-    """Run a benchmark; returns its figures as `flat` gives them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
-        if TO_FILE[name]:
+    """Run a benchmark in a process of its own; returns its figures as `flatten` gives them."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
+    if name in WITH_JSON_FILE:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "figures.json"
             subprocess.run([*command, path], check=True)
-            figures = json.loads(path.read_text())
-            figures.pop("machine", None)
-            return flat(figures)
-        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        return flat(json.loads(said.strip().splitlines()[-1]))
+            figures = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        figures = json.loads(output.strip().splitlines()[-1])
+    figures.pop("machine", None)
+    return flatten(figures)
 
 
-def flat(figures, name=""):
-    """The measured numbers within nested dicts and lists, by their paths.
+def flatten(figures, name=""):
+    """The measured numbers in nested dicts and lists, by their paths.
 
-    Measured are floats, and whole numbers of a dict; an item of a list is named by all that it
-    says of itself, such as its shape, which is measured by nobody.
+    Floats are measured, and so are whole numbers in a dict. A dict in a list is named by its own
+    strings and whole numbers, such as its shape, which are not measured.
+
+    Example:
+
+    >>> flatten({"rows": [{"cell": "gru", "ms": 0.25}]})
+    {'rows cell=gru ms': 0.25}
     """
     if isinstance(figures, dict):
-        found = {}
+        result = {}
         for key, value in figures.items():
             if not isinstance(value, (str, bool, type(None))):
-                found |= flat(value, f"{name} {key}".strip())
-        return found
+                result |= flatten(value, f"{name} {key}".strip())
+        return result
     if isinstance(figures, list):
-        found = {}
-        for item in figures:
-            said = {key: value for key, value in item.items() if isinstance(value, (str, int))}
-            label = " ".join(f"{key}={value}" for key, value in said.items())
-            rest = {key: value for key, value in item.items() if key not in said}
-            found |= flat(rest, f"{name} {label}")
-        return found
+        result = {}
+        for row in figures:
+            label = {key: value for key, value in row.items() if isinstance(value, (str, int))}
+            path = " ".join([name, *(f"{key}={value}" for key, value in label.items())])
+            result |= flatten({k: v for k, v in row.items() if k not in label}, path)
+        return result
     return {name: round(float(figures), 4)}
 
 
-def comparison(now, recorded):
-    """A line for each figure that stands in `now`, with the ratio where both are known."""
-    for name, value in now.items():
+def compare(figures, recorded):
+    """A line for each figure, with the recorded one and the ratio where there is one."""
+    for name, value in figures.items():
         before = recorded.get(name)
-        beside = f"{before:12.4g}{value / before:8.2f} ×" if before else f"{'new':>12}"
-        yield f"{name:76}{value:12.4g}{beside}"
+        comparison = f"{before:12.4g}{value / before:8.2f} ×" if before else f"{'new':>12}"
+        yield f"{name:76}{value:12.4g}{comparison}"
 
 
+@app.command()
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Which; all without a name.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Which; default: all.")] = None,
     save: Annotated[bool, typer.Option(help="Make this run the record.")] = False,
 ):
-    record = json.loads(RECORD.read_text())
-    for name in names or TO_FILE:
-        now = measure(name)
+    """Run benchmarks and compare them with the last recorded run."""
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    for name in names or BENCHMARKS:
+        figures = measure(name)
         recorded = record.get(name, {"date": "never", "figures": {}})
         print(f"\n{name}: now, recorded {recorded['date']}, ratio")
-        print("\n".join(comparison(now, recorded["figures"])), flush=True)
+        print("\n".join(compare(figures, recorded["figures"])), flush=True)
         if save:
-            record[name] = {"date": date.today().isoformat(), "figures": now}
-            RECORD.write_text(json.dumps(record, indent=1) + "\n")
+            record[name] = {"date": date.today().isoformat(), "figures": figures}
+            RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -1,4 +1,4 @@
-"""Benchmarks that the README names, each timed once."""
+"""The benchmarks that can run in a test, each timed once."""
 
 import json
 from functools import partial
@@ -17,16 +17,18 @@ def run(benchmark, monkeypatch, *arguments):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_analogies_are_timed_and_a_text_is_learned_by_both(tmp_path, monkeypatch):
+def test_analogies_are_timed_and_both_libraries_learn_a_text(tmp_path, monkeypatch):
     text = tmp_path / "mine.txt"
     text.write_text(made_up(400))
-    found = run(analogies, monkeypatch, "--text", text)
-    assert found["analogy_3CosAdd"] > 0 and found["gensim_most_similar"] > 0
+    figures = run(analogies, monkeypatch, "--text", text)
+    assert figures["analogy_3CosAdd"] > 0
+    assert figures["gensim_most_similar"] > 0
     for name in ("skipgram", "gensim_skipgram", "cbow", "gensim_cbow"):
-        assert abs(found[f"{name}_quality"]) < 1 and found[f"{name}_seconds"] > 0
+        assert abs(figures[f"{name}_quality"]) < 1
+        assert figures[f"{name}_seconds"] > 0
 
 
-def test_answers_to_questions_are_timed_and_are_those_of_keras(monkeypatch):
-    found = run(vqa, monkeypatch)
-    assert found["the same answers"] is True
-    assert found["predict / ours"] > 0
+def test_answers_to_questions_are_timed_and_equal_those_of_keras(monkeypatch):
+    figures = run(vqa, monkeypatch)
+    assert figures["the same answers"] is True
+    assert figures["predict / ours"] > 0
