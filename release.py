@@ -1,4 +1,4 @@
-"""What leaves this repository: `python release.py notice`, `space FOLDER`, `try FOLDER`."""
+"""Builds what leaves this repository: `python release.py space FOLDER`, `try FOLDER`, `notice`."""
 
 import json
 import os
@@ -18,137 +18,144 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent
-# All that a Space runs, and what people read there.
-SHIPPED = ("app.py", "apps", "shared", "models", "docs", "README.md", "LICENSE", "NOTICE")
-ALL = "The packages that the site needs, installed from their own sources under their own licences:"
-# Their licence stands in a file alone, and in no field.
-UNSAID = {"namex": "Apache-2.0", "peewee": "MIT"}
-# The Hub takes what is not text through LFS alone, however small.
-ATTRIBUTES = "".join(
-    f"*.{end} filter=lfs diff=lfs merge=lfs -text\n" for end in ("safetensors", "png")
+SPACE_FILES = ("app.py", "apps", "shared", "models", "docs", "README.md", "LICENSE", "NOTICE")
+NOTICE_HEADING = (
+    "The packages that the site needs, installed from their own sources under their own licences:"
 )
-SENTENCE = "A superb, moving film."
+# Packages whose metadata has no licence field, only a licence file.
+KNOWN_LICENCES = {"namex": "Apache-2.0", "peewee": "MIT"}
+# The Hub accepts binary files, however small, through LFS only.
+GIT_ATTRIBUTES = "".join(
+    f"*.{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in ("safetensors", "png")
+)
+EXAMPLE_REVIEW = "A superb, moving film."
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def requirements():
-    """The `Requirement` of each line of requirements.txt that holds on this machine."""
+def read_requirements():
+    """The `Requirement` of each line of requirements.txt that applies to this machine."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    return [each for each in found if not each.marker or each.marker.evaluate()]
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [each for each in requirements if not each.marker or each.marker.evaluate()]
 
 
-def needed():
-    """The installed distributions that the site needs by name, those that others need too."""
-    found, waiting = {}, requirements()
-    while waiting:
-        wanted = waiting.pop()
-        name = canonicalize_name(wanted.name)
-        here = found.setdefault(name, distribution(name))
-        for line in here.requires or []:
-            other = Requirement(line)
-            extras = [{"extra": extra} for extra in ("", *wanted.extras)]
-            if canonicalize_name(other.name) in found:
+def find_packages():
+    """The installed distributions of all requirements and their dependencies, sorted by name."""
+    packages, queue = {}, read_requirements()
+    while queue:
+        requirement = queue.pop()
+        name = canonicalize_name(requirement.name)
+        package = packages.setdefault(name, distribution(name))
+        for line in package.requires or []:
+            dependency = Requirement(line)
+            environments = [{"extra": extra} for extra in ("", *requirement.extras)]
+            if canonicalize_name(dependency.name) in packages:
                 continue
-            if not other.marker or any(map(other.marker.evaluate, extras)):
-                waiting.append(other)
-    return dict(sorted(found.items()))
+            if not dependency.marker or any(map(dependency.marker.evaluate, environments)):
+                queue.append(dependency)
+    return dict(sorted(packages.items()))
 
 
-def licence(package):
-    """The licence of a distribution, as it says itself."""
-    about = package.metadata
+def find_licence(package):
+    """The licence of a distribution, from its metadata; "?" if there is none."""
+    metadata = package.metadata
     classifiers = [
         line.rpartition(" :: ")[2]
-        for line in about.get_all("Classifier") or []
+        for line in metadata.get_all("Classifier") or []
         if line.startswith("License :: ")
     ]
-    written = (about.get("License") or UNSAID.get(about["Name"], "?")).strip().splitlines()[0]
-    return about.get("License-Expression") or ", ".join(classifiers) or written
+    field = metadata.get("License") or KNOWN_LICENCES.get(metadata["Name"], "?")
+    first_line = field.strip().splitlines()[0]
+    return metadata.get("License-Expression") or ", ".join(classifiers) or first_line
 
 
 @command.command()
 def notice():
     """Write the list of packages and their licences at the end of NOTICE."""
     path = ROOT / "NOTICE"
-    head = path.read_text(encoding="utf-8").partition(ALL)[0]
-    lines = [f"{name} {each.version}: {licence(each)}" for name, each in needed().items()]
-    path.write_text(f"{head}{ALL}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    head = path.read_text(encoding="utf-8").partition(NOTICE_HEADING)[0]
+    lines = [
+        f"{name} {package.version}: {find_licence(package)}"
+        for name, package in find_packages().items()
+    ]
+    path.write_text(f"{head}{NOTICE_HEADING}\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 @command.command()
 def space(folder: Path):
-    """Make the folder that is pushed to a Space: what it runs, with all its packages pinned."""
+    """Build the folder that is pushed to a Space, with all its packages pinned."""
     if folder.exists() and any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty: name another folder, or empty it.")
     folder.mkdir(parents=True, exist_ok=True)
-    unwanted = shutil.ignore_patterns("__pycache__", "*.pyi", ".*")
-    for name in SHIPPED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        options = {"ignore": unwanted} if (ROOT / name).is_dir() else {}
-        copy(ROOT / name, folder / name, **options)
-    pins = [f"{name}=={each.version}" for name, each in needed().items()]
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyi", ".*")
+    for name in SPACE_FILES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    pins = [f"{name}=={package.version}" for name, package in find_packages().items()]
     (folder / "requirements.txt").write_text("\n".join(pins) + "\n", encoding="utf-8")
-    (folder / ".gitattributes").write_text(ATTRIBUTES, encoding="utf-8")
+    (folder / ".gitattributes").write_text(GIT_ATTRIBUTES, encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"{folder} holds {size / 2**20:.0f} MB: all that a Space of the Gradio SDK needs.")
+    print(f"{folder} holds {size / 2**20:.0f} MB: everything that a Space of the Gradio SDK needs.")
 
 
 @command.command("try")
-def try_out(
+def try_space(
     folder: Path,
     port: int = 7860,
-    patience: int = 120,
+    patience: Annotated[int, typer.Option(help="Seconds to wait for the first answer.")] = 120,
     python: Annotated[
-        Path | None, typer.Option(help="One that has the packages; without it they are installed.")
+        Path | None,
+        typer.Option(help="A Python that has the packages; by default they are installed."),
     ] = None,
 ):
     """Start the site of such a folder as a Space would, and wait for its first answer.
 
-    Its packages are those of its requirements.txt alone, in an environment that is deleted again.
-    No variable of this environment is passed on, and there is no home to write to.
+    It runs in a new environment that has only the packages of its requirements.txt and is deleted
+    afterwards. No variable of this environment is passed on, and there is no writable home.
     """
     environment = {"PATH": os.defpath, "HOME": os.devnull, "SPACE_ID": "someone/unrolled"}
     environment["UNROLLED_PORT"] = str(port)
-    with tempfile.TemporaryDirectory() as fresh:
-        python = python or _installed(folder, Path(fresh))
+    with tempfile.TemporaryDirectory() as new_environment:
+        python = python or _install_packages(folder, Path(new_environment))
         start = time.monotonic()
         site = subprocess.Popen([python, "app.py"], cwd=folder, env=environment)
         try:
-            while (answer := _answer(f"http://127.0.0.1:{port}")) is None:
+            while (answer := _classify_review(f"http://127.0.0.1:{port}")) is None:
                 if site.poll() is not None or time.monotonic() - start > patience:
                     raise SystemExit("The site did not answer.")
                 time.sleep(0.2)
         finally:
             site.terminate()
             site.wait(10)
-    print(f"“{SENTENCE}” is {answer}, {time.monotonic() - start:.0f} s after the start.")
+    print(f"“{EXAMPLE_REVIEW}” is {answer}, {time.monotonic() - start:.0f} s after the start.")
 
 
-def _installed(folder, home):
-    """A Python whose new environment in `home` has what the requirements.txt of `folder` names."""
-    venv.create(home, with_pip=True)
-    python = home / "bin" / "python"
+def _install_packages(folder, environment):
+    """Create a virtual environment with the requirements of `folder`; returns its Python."""
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     print("Installing the packages of requirements.txt alone (about two minutes)", flush=True)
     subprocess.run([*pip, "install", "-r", folder / "requirements.txt"], check=True)
     return python
 
 
-def _answer(address):
-    """The label that the site gives to a sentence, or None before it is up."""
+def _classify_review(address):
+    """The label that the site gives to the example review, or None before it is up."""
     url = f"{address}/gradio_api/call/sentiment"
-    body = json.dumps({"data": [SENTENCE, "lstm"]}).encode()
-    asked = urllib.request.Request(url, body, {"content-type": "application/json"})
+    body = json.dumps({"data": [EXAMPLE_REVIEW, "lstm"]}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(asked, timeout=60) as begun:
-            event = json.load(begun)["event_id"]
-        with urllib.request.urlopen(f"{url}/{event}", timeout=60) as answered:
-            last = answered.read().decode().strip().rsplit("data: ", 1)[1]
+        with urllib.request.urlopen(request, timeout=60) as response:
+            event = json.load(response)["event_id"]
+        with urllib.request.urlopen(f"{url}/{event}", timeout=60) as response:
+            data = response.read().decode().strip().rsplit("data: ", 1)[1]
     except (urllib.error.URLError, ConnectionError):
         return None
-    return json.loads(last)[0]["label"]
+    return json.loads(data)[0]["label"]
 
 
 if __name__ == "__main__":

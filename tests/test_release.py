@@ -1,4 +1,4 @@
-"""What leaves the repository: the folder of a Space, and the list of licences."""
+"""The folder of a Space, and the list of licences."""
 
 import ast
 import socket
@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 import release
 
-MOST = 10 * 2**20  # bytes
-# Says whether it has what the development environment has, and then waits to be stopped.
-STUB = """
+MAX_FILE_BYTES = 10 * 2**20
+# An app.py that reports whether it sees packages of the development environment, then waits.
+APP = """
 import importlib.util, pathlib, time
-import named
-found = importlib.util.find_spec("gradio")
-pathlib.Path("said").write_text("not alone" if found else "alone")
+import only_requirement
+visible = importlib.util.find_spec("gradio")
+pathlib.Path("report").write_text("not isolated" if visible else "isolated")
 time.sleep(60)
 """
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
@@ -33,28 +33,28 @@ def space(tmp_path_factory):
     return folder
 
 
-def front_matter(folder):
+def read_front_matter(folder):
     _, lines, _ = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     return yaml.safe_load(lines)
 
 
 def test_the_front_matter_of_a_space_is_complete(space):
-    about = front_matter(space)
+    metadata = read_front_matter(space)
     pins = dict(line.split("==") for line in (space / "requirements.txt").read_text().splitlines())
-    assert (about["sdk"], about["sdk_version"]) == ("gradio", pins["gradio"])
-    assert about["python_version"] == "3.11"
-    assert (space / about["app_file"]).name == "app.py"
-    assert about["license"] == "apache-2.0"
-    assert {about["colorFrom"], about["colorTo"]} <= COLOURS
-    assert about["title"] and about["emoji"] and 0 < len(about["short_description"]) <= 60
-    assert all(isinstance(tag, str) for tag in about["tags"])
-    assert all(name.count("/") == 1 for name in about["datasets"])
+    assert (metadata["sdk"], metadata["sdk_version"]) == ("gradio", pins["gradio"])
+    assert metadata["python_version"] == "3.11"
+    assert (space / metadata["app_file"]).name == "app.py"
+    assert metadata["license"] == "apache-2.0"
+    assert {metadata["colorFrom"], metadata["colorTo"]} <= COLOURS
+    assert metadata["title"] and metadata["emoji"] and 0 < len(metadata["short_description"]) <= 60
+    assert all(isinstance(tag, str) for tag in metadata["tags"])
+    assert all(name.count("/") == 1 for name in metadata["datasets"])
 
 
-def test_a_space_holds_no_large_file_and_nothing_unwanted(space):
+def test_a_space_has_no_large_and_no_unwanted_files(space):
     files = [path for path in space.rglob("*") if path.is_file()]
-    assert max(path.stat().st_size for path in files) < MOST
-    assert sum(path.stat().st_size for path in files) < 5 * MOST
+    assert max(path.stat().st_size for path in files) < MAX_FILE_BYTES
+    assert sum(path.stat().st_size for path in files) < 5 * MAX_FILE_BYTES
     assert not [path for path in files if path.suffix in (".pyc", ".pyi", ".log")]
     for name in ("NOTICE", "LICENSE", "models/sentiment/card.json", "docs/sentiment.png"):
         assert (space / name).is_file(), name
@@ -64,10 +64,10 @@ def test_a_space_holds_no_large_file_and_nothing_unwanted(space):
             assert f"*{path.suffix} filter=lfs" in tracked, path.name
 
 
-def test_a_space_has_every_module_that_it_imports(space):
-    here = {path.stem for path in space.iterdir()}
-    pinned = set(release.needed())
-    homes = packages_distributions()
+def test_every_module_that_a_space_imports_is_in_it_or_pinned(space):
+    own_modules = {path.stem for path in space.iterdir()}
+    pinned = set(release.find_packages())
+    packages_by_module = packages_distributions()
     for path in space.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -76,66 +76,78 @@ def test_a_space_has_every_module_that_it_imports(space):
                 names = [node.module]
             else:
                 continue
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - here:
-                assert pinned & set(map(canonicalize_name, homes[name])), f"{path.name}: {name}"
+            modules = {name.split(".")[0] for name in names}
+            for name in modules - sys.stdlib_module_names - own_modules:
+                packages = set(map(canonicalize_name, packages_by_module[name]))
+                assert pinned & packages, f"{path.name}: {name}"
 
 
-def test_a_space_answers_without_a_home(space, capsys):
+def test_a_space_answers_without_a_writable_home(space, capsys):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    release.try_out(space, port, python=Path(sys.executable))
+    release.try_space(space, port, python=Path(sys.executable))
     assert "is positive" in capsys.readouterr().out
 
 
-def test_a_space_is_tried_with_the_packages_of_its_requirements_alone(
-    tmp_path, monkeypatch, capsys
-):
-    wheel = tmp_path / "named-1-py3-none-any.whl"
+def test_a_space_is_tried_with_only_the_packages_of_its_requirements(tmp_path, monkeypatch, capsys):
+    wheel = tmp_path / "only_requirement-1-py3-none-any.whl"
     with ZipFile(wheel, "w") as package:
-        package.writestr("named.py", "")
-        about = "Metadata-Version: 2.1\nName: named\nVersion: 1"
-        package.writestr("named-1.dist-info/METADATA", about)
-        package.writestr("named-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true")
-        package.writestr("named-1.dist-info/RECORD", "")
-    (tmp_path / "requirements.txt").write_text(f"named @ {wheel.as_uri()}\n")
-    (tmp_path / "app.py").write_text(STUB)
-    said = tmp_path / "said"
-    monkeypatch.setattr(release, "_answer", lambda _: said.exists() and said.read_text() or None)
-    release.try_out(tmp_path)
-    assert "is alone" in capsys.readouterr().out
+        package.writestr("only_requirement.py", "")
+        metadata = "Metadata-Version: 2.1\nName: only-requirement\nVersion: 1"
+        package.writestr("only_requirement-1.dist-info/METADATA", metadata)
+        package.writestr(
+            "only_requirement-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true"
+        )
+        package.writestr("only_requirement-1.dist-info/RECORD", "")
+    (tmp_path / "requirements.txt").write_text(f"only-requirement @ {wheel.as_uri()}\n")
+    (tmp_path / "app.py").write_text(APP)
+    report = tmp_path / "report"
+
+    def read_report(address):
+        return report.read_text() or None if report.exists() else None
+
+    monkeypatch.setattr(release, "_classify_review", read_report)
+    release.try_space(tmp_path)
+    assert "is isolated" in capsys.readouterr().out
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+def test_a_folder_that_is_not_empty_is_not_changed(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(SystemExit, match="is not empty"):
         release.space(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_every_requirement_stands_in_the_notice_with_its_licence():
+def test_the_notice_lists_every_requirement_with_its_licence():
     text = (Path(release.ROOT) / "NOTICE").read_text(encoding="utf-8")
-    rows = dict(line.split(": ", 1) for line in text.partition(release.ALL)[2].strip().splitlines())
-    for each in release.requirements():
+    rows = dict(
+        line.split(": ", 1)
+        for line in text.partition(release.NOTICE_HEADING)[2].strip().splitlines()
+    )
+    requirements = release.read_requirements()
+    for each in requirements:
         name = f"{canonicalize_name(each.name)} {str(each.specifier).removeprefix('==')}"
         assert rows.get(name, "?") != "?", name
-    assert len(rows) > 2 * len(release.requirements())
+    assert len(rows) > 2 * len(requirements)
 
 
-def test_the_list_of_licences_is_written_anew_below_what_stands_there(tmp_path, monkeypatch):
+def test_the_list_of_licences_is_replaced_and_the_text_above_it_kept(tmp_path, monkeypatch):
     (tmp_path / "requirements.txt").write_text("safetensors\n")
-    (tmp_path / "NOTICE").write_text(f"Ours.\n\n{release.ALL}\n\ngone 1.0: MIT\n")
+    (tmp_path / "NOTICE").write_text(f"Ours.\n\n{release.NOTICE_HEADING}\n\ngone 1.0: MIT\n")
     monkeypatch.setattr(release, "ROOT", tmp_path)
     assert CliRunner().invoke(release.command, ["notice"]).exit_code == 0
-    head, rows = (tmp_path / "NOTICE").read_text(encoding="utf-8").split(f"{release.ALL}\n\n")
+    head, rows = (
+        (tmp_path / "NOTICE").read_text(encoding="utf-8").split(f"{release.NOTICE_HEADING}\n\n")
+    )
     assert head == "Ours.\n\n"
     assert rows == f"safetensors {version('safetensors')}: Apache Software License\n"
 
 
-def test_a_licence_is_read_where_a_package_says_it():
-    packages = release.needed()
-    said = {name: release.licence(packages[name]) for name in ("numpy", "keras", "safetensors")}
-    assert said["numpy"].startswith("BSD-3-Clause")
-    assert said["keras"] == "Apache License 2.0"
-    assert said["safetensors"] == "Apache Software License"
-    assert "?" not in map(release.licence, packages.values())
+def test_a_licence_is_read_from_the_metadata_of_a_package():
+    packages = release.find_packages()
+    licences = {name: release.find_licence(package) for name, package in packages.items()}
+    assert licences["numpy"].startswith("BSD-3-Clause")
+    assert licences["keras"] == "Apache License 2.0"
+    assert licences["safetensors"] == "Apache Software License"
+    assert "?" not in licences.values()
