@@ -1,4 +1,4 @@
-"""What the tests of the layers share: gradients on either backend, cells with random weights."""
+"""Helpers of the layer tests: gradients on either backend, cells with random weights."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def make_cell(variant, units=5, **options):
 
 
 def randomise(layer, seed=0):
-    """Give a built layer weights that are all different, biases too; returns them."""
+    """Set all weights of a built layer, biases too, to different random numbers; returns them."""
     rng = np.random.default_rng(seed)
     weights = [0.5 * rng.normal(size=w.shape).astype("float32") for w in layer.get_weights()]
     layer.set_weights(weights)
@@ -35,7 +35,7 @@ def randomise(layer, seed=0):
 
 
 def outputs_and_gradients(layer, inputs, states=(), mode="eager", only=None, **arguments):
-    """Call a layer and differentiate a loss that weighs every number it returns differently.
+    """Call a layer and differentiate a loss that treats each of its outputs differently.
 
     Args:
         layer: A built layer.
@@ -43,11 +43,11 @@ def outputs_and_gradients(layer, inputs, states=(), mode="eager", only=None, **a
         states: List of arrays, the initial states.
         mode: "eager", "graph" or "jit", on TensorFlow; JAX always compiles.
         only: Mask `(batch, time)` or None; sequences of outputs are set to zero elsewhere.
-        arguments: What else the layer is called with.
+        arguments: Further call arguments of the layer.
 
     Returns:
-        Two lists of arrays: what the layer returns; the gradients by the inputs, by the initial
-        states and by the trainable weights.
+        Two lists of arrays: the outputs, and the gradients with respect to the inputs, the initial
+        states and the trainable weights.
     """
     variables = layer.trainable_variables
     sources = [ops.convert_to_tensor(array) for array in (inputs, *states)]

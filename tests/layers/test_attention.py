@@ -35,9 +35,9 @@ def called(layer, *arguments, **named):
 
 
 def test_examples_in_the_docstrings():
-    found = doctest.testmod(attention, extraglobs={"np": np})
-    assert found.attempted >= 4
-    assert found.failed == 0
+    results = doctest.testmod(attention, extraglobs={"np": np})
+    assert results.attempted >= 4
+    assert results.failed == 0
 
 
 # A memory of two steps, (1, 0) and (0, 2); the query is (1, 1).
@@ -74,7 +74,7 @@ def test_additive_attention_by_hand():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_masked_steps_weigh_nothing_and_change_nothing(kind):
+def test_masked_steps_have_no_weight_and_no_effect(kind):
     layer = make(kind)
     context, weights = called(layer, QUERY, MEMORY, mask=MASK)
     assert (weights[1, :, 3:] == 0).all()
@@ -93,8 +93,8 @@ def test_dot_attention_equals_keras(masked):
     layer.set_weights([np.array(0.5)])  # 1 / √4
     mask = [None, ops.convert_to_tensor(MASK)] if masked else None
     expected = layer([QUERY, MEMORY], mask=mask, return_attention_scores=True)
-    found = called(make("dot"), QUERY, MEMORY, mask=MASK if masked else None)
-    for ours, theirs in zip(found, expected, strict=True):
+    results = called(make("dot"), QUERY, MEMORY, mask=MASK if masked else None)
+    for ours, theirs in zip(results, expected, strict=True):
         np.testing.assert_allclose(ours, ops.convert_to_numpy(theirs), atol=1e-6)
 
 
@@ -154,7 +154,7 @@ def test_weights_are_float32_under_mixed_precision(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_saved_model_answers_the_same(kind, tmp_path):
+def test_a_saved_model_gives_the_same_outputs(kind, tmp_path):
     query, memory = keras.Input((3, 4)), keras.Input((None, 4))
     mask = keras.Input((None,), dtype="bool")
     layer = make(kind)
@@ -168,7 +168,7 @@ def test_a_saved_model_answers_the_same(kind, tmp_path):
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
 
 
-def test_masks_of_the_arguments_do_not_disturb():
+def test_implicit_masks_of_the_arguments_are_ignored():
     embedding = keras.layers.Embedding(5, 4, mask_zero=True)
     words = np.array([[1, 2, 0], [3, 0, 0]])
     context, _ = DotAttention()(embedding(words), embedding(words), mask=words != 0)

@@ -1,4 +1,4 @@
-"""The same numbers and gradients on JAX: tests from here, run again in a process of their own."""
+"""The layer tests that are run again on JAX, in a process of their own."""
 
 import importlib.util
 import os
@@ -21,10 +21,10 @@ TESTS = [
     "test_recurrent.py::test_stack_equals_keras_layers_in_a_row[rnn]",
     "test_recurrent.py::test_stateful_equals_keras[gru]",
     "test_recurrent.py::test_gradients_under_dropout_equal_automatic_ones[lstm coupled peepholes]",
-    "test_recurrent.py::test_the_way_back_gives_the_automatic_gradient_by_the_inputs[True-gru]",
+    "test_recurrent.py::test_vjp_equals_the_automatic_gradient_of_the_inputs[True-gru]",
     "test_recurrent.py::test_trace_equals_numpy[False-gru]",
     "test_recurrent.py::test_masking_layer_before",
-    "test_recurrent.py::test_saved_model_answers_the_same[stacked]",
+    "test_recurrent.py::test_saved_model_gives_the_same_outputs[stacked]",
 ]
 
 

@@ -24,9 +24,9 @@ from tests.layers.autodiff import (
 @pytest.mark.parametrize("module", ["cells", "recurrent"])
 def test_examples_in_the_docstrings(module):
     names = {**vars(shared.layers), "np": np}
-    found = doctest.testmod(importlib.import_module(f"shared.layers.{module}"), extraglobs=names)
-    assert found.attempted > 2
-    assert found.failed == 0
+    results = doctest.testmod(importlib.import_module(f"shared.layers.{module}"), extraglobs=names)
+    assert results.attempted > 2
+    assert results.failed == 0
 
 
 def sigmoid(x):
@@ -162,8 +162,8 @@ def check_initializer(weight, option):
     def check(cell):
         for value in (0.25, 0.5):
             initializer = keras.initializers.Constant(value)
-            made = built(cell(**{option: initializer}))
-            values = np.unique(ops.convert_to_numpy(getattr(made, weight)))
+            instance = built(cell(**{option: initializer}))
+            values = np.unique(ops.convert_to_numpy(getattr(instance, weight)))
             assert value in values
             # Only the forget gate's bias has a start of its own.
             assert set(values) <= ({value, 1.0} if option == "bias_initializer" else {value})
@@ -173,29 +173,29 @@ def check_initializer(weight, option):
 
 def check_dropout(option):
     def check(cell):
-        made = built(cell(**{option: 0.5}))
-        randomise(made)
-        plain = response(made)
-        assert np.array_equal(plain, response(made))
-        assert not np.array_equal(plain, response(made, training=True))
+        instance = built(cell(**{option: 0.5}))
+        randomise(instance)
+        plain = response(instance)
+        assert np.array_equal(plain, response(instance))
+        assert not np.array_equal(plain, response(instance, training=True))
 
     return check
 
 
 def check_seed(cell):
-    made = [built(cell(seed=seed, dropout=0.5)) for seed in (1, 1, 2)]
-    for each in made:
+    instances = [built(cell(seed=seed, dropout=0.5)) for seed in (1, 1, 2)]
+    for each in instances:
         randomise(each)
-    first, same, other = (response(each, training=True) for each in made)
+    first, same, other = (response(each, training=True) for each in instances)
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
 
 
 def check_activation(cell):
-    made = [built(cell(activation=name)) for name in ("tanh", "relu", "linear")]
-    for each in made:
+    instances = [built(cell(activation=name)) for name in ("tanh", "relu", "linear")]
+    for each in instances:
         randomise(each)
-    squashed, rectified, plain = (response(each) for each in made)
+    squashed, rectified, plain = (response(each) for each in instances)
     np.testing.assert_allclose(squashed, np.tanh(plain), atol=1e-6)
     np.testing.assert_allclose(rectified, plain.clip(0), atol=1e-6)
 
@@ -288,15 +288,15 @@ ANOTHER = {
 @pytest.mark.parametrize("cell", OPTIONS)
 def test_config_round_trip(cell):
     options = {option: ANOTHER[option] for option in OPTIONS[cell]}
-    made = cell(**options, name="tested", dtype="float64")
-    copy = cell.from_config(made.get_config())
-    assert copy.get_config() == made.get_config()
+    instance = cell(**options, name="tested", dtype="float64")
+    copy = cell.from_config(instance.get_config())
+    assert copy.get_config() == instance.get_config()
     for option, value in options.items():
         if not option.endswith("initializer"):
             assert getattr(copy, option) == value
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(instance))
     assert type(again) is cell
-    assert again.get_config() == made.get_config()
+    assert again.get_config() == instance.get_config()
 
 
 def step(cell, shape, *states):
@@ -368,5 +368,5 @@ def bfloat16_policy():
 def test_global_policy_reaches_output_states_and_trace():
     layer = Recurrent(LSTMCell(3), return_state=True)
     inputs = np.ones((1, 2, 3), "float32")
-    found = [*layer(inputs), *layer.trace(inputs).values()]
-    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in found} == {"bfloat16"}
+    tensors = [*layer(inputs), *layer.trace(inputs).values()]
+    assert {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors} == {"bfloat16"}

@@ -32,11 +32,11 @@ needs_float64 = pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX computes
 
 @needs_float64
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_step_against_finite_differences(variant):
+def test_jacobians_equal_finite_differences(variant):
     layer, inputs, states = layer_and_start(variant)
-    found = ops.convert_to_numpy(layer.jacobians(inputs, states))
+    jacobians = ops.convert_to_numpy(layer.jacobians(inputs, states))
     size = len(states) * UNITS
-    assert found.shape == (BATCH, TIME, size, size)
+    assert jacobians.shape == (BATCH, TIME, size, size)
     nudge = 1e-6
     for t in range(TIME):
         flat = np.concatenate(states, axis=-1)
@@ -47,13 +47,13 @@ def test_every_step_against_finite_differences(variant):
                 states_after(layer, inputs[:, t], np.split(flat + sign * moved, len(states), -1))
                 for sign in (1, -1)
             )
-            np.testing.assert_allclose(found[:, t, :, n], (up - down) / (2 * nudge), atol=1e-8)
+            np.testing.assert_allclose(jacobians[:, t, :, n], (up - down) / (2 * nudge), atol=1e-8)
         states = np.split(states_after(layer, inputs[:, t], states), len(states), axis=-1)
 
 
 @needs_float64
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_their_product_is_what_automatic_differentiation_finds(variant):
+def test_the_product_of_jacobians_equals_automatic_differentiation(variant):
     import tensorflow as tf
 
     layer, inputs, states = layer_and_start(variant)
@@ -70,7 +70,7 @@ def test_their_product_is_what_automatic_differentiation_finds(variant):
     np.testing.assert_allclose(gradient[:, 0], expected, rtol=1e-9, atol=1e-12)
 
 
-def test_by_hand():
+def test_the_jacobian_of_an_rnn_by_hand():
     layer = Recurrent(RNNCell(1))
     layer.build((1, 2, 1))
     layer.set_weights([np.array([[1.0]]), np.array([[0.5]]), np.zeros(1)])
@@ -81,29 +81,29 @@ def test_by_hand():
     np.testing.assert_allclose(layer.jacobians(inputs)[0, :, 0], expected, rtol=1e-6)
 
 
-def test_an_open_forget_gate_hands_the_memory_through():
+def test_an_open_forget_gate_keeps_the_cell_state():
     layer = Recurrent(LSTMCell(2))
     inputs = np.ones((1, 3, 1), "float32")
     layer.build(inputs.shape)
     weights = [np.zeros(weight.shape) for weight in layer.get_weights()]
     weights[2][2:4] = 50  # the forget gate
     layer.set_weights(weights)
-    found = ops.convert_to_numpy(layer.jacobians(inputs))
-    np.testing.assert_allclose(found[0, :, 2:, 2:], np.tile(np.eye(2), (3, 1, 1)), atol=1e-6)
+    jacobians = ops.convert_to_numpy(layer.jacobians(inputs))
+    np.testing.assert_allclose(jacobians[0, :, 2:, 2:], np.tile(np.eye(2), (3, 1, 1)), atol=1e-6)
 
 
-def test_a_masked_step_hands_everything_through():
+def test_the_jacobian_of_a_masked_step_is_the_identity():
     layer, inputs, states = layer_and_start("gru")
     mask = np.array([[1, 0, 1, 1], [1, 1, 0, 0]], bool)
-    found = ops.convert_to_numpy(layer.jacobians(inputs, states, mask))
+    jacobians = ops.convert_to_numpy(layer.jacobians(inputs, states, mask))
     plain = ops.convert_to_numpy(layer.jacobians(inputs, states))
     for row, step in np.argwhere(~mask):
-        np.testing.assert_array_equal(found[row, step], np.eye(UNITS))
-    np.testing.assert_allclose(found[:, 0], plain[:, 0], rtol=1e-6)
-    assert not np.allclose(found[0, 2], plain[0, 2], atol=1e-3)
+        np.testing.assert_array_equal(jacobians[row, step], np.eye(UNITS))
+    np.testing.assert_allclose(jacobians[:, 0], plain[:, 0], rtol=1e-6)
+    assert not np.allclose(jacobians[0, 2], plain[0, 2], atol=1e-3)
 
 
-def test_backwards_reading_keeps_the_order_of_the_inputs():
+def test_jacobians_are_in_the_order_of_the_inputs_when_reading_backwards():
     forwards, inputs, states = layer_and_start("lstm")
     backwards = Recurrent(forwards.cell, go_backwards=True)
     np.testing.assert_allclose(

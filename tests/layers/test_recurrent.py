@@ -200,7 +200,7 @@ def ours_with(weights, variant):
     return layer
 
 
-def test_fully_masked_row_keeps_its_state_and_takes_no_gradient():
+def test_fully_masked_row_keeps_its_state_and_gets_no_gradient():
     layer = ours("lstm", return_state=True)
     layer.build(INPUTS.shape)
     randomise(layer)
@@ -252,7 +252,7 @@ def test_gradients_under_dropout_equal_automatic_ones(variant, monkeypatch):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_gradients_under_dropped_weights_equal_automatic_ones(variant, monkeypatch):
+def test_gradients_under_weight_dropout_equal_automatic_ones(variant, monkeypatch):
     """One mask on the recurrent kernel for all steps, and the gradient is that of the kernel."""
     cell = make_cell(variant, weight_dropout=0.5)
     layer, reference = Recurrent(cell, return_sequences=True), WithDropout(cell)
@@ -271,7 +271,7 @@ def test_gradients_under_dropped_weights_equal_automatic_ones(variant, monkeypat
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("backwards", [False, True])
-def test_the_way_back_gives_the_automatic_gradient_by_the_inputs(variant, backwards):
+def test_vjp_equals_the_automatic_gradient_of_the_inputs(variant, backwards):
     layer = ours(variant, return_sequences=True, go_backwards=backwards)
     layer.build(INPUTS.shape)
     randomise(layer)
@@ -351,18 +351,18 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
 
     def rnn(x, hidden, _):
         total = x @ kernel + hidden @ recurrent + bias
-        made = {"tanh": np.tanh(total), "relu": np.maximum(total, 0), "linear": total}
-        return {"hidden": made[cell.activation]}
+        activations = {"tanh": np.tanh(total), "relu": np.maximum(total, 0), "linear": total}
+        return {"hidden": activations[cell.activation]}
 
     def lstm(x, hidden, memory):
         total = cut(x @ kernel + hidden @ recurrent + bias)
-        see = list(peepholes[0]) if peepholes else [0.0] * 3
-        seen = {"output": see.pop(), "forget": see.pop()}
-        forget = sigmoid(total["forget"] + seen["forget"] * memory)
-        entry = 1 - forget if cell.coupled else sigmoid(total["input"] + see.pop() * memory)
+        weights = list(peepholes[0]) if peepholes else [0.0] * 3
+        peephole = {"output": weights.pop(), "forget": weights.pop()}
+        forget = sigmoid(total["forget"] + peephole["forget"] * memory)
+        entry = 1 - forget if cell.coupled else sigmoid(total["input"] + weights.pop() * memory)
         candidate = np.tanh(total["candidate"])
         memory = forget * memory + entry * candidate
-        output = sigmoid(total["output"] + seen["output"] * memory)
+        output = sigmoid(total["output"] + peephole["output"] * memory)
         values = (entry, forget, candidate, output, memory, output * np.tanh(memory))
         return dict(zip(cell.trace_names, values, strict=True))
 
@@ -508,7 +508,7 @@ def test_masking_layer_before():
 
 
 @pytest.mark.parametrize("name", every_layer())
-def test_saved_model_answers_the_same(name, tmp_path):
+def test_saved_model_gives_the_same_outputs(name, tmp_path):
     model = network(every_layer()[name])
     randomise(model)
     answer = numbers(model(WORDS))
@@ -694,6 +694,6 @@ def test_last_states_continue_a_sequence():
         (lambda: Stacked([ours("rnn"), ours("rnn")]), r"`layers`.*return_sequences=True"),
     ],
 )
-def test_wrong_argument_is_named_with_what_was_received(call, message):
+def test_wrong_arguments_are_named_with_their_values(call, message):
     with pytest.raises(ValueError, match=message):
         call()
