@@ -1,5 +1,6 @@
 import json
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Compiling takes most of the time in tests: let XLA do as little of it as it can.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+# Fuzzing draws other inputs in every run; this repeats a run. With `-n`, all processes inherit it.
+FUZZ_SEED = os.environ.setdefault("UNROLLED_FUZZ_SEED", str(secrets.randbelow(2**32)))
 
 TEXTS = Path(__file__).parent / "texts.tsv"
 
@@ -108,6 +112,10 @@ def pytest_terminal_summary(terminalreporter):
     rerun = {report.nodeid for report in terminalreporter.stats.get("rerun", ())}
     for test in sorted(rerun - failed):
         terminalreporter.write_line(f"FLAKY {test}: failed at first, passed when run again")
+
+
+def pytest_report_header():
+    return f"fuzzing with UNROLLED_FUZZ_SEED={FUZZ_SEED}"
 
 
 def pytest_addoption(parser):

@@ -20,8 +20,9 @@ SESSION_TTL_SECONDS = 600  # how long the state of a page that was left is kept
 MAX_SESSIONS = 400  # one with a photo holds half a megabyte
 
 METADATA = """\
-{% set meta = page_metadata[config.get("current_page", "")] %}
-{% set _ = config.update({"title": meta.title}) %}
+{% set path = config.get("current_page", "") %}
+{% set meta = page_metadata[path] %}
+{% set _ = config.update({"title": meta.title, "page": {path: config["page"][path]}}) %}
 {% set preview = config["root"] ~ "/preview.png" %}
 <title>{{ meta.title }}</title>
 <meta name="description" content="{{ meta.description }}" />
@@ -118,6 +119,8 @@ def patch_error_payload():
 
 def patch_page_template(metadata):
     """Give each page its own title, description and link preview in place of Gradio's.
+
+    The page also gets the layout of itself alone; Gradio sends those of all pages with each.
 
     Args:
         metadata: Dict from the path of a page to a dict with `path`, `title` and `description`.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 5))
@@ -91,10 +91,10 @@ def ask(http, event, arguments):
 
 
 def test_every_event_answers_or_says_why_not(http, events):
+    @seed(int(os.environ["UNROLLED_FUZZ_SEED"]))
     @settings(
         max_examples=COUNT,
         deadline=None,
-        derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -119,14 +119,21 @@
     event.preventDefault();
     move(stepper, how);
   });
+  // At most once a frame: Gradio changes the document some thousand times while it builds a page.
+  let scheduled = false;
   new MutationObserver(() => {
-    for (const stepper of document.querySelectorAll(".stepper:not([data-ready])")) {
-      stepper.dataset.ready = "";
-      show(stepper, Number(stepper.dataset.n));
-    }
-    // Gradio names the place of a plot to come, which only something with a role may be.
-    for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])"))
-      empty.setAttribute("role", "img");
+    if (scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(() => {
+      scheduled = false;
+      for (const stepper of document.querySelectorAll(".stepper:not([data-ready])")) {
+        stepper.dataset.ready = "";
+        show(stepper, Number(stepper.dataset.n));
+      }
+      // Gradio labels the placeholder of a figure, and only elements with a role may have a label.
+      for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])"))
+        empty.setAttribute("role", "img");
+    });
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   const SVG = document.createRange().createContextualFragment("<svg/>").firstChild.namespaceURI;
