@@ -1,17 +1,46 @@
 """What can be set from the environment: `UNROLLED_<FIELD>` for every field of `Settings`."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.errors import UserError
+
 PREFIX = "UNROLLED_"
 
 
-class SettingsError(ValueError):
-    """A setting that cannot be used; its message is one sentence for the person who set it."""
+SettingsError = UserError  # for commands that still name it
+
+FRAME_ANCESTORS = "'self' https://huggingface.co https://*.hf.space"
+# A site in a Content Security Policy: https://school.example, https://*.hf.space, http://localhost:8000
+_FRAMING_SITE = r"(?:'self'|'none'|https:|\*|(?:https?://)?(?:\*\.)?[\w.-]{1,253}(?::\d{1,5})?/?)"
+
+
+def _check_framing_sites(value: str) -> str:
+    sites = value.split()
+    if not sites or not all(re.fullmatch(_FRAMING_SITE, site) for site in sites):
+        raise ValueError(
+            "it must be sites with spaces between, such as 'self' https://school.example"
+        )
+    return " ".join(sites)
+
+
+def _check_root_path(value: str | None) -> str | None:
+    path = (value or "").rstrip("/")
+    if path and not re.fullmatch(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
+        raise ValueError("it must be a path such as /unrolled, or empty")
+    return path or None
+
+
+def _expand_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such user on this machine") from None
 
 
 def _default_host() -> str:
@@ -41,7 +70,7 @@ class Settings(BaseSettings):
         description="Address to listen on; 0.0.0.0 lets other machines in.",
     )
     port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
-    data: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+    data: Annotated[Path, AfterValidator(_expand_home)] = Field(
         Path("~/.cache/unrolled"),
         description="Folder for the corpora and checkpoints that training uses.",
     )
@@ -60,8 +89,17 @@ class Settings(BaseSettings):
     proxies: int = Field(
         default_factory=_default_proxies,
         ge=0,
-        description="How many reverse proxies stand in front of the site; their X-Forwarded-For is "
-        "trusted.",
+        description="How many reverse proxies stand in front of the site; their X-Forwarded-For "
+        "and X-Forwarded-Host are trusted.",
+    )
+    root_path: Annotated[str | None, AfterValidator(_check_root_path)] = Field(
+        None,
+        description="Path below which a reverse proxy serves the site, such as /unrolled.",
+    )
+    frame_ancestors: Annotated[str, AfterValidator(_check_framing_sites)] = Field(
+        FRAME_ANCESTORS,
+        description="Sites that may show these pages in a frame: https://school.example, 'self' "
+        "for this one, 'none'; several with spaces between.",
     )
     vectors: str | None = Field(
         None,

@@ -2,6 +2,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,34 @@ def chromium() -> str:
     if Path(path).exists():
         return path
     pytest.skip("no Chromium found: `make browser` installs one")
+
+
+@pytest.fixture(scope="session")
+def growth():
+    """A function that measures how the time of `fn(input)` grows with the input.
+
+    `growth(fn, large, small)` is the time for the large input as a multiple of that for the small
+    one, which is half as long: 2 where time is linear, 4 where it is quadratic. Both are timed in
+    turn, the shortest of several runs counts, and the smallest of five results, so that a busy
+    machine does not matter. Times that are too short to measure count as no growth.
+    """
+
+    def seconds(fn, value):
+        start = time.thread_time()
+        fn(value)
+        return time.thread_time() - start
+
+    def measure(fn, large, small):
+        ratio = float("inf")
+        for _ in range(5):
+            times = [(seconds(fn, large), seconds(fn, small)) for _ in range(3)]
+            longer, shorter = map(min, zip(*times, strict=True))
+            ratio = min(ratio, longer / max(shorter, 1e-9) if longer > 0.02 else 1)
+            if ratio <= 2.2:
+                break
+        return ratio
+
+    return measure
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from shared import settings
+from shared.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,8 @@ def test_every_setting_follows_its_variable(monkeypatch):
         "max_rows": 50,
         "requests_per_minute": 90,
         "proxies": 2,
+        "root_path": "/unrolled",
+        "frame_ancestors": "'self' https://school.example",
         "vectors": "mine.bin",
     }
     for name, value in values.items():
@@ -53,6 +56,12 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
     assert settings.read().port == 7860
 
 
+def test_a_final_slash_of_the_root_path_is_left_out(monkeypatch):
+    for value, path in (("/unrolled/", "/unrolled"), ("/a/b", "/a/b"), ("/", None)):
+        monkeypatch.setenv("UNROLLED_ROOT_PATH", value)
+        assert settings.read().root_path == path
+
+
 def test_on_a_space_the_site_is_reachable_from_outside(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "someone/unrolled")
     assert (settings.read().host, settings.read().proxies) == ("0.0.0.0", 1)
@@ -67,11 +76,17 @@ def test_on_a_space_the_site_is_reachable_from_outside(monkeypatch):
         ("UNROLLED_PORT", "70000", "less than or equal to 65535"),
         ("UNROLLED_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("UNROLLED_MAX_ROWS", "0", "greater than or equal to 1"),
+        ("UNROLLED_DATA", "~nobody-of-this-name/x", "no such user"),
+        ("UNROLLED_ROOT_PATH", "unrolled", "a path such as /unrolled"),
+        ("UNROLLED_ROOT_PATH", "/../etc", "a path such as /unrolled"),
+        ("UNROLLED_ROOT_PATH", "https://a.example/x", "a path such as /unrolled"),
+        ("UNROLLED_FRAME_ANCESTORS", "'self'; script-src *", "sites with spaces between"),
+        ("UNROLLED_FRAME_ANCESTORS", "https://a.example, https://b.example", "sites with spaces"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_sentence(monkeypatch, variable, value, says):
     monkeypatch.setenv(variable, value)
-    with pytest.raises(settings.SettingsError) as refusal:
+    with pytest.raises(UserError) as refusal:
         settings.read()
     sentence = str(refusal.value)
     assert sentence.startswith(f"{variable} is {value!r}")

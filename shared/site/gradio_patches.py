@@ -96,7 +96,7 @@ def patch_remote_files():
     from gradio import processing_utils
 
     async def refuse(*_, **__):
-        raise gr.Error(guard.UPLOAD, print_exception=False)
+        raise gr.Error(guard.ADDRESS_GIVEN, print_exception=False)
 
     processing_utils.async_ssrf_protected_get = refuse
     processing_utils.async_ssrf_protected_download = refuse
@@ -112,7 +112,7 @@ def patch_error_payload():
         payload = original(error, show_error)
         if payload["error"]:
             return payload
-        return {**payload, "error": guard.FAULT, "visible": True}
+        return {**payload, "error": guard.FAILED, "visible": True}
 
     queueing.error_payload = error_payload
 

@@ -1,4 +1,4 @@
-"""What stands between the network and the site: headers, limits, and the last minute."""
+"""The middleware between the network and the site: headers, limits, and refusals."""
 
 import asyncio
 import errno
@@ -9,6 +9,9 @@ import time
 from collections import Counter
 
 from starlette.responses import JSONResponse, PlainTextResponse
+
+from shared import limits
+from shared.settings import FRAME_ANCESTORS
 
 log = logging.getLogger("unrolled")
 
@@ -25,19 +28,32 @@ POLICY = {
     "object-src": "'none'",
     "base-uri": "'self'",
     "form-action": "'self'",
-    "frame-ancestors": "'self' https://huggingface.co https://*.hf.space",
 }
-HEADERS = {
-    "content-security-policy": "; ".join(f"{name} {what}" for name, what in POLICY.items()),
-    "permissions-policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
-    # Links hold what was typed: other sites do not hear of it.
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-}
-# What Gradio answers besides the site: tools for its developers, and a store of sessions on disk.
-CLOSED = (
+
+
+def build_headers(frame_ancestors=FRAME_ANCESTORS):
+    """The headers of every answer, by name.
+
+    Args:
+        frame_ancestors: The sites that may show the pages in a frame, as the directive of the
+            Content Security Policy has them.
+    """
+    policy = {**POLICY, "frame-ancestors": frame_ancestors}
+    return {
+        "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "permissions-policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
+        # Links hold what was typed, which other sites must not learn.
+        "referrer-policy": "same-origin",
+        "x-content-type-options": "nosniff",
+    }
+
+
+HEADERS = build_headers()
+# What Gradio serves besides the site: tools for its developers, and a store of sessions on disk.
+CLOSED_PATHS = (
     "/login",
     "/monitoring",
+    "/pwa_icon",
     "/gradio_api/deep_link",
     "/gradio_api/openapi.json",
     "/gradio_api/dev/",
@@ -46,21 +62,27 @@ CLOSED = (
     "/gradio_api/undo-vibe-edit",
     "/gradio_api/vibe-",
 )
-FILES = "/gradio_api/file="  # where Gradio serves what was uploaded and what is downloaded
-ELSEWHERE = re.compile(r"/gradio_api/file[=/]/*https?:", re.IGNORECASE)
-FILES_AT_ONCE = 10  # of the largest size that one upload may hold
-SLACK = 2**20  # bytes of a request besides its content
-ASKING = ("/gradio_api/queue/join", "/gradio_api/call/")  # where questions are taken
-WAITING, OF_ONE = 256, 100  # most questions that wait for an answer, and of one visitor
-MINUTE = 60  # seconds
-BODY = 600  # seconds in which a request must have arrived
-RESTART = "This site is being restarted. Try again in a moment."
-NOTHING = "There is nothing here."
-UPLOAD = "An address cannot stand for a file: upload the file itself."
-FAULT = "What was sent does not fit, or the site has a fault. Reload the page and try again."
-BUSY = "This site is busy: too many questions wait for an answer. Try again in a minute."
-FULL = "The disk of this site is full. Try again later."
-BROKEN = "What was sent broke off before its end. Send it again."
+FILE_PATH = "/gradio_api/file="  # where Gradio serves what was uploaded and what is downloaded
+API_PATH = "/gradio_api/"
+QUEUE_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/")  # where questions join the queue
+QUESTION_PATHS = (*QUEUE_PATHS, *(f"/gradio_api/{name}" for name in ("run/", "api/", "mcp")))
+EXTERNAL_FILE = re.compile(r"/gradio_api/file[=/]/*https?:", re.IGNORECASE)
+HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{0,255}")
+BODY_BYTES = "unrolled.body_bytes"  # key in the scope of a request
+MINUTE_SECONDS = 60
+FILES_AT_ONCE = limits.UPLOAD_FILES  # for pages that still name it
+_BRACKET = re.compile(rb"[\[\]{}]")
+RESTARTING = "This site is being restarted. Try again in a moment."
+NOT_FOUND = "There is nothing here."
+ADDRESS_GIVEN = "An address cannot stand for a file: upload the file itself."
+FAILED = "What was sent does not fit, or the site has a fault. Reload the page and try again."
+TOO_BUSY = "This site is busy: too many questions wait for an answer. Try again in a minute."
+DISK_FULL = "The disk of this site is full. Try again later."
+TOO_MUCH_WAITS = (
+    "Much of what came from your address still waits. Send this again when that is answered."
+)
+OTHER_SITE = "This site answers its own pages and programs, not the pages of other sites."
+BROKEN_OFF = "What was sent broke off before its end. Send it again."
 
 
 class Guard:
@@ -68,24 +90,33 @@ class Guard:
 
     Args:
         app: The ASGI application.
-        max_bytes: Most bytes of a request, and of each file of an upload.
+        max_bytes: Most bytes of a question, and of each file of an upload.
         per_minute: Most requests with a body that a visitor may send in a minute; 0 for any.
         proxies: How many reverse proxies stand before the site. Each adds the address that it
             was asked from to `X-Forwarded-For`, so the visitor's is that far from the end.
-        waiting: Function that gives the scopes of the requests whose answers are due.
+        waiting: Function that gives the scopes of the requests that wait for their answers.
+        frame_ancestors: The sites that may show the pages in a frame.
 
     Attributes:
         closing: Whether the site is about to stop: nothing new is begun.
     """
 
-    def __init__(self, app, max_bytes, per_minute=0, proxies=0, waiting=tuple):
+    def __init__(
+        self, app, max_bytes, per_minute=0, proxies=0, waiting=tuple,
+        frame_ancestors=FRAME_ANCESTORS,
+    ):  # fmt: skip
         self.app = app
         self.max_bytes = max_bytes
         self.per_minute = per_minute
         self.proxies = proxies
         self.waiting = waiting
         self.closing = False
-        self._minute, self._sent = 0, Counter()
+        self._headers = [
+            (name.encode(), value.encode())
+            for name, value in build_headers(frame_ancestors).items()
+        ]
+        self._minute, self._request_counts = 0, Counter()
+        self._arriving_bytes = Counter()  # of requests that are not in the queue yet, by visitor
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -94,70 +125,189 @@ class Guard:
 
         async def send_with_headers(message):
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                given = message.get("headers", [])
-                # A photo is written anew while the browser fetches it: its length may change.
-                if scope["path"].startswith(FILES) and message["status"] == 200:
-                    given = [pair for pair in given if pair[0].lower() != b"content-length"]
-                message = {**message, "headers": [*given, *own]}
+                headers = self._answer_headers(scope["path"], message)
+                message = {**message, "headers": headers}
             await send(message)
 
-        answer = self._refusal(scope) or self.app
-        most = self._most_bytes(scope["path"])
-        await answer(scope, _at_most(most, receive), send_with_headers)
+        scope = {**scope, "headers": self._trusted_headers(scope)}
+        receive = limit_body(self._max_bytes(scope["path"]), receive)
+        if refusal := self._refusal(scope):
+            await refusal(scope, receive, send_with_headers)
+        elif scope["method"] != "POST" or scope["path"].endswith("/upload"):
+            await self.app(scope, receive, send_with_headers)
+        else:
+            await self._pass_on(scope, receive, send_with_headers)
+
+    async def _pass_on(self, scope, receive, send):
+        """Hand on a request whose body is JSON, once all of it has come and was checked."""
+        visitor, expected = self.visitor(scope), self._announced_bytes(scope)
+        if refusal := self._refuse_waiting_bytes(scope, visitor, expected):
+            await refusal(scope, receive, send)
+            return
+        self._arriving_bytes[visitor] += expected
+        try:
+            body = await read_body(receive)
+            if body is None:  # the visitor left, sent too much or took too long
+                await refuse(scope["path"], 400, BROKEN_OFF)(scope, receive, send)
+                return
+            if sentence := check_json(body):
+                await refuse(scope["path"], 413, sentence)(scope, receive, send)
+                return
+            scope[BODY_BYTES] = len(body)
+            await self.app(scope, replay(body, receive), send)
+        finally:
+            self._arriving_bytes[visitor] -= expected
+            self._arriving_bytes += Counter()  # drops visitors of whom nothing arrives
+
+    def _trusted_headers(self, scope):
+        """The request's headers without those that could give the site another's name."""
+        untrusted = (
+            {b"x-gradio-server"} if self.proxies else {b"x-gradio-server", b"x-forwarded-host"}
+        )
+        return [pair for pair in scope["headers"] if pair[0].lower() not in untrusted]
+
+    def _answer_headers(self, path, message):
+        """The headers of an answer: the application's as far as they hold, and the site's."""
+        headers = [
+            (name, value)
+            for name, value in message.get("headers", [])
+            # Gradio lets any other site read answers with the credentials of its visitors.
+            if not name.lower().startswith(b"access-control-")
+        ]
+        # A photo is written anew while the browser fetches it: its length may change.
+        if path.startswith(FILE_PATH) and message["status"] == 200:
+            headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+        types = [value for name, value in headers if name.lower() == b"content-type"]
+        if path.endswith("/config") or any(each.startswith(b"text/html") for each in types):
+            # A page names the address that it was asked for, which anybody can forge.
+            headers = [pair for pair in headers if pair[0].lower() != b"cache-control"]
+            headers.append((b"cache-control", b"no-store"))
+        return [*headers, *self._headers]
 
     def _refusal(self, scope):
         """The answer to a request that the site does not see, or None."""
         path = scope["path"]
-        if path.startswith(CLOSED):
-            return refuse(path, 404, NOTHING)
-        if ELSEWHERE.match(path):  # Gradio would fetch it, and hand it on as if it were the site's
-            return refuse(path, 404, UPLOAD)
+        if path.startswith(CLOSED_PATHS):
+            return refuse(path, 404, NOT_FOUND)
+        if EXTERNAL_FILE.match(path):  # Gradio would fetch it and serve it as if it were the site's
+            return refuse(path, 404, ADDRESS_GIVEN)
+        if not HOST.fullmatch(_header(scope, b"host") or ""):
+            return refuse(path, 400, NOT_FOUND)
         if scope["method"] != "POST":
             return None
         if self.closing:
-            return refuse(path, 503, RESTART, 5)
-        length = _header(scope, b"content-length") or "0"
-        if length.isdigit() and int(length) > self._most_bytes(path):
-            most = f"{self._most_bytes(path) // 2**20:,} MB"
+            return refuse(path, 503, RESTARTING, 5)
+        if _header(scope, b"sec-fetch-site") == "cross-site":
+            return refuse(path, 403, OTHER_SITE)
+        most = self._max_bytes(path)
+        if self._announced_bytes(scope) > most:
+            size = f"{most // 2**20:,} MB" if most >= 2**20 else f"{most // 1024:,} kB"
             return refuse(
-                path, 413, f"This is more than {most}, the most that this site accepts at once."
+                path, 413, f"This is more than {size}, the most that this site accepts at once."
             )
         if self.per_minute and (wait := self._seconds_to_wait(self.visitor(scope))):
             many = f"More than {self.per_minute:,} requests in a minute came from your address."
             return refuse(path, 429, f"{many} Try again in {wait} seconds.", wait)
-        if path.startswith(ASKING) and (waiting := self.waiting()):
-            if len(waiting) >= WAITING:
-                return refuse(path, 503, BUSY, MINUTE)
-            own = self.visitor(scope)
-            if sum(self.visitor(other) == own for other in waiting) >= OF_ONE:
-                many = f"{OF_ONE} questions from your address wait for their answers."
+        if path.startswith(QUEUE_PATHS) and (waiting := self.waiting()):
+            if len(waiting) >= limits.WAITING_QUESTIONS:
+                return refuse(path, 503, TOO_BUSY, MINUTE_SECONDS)
+            visitor, most = self.visitor(scope), limits.WAITING_QUESTIONS_PER_VISITOR
+            if sum(self.visitor(other) == visitor for other in waiting) >= most:
+                many = f"{most} questions from your address wait for their answers."
                 return refuse(path, 429, f"{many} Ask again when some have come.", 5)
         return None
 
-    def _most_bytes(self, path):
-        files = FILES_AT_ONCE if path.endswith("/upload") else 1
-        return files * self.max_bytes + SLACK
+    def _refuse_waiting_bytes(self, scope, visitor, expected):
+        """The answer to a request beyond the bytes that may arrive or wait at once, or None."""
+        largest = self.max_bytes + limits.REQUEST_OVERHEAD_BYTES
+        of_visitor, of_all = self._arriving_bytes[visitor], self._arriving_bytes.total()
+        for other in self.waiting():
+            size = other.get(BODY_BYTES, 0)
+            of_all += size
+            of_visitor += size if self.visitor(other) == visitor else 0
+        if of_all + expected > max(limits.WAITING_BYTES, largest):
+            return refuse(scope["path"], 503, TOO_BUSY, MINUTE_SECONDS)
+        if of_visitor + expected > max(limits.WAITING_BYTES_PER_VISITOR, largest):
+            return refuse(scope["path"], 429, TOO_MUCH_WAITS, 5)
+        return None
+
+    def _max_bytes(self, path):
+        if path.endswith("/upload"):
+            return limits.UPLOAD_FILES * self.max_bytes + limits.REQUEST_OVERHEAD_BYTES
+        if path.startswith(API_PATH) and not path.startswith(QUESTION_PATHS):
+            return limits.SMALL_REQUEST_BYTES
+        return self.max_bytes + limits.REQUEST_OVERHEAD_BYTES
+
+    def _announced_bytes(self, scope):
+        """The length of a request's body; the most that it may have where it is not announced."""
+        length = _header(scope, b"content-length") or ""
+        if length.isascii() and length.isdigit():
+            return int(length[:20])
+        chunked = _header(scope, b"transfer-encoding") is not None
+        return self._max_bytes(scope["path"]) if chunked else 0
 
     def _seconds_to_wait(self, visitor):
-        minute, second = divmod(time.monotonic(), MINUTE)
+        minute, second = divmod(time.monotonic(), MINUTE_SECONDS)
         if minute != self._minute:  # forgets all visitors, so that it does not grow
-            self._minute, self._sent = minute, Counter()
-        self._sent[visitor] += 1
-        return int(MINUTE - second) + 1 if self._sent[visitor] > self.per_minute else 0
+            self._minute, self._request_counts = minute, Counter()
+        self._request_counts[visitor] += 1
+        too_many = self._request_counts[visitor] > self.per_minute
+        return int(MINUTE_SECONDS - second) + 1 if too_many else 0
 
     def visitor(self, scope):
         """Who asks: an address, of version 6 the network of a household (its first 64 bits)."""
         address = (scope.get("client") or ("",))[0]
         forwarded = _header(scope, b"x-forwarded-for")
-        hops = [hop.strip() for hop in forwarded.split(",")] if forwarded else []
+        hops = forwarded.split(",") if forwarded else []
         if 0 < self.proxies <= len(hops):
             address = hops[-self.proxies]
-        try:
-            wide = ipaddress.ip_address(address).version == 6
-        except ValueError:
-            return address
-        return str(ipaddress.ip_network(f"{address}/64", strict=False)) if wide else address
+        return normalize_address(address)
+
+
+def normalize_address(text):
+    """An address of version 4, or the first 64 bits of one of version 6, without a port.
+
+    Addresses of version 4 that a socket of version 6 has mapped become what they were.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text[:64]
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network(f"{address}/64", strict=False))
+
+
+def check_json(body):
+    """A sentence that says why a body holds too much to be parsed, or None.
+
+    Lists and numbers take up to fifty times the memory of their text. They are counted outside
+    strings, in linear time, before anything is parsed.
+    """
+    sentence = (
+        f"This request holds more than {limits.JSON_VALUES:,} values, or lists within lists, the "
+        "most that this site accepts at once."
+    )
+    if b"\0" in body:  # text of 16 or 32 bits, which JSON must not be
+        return sentence
+    body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    if body.count(b'"') > 4 * limits.JSON_VALUES:
+        return sentence
+    structure = b"".join(body.split(b'"')[::2])
+    if sum(map(structure.count, (b",", b"[", b"{", b"]", b"}"))) > limits.JSON_VALUES:
+        return sentence
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(structure):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return sentence if deepest > limits.JSON_DEPTH else None
 
 
 def refuse(path, status, sentence, retry_after=None):
@@ -177,19 +327,19 @@ def refuse(path, status, sentence, retry_after=None):
 
 async def unknown(request, error):
     """The answer to a question to what is not there, for `exception_handlers`."""
-    return refuse(request.url.path, 404, NOTHING)
+    return refuse(request.url.path, 404, NOT_FOUND)
 
 
 async def broken_off(request, error):
     """The answer to who left while sending, or sent too much, for `exception_handlers`."""
-    return refuse(request.url.path, 400, BROKEN)
+    return refuse(request.url.path, 400, BROKEN_OFF)
 
 
 async def no_form(request, error):
     """The answer to an upload that holds no file, for `exception_handlers`; others go on."""
     if not request.url.path.endswith("/upload"):
         raise error
-    return refuse(request.url.path, 400, FAULT)
+    return refuse(request.url.path, 400, FAILED)
 
 
 async def full_disk(request, error):
@@ -197,7 +347,7 @@ async def full_disk(request, error):
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         raise error
     log.error("The disk is full.")
-    return refuse(request.url.path, 507, FULL)
+    return refuse(request.url.path, 507, DISK_FULL)
 
 
 def _header(scope, name):
@@ -206,16 +356,16 @@ def _header(scope, name):
     return ",".join(found) if found else None
 
 
-def _at_most(most, receive):
-    """The same `receive` that hangs up after so many bytes, whatever length was announced.
+def limit_body(max_bytes, receive):
+    """`receive`, but hanging up after so many bytes, whatever length was announced.
 
-    It does so as well where the whole takes longer than `BODY` seconds.
+    It hangs up as well where the body takes longer than `limits.REQUEST_SECONDS`.
     """
-    left, more, end = most, True, time.monotonic() + BODY
+    left, more, end = max_bytes, True, time.monotonic() + limits.REQUEST_SECONDS
 
-    async def counted():
+    async def receive_limited():
         nonlocal left, more
-        if not more:  # what comes now is that the visitor leaves, however late
+        if not more:  # the next message says that the visitor leaves, however late
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), end - time.monotonic())
@@ -225,4 +375,24 @@ def _at_most(most, receive):
         left -= len(message.get("body", b""))
         return message if left >= 0 else {"type": "http.disconnect"}
 
-    return counted
+    return receive_limited
+
+
+async def read_body(receive):
+    """The whole body of a request, or None if it breaks off."""
+    parts = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+    return None
+
+
+def replay(body, receive):
+    """A `receive` that hands over a body that was read, and then what comes next."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again():
+        return messages.pop() if messages else await receive()
+
+    return receive_again

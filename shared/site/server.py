@@ -143,6 +143,7 @@ class Server(uvicorn.Server):
             settings.requests_per_minute,
             settings.proxies,
             lambda: gradio_patches.waiting_requests(site),
+            settings.frame_ancestors,
         )
         config = uvicorn.Config(
             self.guard,
@@ -174,7 +175,7 @@ class Server(uvicorn.Server):
             and not self.force_exit
         ):
             await asyncio.sleep(0.05)
-        gradio_patches.refuse_waiting(self.site, guard.RESTART)
+        gradio_patches.refuse_waiting(self.site, guard.RESTARTING)
         gradio_patches.close_streams(self.mounted)
         await super().shutdown(sockets)
 

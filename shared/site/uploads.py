@@ -31,7 +31,7 @@ def download_path(name):
     except OSError:
         full = True
     if full:
-        raise gr.Error(guard.FULL, print_exception=False)
+        raise gr.Error(guard.DISK_FULL, print_exception=False)
     return folder / name
 
 

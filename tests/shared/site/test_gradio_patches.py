@@ -56,11 +56,11 @@ def test_a_page_has_its_own_title_and_link_preview(client, path, title, descript
 
 def test_an_error_without_a_sentence_gets_one(client):
     payload = queueing.error_payload(ValueError("secret"), False)
-    assert payload["error"] == guard.FAULT and payload["visible"]
+    assert payload["error"] == guard.FAILED and payload["visible"]
 
 
 def test_no_address_is_fetched(client):
     for fetch in ("async_ssrf_protected_get", "async_ssrf_protected_download"):
         with pytest.raises(gradio.Error) as refused:
             asyncio.run(getattr(processing_utils, fetch)("https://example.org/a.png"))
-        assert refused.value.message == guard.UPLOAD
+        assert refused.value.message == guard.ADDRESS_GIVEN

@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import json
 
 import pytest
 from starlette.applications import Starlette
@@ -7,6 +8,7 @@ from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from shared import limits
 from shared.site import guard
 
 
@@ -82,7 +84,7 @@ def test_more_than_the_limit_in_a_minute_gets_a_sentence_and_when_to_return(cloc
     assert site.post("/ask").status_code == 200
 
 
-def test_a_visitor_has_his_own_limit(clock):
+def test_each_visitor_has_a_limit_of_their_own(clock):
     site = guard.Guard(None, 1, per_minute=1)
     first, second = ({"client": (f"198.51.100.{n}", 1), "headers": []} for n in (1, 2))
     waits = [site._seconds_to_wait(site.visitor(scope)) for scope in (first, second, first)]
@@ -105,12 +107,21 @@ def test_without_a_limit_nobody_waits(clock):
         (1, [], "10.0.0.1"),
         (1, ["2001:db8:1:2:aaaa::1"], "2001:db8:1:2::/64"),
         (1, ["unknown"], "unknown"),
+        (1, ["203.0.113.9:4711"], "203.0.113.9"),
+        (1, ["[2001:db8:1:2:aaaa::1]:4711"], "2001:db8:1:2::/64"),
+        (1, ["fe80::1%eth0"], "fe80::/64"),
+        (1, ["::ffff:203.0.113.9"], "203.0.113.9"),
     ],
 )
 def test_a_proxy_is_believed_where_the_settings_name_it(proxies, forwarded, visitor):
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
     scope = {"client": ("10.0.0.1", 50000), "headers": headers}
     assert guard.Guard(None, 1, proxies=proxies).visitor(scope) == visitor
+
+
+def test_visitors_of_version_4_are_told_apart_on_a_socket_of_version_6():
+    scopes = [{"client": (f"::ffff:127.0.0.{n}", 1), "headers": []} for n in (2, 3)]
+    assert [guard.Guard(None, 1).visitor(scope) for scope in scopes] == ["127.0.0.2", "127.0.0.3"]
 
 
 def waits(count, address):
@@ -121,7 +132,7 @@ def waits(count, address):
 def test_one_visitor_does_not_take_the_whole_queue():
     paths = ("/gradio_api/queue/join", "/gradio_api/call/read")
     inner = Starlette(routes=[Route(path, take, methods=["POST"]) for path in paths])
-    due = waits(guard.OF_ONE, "198.51.100.7")
+    due = waits(limits.WAITING_QUESTIONS_PER_VISITOR, "198.51.100.7")
     site = guard.Guard(inner, 2**20, waiting=lambda: due)
     greedy, other = (TestClient(site, client=(f"198.51.100.{n}", 1)) for n in (7, 8))
     for path in paths:
@@ -131,9 +142,9 @@ def test_one_visitor_does_not_take_the_whole_queue():
         assert other.post(path).status_code == 200
     due.pop()
     assert greedy.post(paths[0]).status_code == 200
-    due.extend(waits(guard.WAITING - guard.OF_ONE + 1, "203.0.113.9"))
+    due.extend(waits(limits.WAITING_QUESTIONS - len(due), "203.0.113.9"))
     refused = other.post(paths[0])
-    assert (refused.status_code, refused.json()["detail"]) == (503, guard.BUSY)
+    assert (refused.status_code, refused.json()["detail"]) == (503, guard.TOO_BUSY)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +160,7 @@ def test_one_visitor_does_not_take_the_whole_queue():
 def test_no_address_is_fetched_for_anybody(path):
     inner = Starlette(routes=[Route("/{path:path}", take)])
     answer = TestClient(guard.Guard(inner, 1)).get(path)
-    assert (answer.status_code, answer.json()["detail"]) == (404, guard.UPLOAD)
+    assert (answer.status_code, answer.json()["detail"]) == (404, guard.ADDRESS_GIVEN)
 
 
 @pytest.mark.parametrize(("path", "most"), [("/ask", 2), ("/gradio_api/upload", 11)])
@@ -168,7 +179,7 @@ def test_a_request_of_no_announced_length_ends_at_the_limit():
         async def endless():
             return {"type": "http.request", "body": chunk, "more_body": True}
 
-        read, receive = 0, guard._at_most(3 * len(chunk), endless)
+        read, receive = 0, guard.limit_body(3 * len(chunk), endless)
         while (message := await receive())["type"] == "http.request":
             read += len(message["body"])
         return read
@@ -178,7 +189,7 @@ def test_a_request_of_no_announced_length_ends_at_the_limit():
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_request_that_does_not_end_is_hung_up(monkeypatch, ended):
-    monkeypatch.setattr(guard, "BODY", 0.05)
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 0.05)
 
     async def read():
         messages = [{"type": "http.request", "body": b"0", "more_body": not ended}]
@@ -189,7 +200,7 @@ def test_a_request_that_does_not_end_is_hung_up(monkeypatch, ended):
             await asyncio.sleep(0.2)
             return {"type": "http.disconnect", "by": "the visitor"}
 
-        receive = guard._at_most(100, receive)
+        receive = guard.limit_body(100, receive)
         return [await receive(), await receive()]
 
     first, second = asyncio.run(read())
@@ -212,3 +223,147 @@ def test_a_full_disk_gets_a_sentence_and_other_errors_go_on(number, status):
     assert answer.status_code == status
     assert ("disk of this site is full" in answer.text) == (status == 507)
     assert "secret" not in answer.text
+
+
+def echo(paths=("/gradio_api/call/read",), **options):
+    """A client of an application that answers with the headers of the request, as JSON."""
+
+    async def answer(request):
+        await request.body()
+        sent = request.headers.get("x-answer", "text/html")
+        headers = {"content-type": sent, "cache-control": "max-age=60"}
+        headers["access-control-allow-origin"] = request.headers.get("origin", "*")
+        headers["access-control-allow-credentials"] = "true"
+        return PlainTextResponse(json.dumps(dict(request.headers)), headers=headers)
+
+    inner = Starlette(routes=[Route(path, answer, methods=["GET", "POST"]) for path in paths])
+    return TestClient(guard.Guard(inner, **{"max_bytes": 2**20, **options}))
+
+
+@pytest.mark.parametrize(("proxies", "kept"), [(0, set()), (1, {"x-forwarded-host"})])
+def test_nobody_gives_the_site_another_s_name(proxies, kept):
+    names = {"x-forwarded-host": "evil.example", "x-gradio-server": "http://evil.example"}
+    site = echo(("/",), proxies=proxies)
+    assert names.keys() & site.get("/", headers=names).json().keys() == kept
+    assert site.get("/", headers={"host": 'a"><script>'}).status_code == 400
+    assert site.get("/", headers={"host": "[2001:db8::1]:7860"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "stored"),
+    [
+        ("/", "text/html; charset=utf-8", "no-store"),
+        ("/sentiment", "text/html", "no-store"),
+        ("/config", "application/json", "no-store"),
+        ("/static/site.js", "text/javascript", "max-age=60"),
+    ],
+)
+def test_pages_are_not_stored_by_caches(path, kind, stored):
+    answer = echo((path,)).get(path, headers={"x-answer": kind})
+    assert answer.headers.get_list("cache-control") == [stored]
+
+
+def test_other_sites_neither_read_answers_nor_ask_questions():
+    site, path = echo(), "/gradio_api/call/read"
+    answer = site.post(path, json={}, headers={"origin": "https://evil.example"})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert site.post(path, json={}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert site.post(path, json={}, headers={"sec-fetch-site": "same-origin"}).status_code == 200
+
+
+def test_the_sites_that_may_frame_the_pages_can_be_set():
+    answer = echo(("/",), frame_ancestors="'self' https://school.example").get("/")
+    policy = answer.headers["content-security-policy"]
+    assert policy.endswith("; frame-ancestors 'self' https://school.example")
+
+
+def test_requests_that_hold_no_question_are_small():
+    paths = ("/gradio_api/component_server", "/gradio_api/cancel", "/gradio_api/call/read")
+    site = echo(paths)
+    small = b'{"data": "' + b"x" * (limits.SMALL_REQUEST_BYTES - 12) + b'"}'
+    for path in paths[:2]:
+        assert site.post(path, content=small).status_code == 200
+        answer = site.post(path, content=small + b" ")
+        assert answer.status_code == 413 and "64 kB" in answer.text
+    assert site.post(paths[2], content=small + b" ").status_code == 200
+
+
+NESTED = b"[" * (limits.JSON_DEPTH + 1) + b"]" * (limits.JSON_DEPTH + 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "accepted"),
+    [
+        (b'{"data": ["%s", "lstm"]}' % (b"[[,{" * 100_000), True),
+        (b'{"data": ["%s"]}' % (b'\\"[,]' * 100_000), True),
+        (b'{"data": ["%s"]}' % (rb"\\" * 100_000), True),
+        (b'{"data": [[%s"a"]]}' % (b'"a", ' * 10_000), True),
+        (b'{"data": [[%s[]]]}' % (b"[]," * limits.JSON_VALUES), False),
+        (b'{"data": [%s1]}' % (b"1," * limits.JSON_VALUES), False),
+        (b'{"data": [["\\\\", %s1]]}' % (b"1," * limits.JSON_VALUES), False),
+        (b'{"data": [%s1]}' % (b'"\\"",' * limits.JSON_VALUES), False),
+        (b'"' * 1_000_000, False),
+        (NESTED, False),
+        (NESTED[1:-1], True),
+        ('["[],[],"]'.encode("utf-16-le"), False),
+    ],
+)
+def test_what_would_grow_when_it_is_parsed_is_refused_before(body, accepted):
+    answer = echo().post("/gradio_api/call/read", content=body)
+    assert answer.status_code == (200 if accepted else 413)
+    if not accepted:
+        assert "more than 20,000 values" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("piece", [b'"', b"[", b"]", b'\\"', b"\\", b'"a",', b"x"])
+def test_checking_a_request_takes_linear_time(piece, growth):
+    count = 20 * 2**20 // len(piece)
+    large, small = (b'["' + piece * many for many in (count, count // 2))
+    assert growth(guard.check_json, large, small) < 2.5
+
+
+def test_what_waits_has_a_limit_in_bytes_for_each_visitor_and_in_all(monkeypatch):
+    monkeypatch.setattr(limits, "WAITING_BYTES_PER_VISITOR", 3 * 2**20)
+    monkeypatch.setattr(limits, "WAITING_BYTES", 5 * 2**20)
+    due, path = [], "/gradio_api/call/read"
+
+    async def join(request):
+        due.append(request.scope)
+        return PlainTextResponse(str(len(await request.body())))
+
+    inner = Starlette(routes=[Route(path, join, methods=["POST"])])
+    site = guard.Guard(inner, 2**20, waiting=lambda: due)
+    first, second, third = (TestClient(site, client=(f"198.51.100.{n}", 1)) for n in (1, 2, 3))
+    megabyte = b'"' + b"x" * (2**20 - 2) + b'"'
+    statuses = [first.post(path, content=megabyte).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    statuses = [second.post(path, content=megabyte).status_code for _ in range(3)]
+    assert statuses == [200, 200, 503]
+    assert third.post(path, content=megabyte).status_code == 503
+    due.clear()
+    assert third.post(path, content=megabyte).text == str(2**20)
+    assert not site._arriving_bytes
+
+
+def test_what_arrives_counts_before_it_is_there(monkeypatch):
+    monkeypatch.setattr(limits, "WAITING_BYTES_PER_VISITOR", 2**20)
+    sent = []
+
+    async def ask():
+        never = asyncio.Event()
+        site = guard.Guard(None, 2**19)
+        scope = {
+            "type": "http", "method": "POST", "path": "/gradio_api/call/read",
+            "client": ("198.51.100.7", 1), "headers": [(b"content-length", b"900000")],
+        }  # fmt: skip
+
+        async def send(message):
+            sent.append(message)
+
+        slow = asyncio.create_task(site(scope, never.wait, send))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(site(scope, never.wait, send), 60)
+        slow.cancel()
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == 429

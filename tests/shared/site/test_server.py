@@ -10,7 +10,7 @@ import pytest
 from gradio.state_holder import StateHolder
 from starlette.testclient import TestClient
 
-from shared import settings
+from shared import limits, settings
 from shared.site import batch, components, events, gradio_patches, guard, server
 from shared.site.pages import Page
 
@@ -132,7 +132,7 @@ def test_an_answer_that_takes_too_long_does_not_hold_the_site(serve, monkeypatch
         next(open_page.iter_text())
         running.handle_exit(signal.SIGTERM, None)
         said = client.get(f"/gradio_api/call/wait/{event}").text
-        assert said.startswith("event: error") and guard.RESTART in said
+        assert said.startswith("event: error") and guard.RESTARTING in said
         thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
 
@@ -171,7 +171,7 @@ def test_calls_of_the_api_do_not_push_out_an_open_page(slow, monkeypatch):
 
 
 def test_one_visitor_cannot_take_the_whole_queue(serve, slow, monkeypatch):
-    monkeypatch.setattr(guard, "OF_ONE", 3)
+    monkeypatch.setattr(limits, "WAITING_QUESTIONS_PER_VISITOR", 3)
     running, thread, client = serve()
     asked = [ask(client, "word") for _ in range(5)]
     assert [answer.status_code for answer in asked] == [200, 200, 200, 429, 429]
@@ -209,7 +209,7 @@ def test_an_upload_to_a_full_disk_gets_a_sentence(slow, monkeypatch):
     monkeypatch.setattr("gradio.route_utils.NamedTemporaryFile", no_room)
     client = TestClient(server.mount(slow[0], PAGES, settings.Settings()))
     answer = client.post("/gradio_api/upload", files={"files": ("rows.csv", b"a,b")})
-    assert (answer.status_code, answer.text) == (507, guard.FULL)
+    assert (answer.status_code, answer.text) == (507, guard.DISK_FULL)
 
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
@@ -220,7 +220,7 @@ TEXT = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n%s\r\n--x--\
 def test_an_upload_of_no_file_gets_a_sentence(slow, content):
     client = TestClient(server.mount(slow[0], PAGES, settings.Settings()))
     answer = client.post("/gradio_api/upload", content=content, headers=FORM)
-    assert (answer.status_code, answer.text) == (400, guard.FAULT)
+    assert (answer.status_code, answer.text) == (400, guard.FAILED)
 
 
 def test_who_leaves_while_sending_leaves_no_trace_in_the_log(serve, capfd, monkeypatch):
