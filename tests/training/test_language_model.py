@@ -1,4 +1,4 @@
-"""The language model: its windows, its memory, its sampled softmax, its command."""
+"""The language model: its windows, its carried states, its sampled softmax, its command."""
 
 import json
 import lzma
@@ -11,17 +11,17 @@ import typer
 from keras import ops
 
 from shared import bundle
-from training.language_model import ptb
-from training.language_model import train as lm
-from training.language_model.train import END, LanguageModel, perplexity, windows_of
+from shared.text import WordTokenizer
+from training import loop
+from training.language_model import data as corpora
+from training.language_model import evaluate, fit, recipe, train
+from training.language_model.data import END
+from training.language_model.evaluate import cut_into_windows, perplexity
+from training.language_model.model import LanguageModel
+from training.language_model.recipe import Corpus, Recipe
 
-RECIPE = {
-    "vocabulary": 50,
-    "network": {"dimensions": 8, "units": 12, "rows": 2, "dropout": 0.0},
-    "passes": 6,
-    "parts": 2,
-    "rate": 2e-2,
-}
+NETWORK = {"dimensions": 8, "units": 12, "rows": 2, "dropout": 0.0}
+RECIPE = Recipe(50, NETWORK, passes=6, epochs_per_pass=2, learning_rate=2e-2)
 LINES = ["the lamp is lit and the cat sleeps", "a dog barks at the lamp and the cat"] * 60
 
 
@@ -35,39 +35,39 @@ def small(**options):
     return network
 
 
-def test_windows_hand_every_word_on_once():
+def test_windows_contain_every_word_once():
     stream = np.arange(1, 402)
-    windows = windows_of(stream, 3)
+    windows = cut_into_windows(stream, 3)
     inputs = np.concatenate([inputs for inputs, _ in windows], axis=1)
     targets = np.concatenate([targets for _, targets in windows], axis=1)
     real = targets > 0
-    assert all(each.shape == (3, lm.TIME) for window in windows for each in window)
+    assert all(each.shape == (3, recipe.WINDOW) for window in windows for each in window)
     np.testing.assert_array_equal(np.sort(targets[real]), stream[1:])
     np.testing.assert_array_equal(targets[real], inputs[real] + 1)
     # A row of a window goes on where it stopped in the one before.
     assert windows[1][0][0, 0] == windows[0][0][0, -1] + 1
 
 
-def test_the_memory_is_handed_on():
+def test_states_are_carried_from_batch_to_batch():
     network = small()
     words = np.random.default_rng(0).integers(1, 40, (3, 12))
     whole = np.asarray(network(words))
-    network.forget()
+    network.reset_states()
     halves = np.concatenate([network(words[:, :7]), network(words[:, 7:])], axis=1)
     np.testing.assert_allclose(halves, whole, atol=1e-6)
-    network.forget()
+    network.reset_states()
     assert not np.allclose(np.asarray(network(words[:, 7:])), whole[:, 7:], atol=1e-4)
 
 
-def test_perplexity_by_hand_and_the_memory_stays():
+def test_perplexity_by_hand_leaves_the_states_as_they_were():
     network = small()
     passages = [np.array([5, 9, END]), np.array([7, 5, 9, 8, END])]
     network(np.full((3, 2), 4))
     before = [np.asarray(state) for state in network.carried]
     found = perplexity(network, passages)
     np.testing.assert_array_equal(before[0], network.carried[0])
-    network.forget()
-    inputs, targets = windows_of(np.concatenate(passages), 3)[0]
+    network.reset_states()
+    inputs, targets = cut_into_windows(np.concatenate(passages), 3)[0]
     chances = np.asarray(ops.softmax(network(inputs)))
     nats = [
         -math.log(chances[row, place, targets[row, place]])
@@ -104,20 +104,18 @@ def test_every_kind_of_dropout_acts_in_training_only(option):
     bundle.set_weights(dropped, bundle.weights_of(plain))
     np.testing.assert_allclose(plain(words), dropped(words), atol=1e-6)
     for network in (plain, dropped):
-        network.forget()
+        network.reset_states()
     read = [np.asarray(network(words, training=True)) for network in (plain, dropped)]
     assert not np.allclose(*read, atol=1e-4)
 
 
-def test_a_run_learns_and_a_stopped_one_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(lm, "TIME", 12)
-    monkeypatch.setattr(lm, "WARM_UP", 10)
+def test_a_run_learns_and_an_interrupted_one_resumes(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "WINDOW", 12)
+    monkeypatch.setattr(recipe, "WARM_UP_BATCHES", 10)
     tokenizer, data = corpus(tmp_path)
-    _, record = lm.fit_network(RECIPE, data, tokenizer.size, tmp_path / "whole", 0, verbose=0)
+    _, record = fit.fit_network(RECIPE, data, tokenizer.size, tmp_path / "whole", 0, verbose=0)
     found = [epoch["perplexity"] for epoch in record["epochs"]]
     assert found[-1] < 0.6 * found[0]
-
-    from training import loop
 
     running, started = loop._run_epoch, []
 
@@ -129,8 +127,8 @@ def test_a_run_learns_and_a_stopped_one_goes_on_where_it_was(tmp_path, monkeypat
 
     monkeypatch.setattr(loop, "_run_epoch", stopping)
     with pytest.raises(KeyboardInterrupt):
-        lm.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
-    _, again = lm.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
+        fit.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
+    _, again = fit.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
     assert len(started) == 4 + 9
     resumed = [epoch["perplexity"] for epoch in again["epochs"]]
     np.testing.assert_allclose(resumed, found, rtol=1e-3)
@@ -139,7 +137,7 @@ def test_a_run_learns_and_a_stopped_one_goes_on_where_it_was(tmp_path, monkeypat
 def corpus(folder):
     file = folder / "text.txt"
     file.write_text("\n".join(LINES), encoding="utf-8")
-    return lm.read_corpus("reviews", None, file)
+    return corpora.read_corpus("reviews", None, file)
 
 
 def test_unknown_words_and_ends(tmp_path):
@@ -147,59 +145,61 @@ def test_unknown_words_and_ends(tmp_path):
     assert tokenizer.words[:4] == ["[PAD]", "[UNK]", "[END]", "the"]
     assert (len(data["training"]), len(data["validation"])) == (108, 12)
     assert all(passage[-1] == END for part in data.values() for passage in part)
-    (numbers,) = lm.encode_words(tokenizer, [["the", "zebra"]])
+    (numbers,) = corpora.encode_words(tokenizer, [["the", "zebra"]])
     assert numbers.tolist() == [3, 1, END]
 
 
 def test_backward_reads_each_passage_from_its_end(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
-    monkeypatch.setattr(lm, "TIME", 12)
-    monkeypatch.setattr(lm, "WARM_UP", 10)
+    monkeypatch.setitem(recipe.RECIPES, "reviews", RECIPE)
+    monkeypatch.setattr(recipe, "WINDOW", 12)
+    monkeypatch.setattr(recipe, "WARM_UP_BATCHES", 10)
     words, ahead = corpus(tmp_path)
     file, output = tmp_path / "text.txt", tmp_path / "bundle"
-    _, turned = lm.read_corpus("reviews", None, file, words, backward=True)
+    _, turned = corpora.read_corpus("reviews", None, file, words, backward=True)
     for one, other in zip(ahead["training"], turned["training"], strict=True):
         assert one[:-1].tolist() == other[-2::-1].tolist() and other[-1] == END
     options = {"data_dir": tmp_path, "input": file, "as_json": True}
-    options["corpus"] = lm.Corpus.reviews
-    lm.train(**options, output=output, work_dir=tmp_path / "w", passes=6, backward=True)
+    options["corpus"] = Corpus.reviews
+    train.train(**options, output=output, work_dir=tmp_path / "w", passes=6, backward=True)
     command = bundle.read_card(output)["variants"]["lstm"]["command"]
     assert command.endswith("--corpus reviews --backward --passes 6")
     found = []
     for backward in (True, False):  # what the card says is how it reads
         card = bundle.read_card(output)
         bundle.write_card(output, {**card, "backward": backward})
-        lm.evaluate(**options, model=output)
+        evaluate.evaluate(**options, model=output)
         found.append(json.loads(capsys.readouterr().out.splitlines()[-1])["own_perplexity"])
     assert found[0] < 0.8 * found[1]
 
 
 def test_train_and_evaluate_a_file(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
+    monkeypatch.setitem(recipe.RECIPES, "reviews", RECIPE)
     corpus(tmp_path)
     options = {"data_dir": tmp_path, "input": tmp_path / "text.txt", "as_json": True}
     output = tmp_path / "bundle"
-    lm.train(**options, corpus=lm.Corpus.reviews, output=output, work_dir=tmp_path / "w", passes=2)
+    train.train(**options, corpus=Corpus.reviews, output=output, work_dir=tmp_path / "w", passes=2)
     trained = json.loads(capsys.readouterr().out.splitlines()[-1])
     card = bundle.read_card(output)
     assert card["variants"]["lstm"]["network"]["units"] == 12
-    lm.evaluate(**options, corpus=lm.Corpus.reviews, model=output)
+    evaluate.evaluate(**options, corpus=Corpus.reviews, model=output)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 1 < found["own_perplexity"] < 50
     assert found["own_perplexity"] == pytest.approx(trained["validation_perplexity"], rel=0.3)
 
 
-def test_another_language_model_is_gone_on_from(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(lm.RECIPES, "reviews", RECIPE)
-    monkeypatch.setattr(lm, "TIME", 12)
-    monkeypatch.setattr(lm, "WARM_UP", 10)
+def test_training_starts_from_another_language_model(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(recipe.RECIPES, "reviews", RECIPE)
+    monkeypatch.setattr(recipe, "WINDOW", 12)
+    monkeypatch.setattr(recipe, "WARM_UP_BATCHES", 10)
     corpus(tmp_path)
-    options = {"data_dir": tmp_path, "corpus": lm.Corpus.reviews, "as_json": True}
-    lm.train(**options, input=tmp_path / "text.txt", output=tmp_path / "a", work_dir=tmp_path / "w")
-    words = lm.WordTokenizer.load(tmp_path / "a" / "tokenizer.json").words
+    options = {"data_dir": tmp_path, "corpus": Corpus.reviews, "as_json": True}
+    train.train(
+        **options, input=tmp_path / "text.txt", output=tmp_path / "a", work_dir=tmp_path / "w"
+    )
+    words = WordTokenizer.load(tmp_path / "a" / "tokenizer.json").words
     before = bundle.load_arrays(tmp_path / "a" / "lstm.safetensors")
-    other = lm.build_tokenizer([["zebra", "cat", "zebra", "lamp"]], 50)
-    found = lm.carried_over(tmp_path / "a", RECIPE["network"])(other)
+    other = corpora.build_tokenizer([["zebra", "cat", "zebra", "lamp"]], 50)
+    found = fit.transfer_weights(tmp_path / "a", NETWORK)(other)
     assert other.words[3:] == ["zebra", "cat", "lamp"]
     for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
         old, new = before[f"language_model/{path}"], found[f"language_model/{path}"]
@@ -215,8 +215,8 @@ def test_another_language_model_is_gone_on_from(tmp_path, monkeypatch, capsys):
     perplexities = []
     for name, start in (("alone", None), ("on", tmp_path / "a")):
         capsys.readouterr()
-        lm.train(
-            **options, input=text, output=tmp_path / name, work_dir=tmp_path / name, passes=1,
+        train.train(
+            **options, input=text, output=tmp_path / name, passes=1,
             start=start,
         )  # fmt: skip
         result = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -226,9 +226,9 @@ def test_another_language_model_is_gone_on_from(tmp_path, monkeypatch, capsys):
     assert details["command"].endswith("--passes 1 --start a")
     assert details["start"]["data"] == "text.txt" and details["start"]["training_words"] > 800
     with pytest.raises(bundle.BundleError, match="has 12 units, not 13"):
-        lm.carried_over(tmp_path / "a", {**RECIPE["network"], "units": 13})
+        fit.transfer_weights(tmp_path / "a", {**NETWORK, "units": 13})
     with pytest.raises(bundle.BundleError, match="reads forwards, the new one would read from"):
-        lm.carried_over(tmp_path / "a", RECIPE["network"], backward=True)
+        fit.transfer_weights(tmp_path / "a", NETWORK, backward=True)
 
 
 def test_wikipedia_is_read_by_paragraph(tmp_path):
@@ -237,7 +237,7 @@ def test_wikipedia_is_read_by_paragraph(tmp_path):
     texts = ["A heading\nThe lamp, it is said, was lit.", *["The cat sleeps under a lamp."] * 199]
     rows = "\n".join(json.dumps({"title": "x", "text": text}) for text in texts)
     (folder / "wikipedia_part1.jsonl.xz").write_bytes(lzma.compress(rows.encode()))
-    tokenizer, data = lm.read_corpus("wikipedia", tmp_path)
+    tokenizer, data = corpora.read_corpus("wikipedia", tmp_path)
     assert (len(data["training"]), len(data["validation"])) == (198, 2)
     names = [tokenizer.words[number] for number in data["training"][0]]
     assert names[:3] == ["the", "lamp", ","] and names[-1] == "[END]"
@@ -249,16 +249,16 @@ def test_wikipedia_is_read_by_paragraph(tmp_path):
 def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
     (tmp_path / "bad.txt").write_bytes(content)
     with pytest.raises(typer.BadParameter, match=sentence):
-        lm.read_lines(tmp_path / "bad.txt")
+        corpora.read_lines(tmp_path / "bad.txt")
 
 
 def test_the_penn_treebank_is_read_in_both_forms(tmp_path, monkeypatch):
     text = " a lamp <unk> \n\n N dogs \n"
     (tmp_path / "language").mkdir()
-    for part in ptb.PARTS:
+    for part in corpora.PTB_PARTS:
         (tmp_path / "language" / f"ptb.{part}.txt.xz").write_bytes(lzma.compress(text.encode()))
-    assert ptb.read(tmp_path, "valid") == [["a", "lamp", "<unk>"], ["N", "dogs"]]
-    tokenizer, data = lm.read_corpus("ptb", tmp_path)
+    assert corpora.read_ptb(tmp_path, "valid") == [["a", "lamp", "<unk>"], ["N", "dogs"]]
+    tokenizer, data = corpora.read_corpus("ptb", tmp_path)
     assert list(data) == ["training", "validation", "test"]
     assert data["test"][0].tolist()[2:] == [1, END]
     assert "N" in tokenizer.words
@@ -269,10 +269,13 @@ def test_the_penn_treebank_is_read_in_both_forms(tmp_path, monkeypatch):
         path.write_text(text, encoding="utf-8")
         return path
 
-    monkeypatch.setattr(ptb, "fetch", fetched)
-    assert ptb.read(tmp_path / "official", "test") == [["a", "lamp", "<unk>"], ["N", "dogs"]]
+    monkeypatch.setattr(corpora, "fetch", fetched)
+    assert corpora.read_ptb(tmp_path / "official", "test") == [
+        ["a", "lamp", "<unk>"],
+        ["N", "dogs"],
+    ]
     with pytest.raises(ValueError, match="part='dev'"):
-        ptb.read(tmp_path, "dev")
+        corpora.read_ptb(tmp_path, "dev")
 
 
 def test_the_network_is_rebuilt_from_its_config():

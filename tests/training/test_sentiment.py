@@ -13,6 +13,8 @@ from apps.sentiment.predictor import Baseline, Predictor
 from shared import bundle
 from shared.text import WordTokenizer
 from training.datasets import imdb
+from training.language_model import recipe as language_model
+from training.language_model.train import train as train_language_model
 from training.sentiment import evaluate, fit, pretrained, recipe
 from training.sentiment.__main__ import app
 from training.sentiment.data import labels_of
@@ -141,22 +143,16 @@ def test_a_bundle_gives_the_answers_that_were_measured(trained):
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
     """The bundle of a tiny language model."""
-    from training.language_model import train as language_model
-
     folder = tmp_path_factory.mktemp("language-model")
     lines = folder / "lines.txt"
     lines.write_text("\n".join(row["text"] for row in reviews(60, seed=4)), encoding="utf-8")
-    recipe = {
-        "vocabulary": 60,
-        "network": {"dimensions": 6, "units": 8, "rows": 2},
-        "passes": 1,
-        "parts": 1,
-        "rate": 1e-2,
-    }
+    small = language_model.Recipe(
+        60, {"dimensions": 6, "units": 8, "rows": 2}, passes=1, learning_rate=1e-2
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(language_model.RECIPES, "reviews", recipe)
-        arguments = {"data_dir": folder, "input": lines, "corpus": language_model.Corpus.reviews}
-        language_model.train(**arguments, output=folder / "lm", work_dir=folder / "work")
+        patch.setitem(language_model.RECIPES, "reviews", small)
+        arguments = {"data_dir": folder, "input": lines}
+        train_language_model(**arguments, output=folder / "lm", work_dir=folder / "work")
     return folder / "lm"
 
 

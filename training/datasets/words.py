@@ -12,7 +12,7 @@ from shared.text import plain_words
 from training.datasets import imdb
 
 DUMPS = "https://dumps.wikimedia.org/enwiki/latest/"
-SHORTEST = 5  # words of a paragraph; shorter ones are headings
+MIN_PARAGRAPH_WORDS = 5  # shorter ones are headings
 
 
 def wikipedia(data_dir):
@@ -20,7 +20,7 @@ def wikipedia(data_dir):
     for text in articles(data_dir):
         for paragraph in text.split("\n"):
             words = plain_words(paragraph)
-            if len(words) >= SHORTEST:
+            if len(words) >= MIN_PARAGRAPH_WORDS:
                 yield words
 
 

@@ -1,13 +1,18 @@
-"""Language models to start other networks from: `python -m training.language_model train|evaluate`.
+"""Language models to pretrain networks with: `python -m training.language_model train|evaluate`.
 
-`train` fits a recurrent network to say the next word, on film reviews (training and unlabelled
-ones), Wikipedia, the Penn Treebank or a file of yours, and writes a bundle outside the repository;
-`training.sentiment` starts its largest network from the one of the reviews. With `--start` it goes
-on from another language model, whatever words that one knows. `evaluate` gives the perplexity.
+`train` fits a recurrent network that predicts the next word of film reviews (training and
+unlabelled ones), Wikipedia, the Penn Treebank or a file of yours, and writes a bundle outside the
+repository; the largest network of `training.sentiment` starts from that of the reviews. With
+`--start` the weights come from another language model, whatever its vocabulary. `evaluate` prints
+the perplexity on the validation and test parts or on a file; `evaluate --save` writes it into the
+card.
 """
 
-from training.command import run
-from training.language_model.train import app
+from training.command import make_app, run
+from training.language_model.evaluate import evaluate
+from training.language_model.train import train
+
+app = make_app(__doc__, train, evaluate)
 
 if __name__ == "__main__":
     run(app)

@@ -23,7 +23,9 @@ import keras
 from pathlib import Path
 from typer.testing import CliRunner
 from apps.sentiment.predictor import Predictor
-from training.language_model import train as language_model
+from dataclasses import replace
+from training.language_model import recipe as language_model
+from training.language_model.__main__ import app as language_model_app
 from training.sentiment import recipe
 from training.sentiment.__main__ import app
 
@@ -42,11 +44,13 @@ run(app, *command, "--cell", "lstm")
 # And the steps of the larger one: a language model, then the labels against an adversary.
 rows = (folder / "rows.jsonl").read_text().splitlines()
 (folder / "rows.txt").write_text("\\n".join(json.loads(row)["text"] for row in rows))
-language_model.RECIPES["reviews"] |= {"vocabulary": 60, "passes": 1}
-language_model.RECIPES["reviews"]["network"] |= {"dimensions": 6, "units": 8, "rows": 4}
+reviews = language_model.RECIPES["reviews"]
+network = {**reviews.network, "dimensions": 6, "units": 8, "rows": 4}
+reviews = replace(reviews, vocabulary=60, passes=1, network=network)
+language_model.RECIPES["reviews"] = reviews
 model = str(folder / "language")
 own = ["--input", str(folder / "rows.txt"), "--data-dir", str(folder), "--output", model]
-run(language_model.app, "train", *own, "--work-dir", work)
+run(language_model_app, "train", *own, "--work-dir", work)
 run(app, *command, "--cell", "pretrained", "--language-model", model)
 own = [Predictor.load(name, folder / "bundle").predict(texts) for name in ("lstm", "pretrained")]
 own.append(Predictor.load("lstm").predict(texts))
