@@ -79,7 +79,8 @@ def _measure_browser_step(executable, html, repeats):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
-        tab.set_content(f"<html><head>{theme.build_head()}</head><body class=text>{html}</body></html>")
+        head = theme.build_head()
+        tab.set_content(f"<html><head>{head}</head><body class=text>{html}</body></html>")
         times = tab.evaluate(measure, 4 * repeats)
         browser.close()
     return statistics.median(times)

@@ -1,9 +1,9 @@
-"""What it takes to open a page: `python -m benchmarks.pages [--other CHECKOUT] [--json FILE]`.
+"""The weight of each page: `python -m benchmarks.pages [--other CHECKOUT] [--json FILE]`.
 
-For every page of the site: bytes as sent (compressed) and as unpacked, components and events in its
-configuration, and the CPU seconds of Chromium until the first answer is there. Also the CPU seconds
-to build the site. With `--other`, the same of another checkout in the same run, page by page in
-turn; one from before version 1.0 has a single page.
+Measured for every page of the site are the bytes as sent (compressed) and uncompressed, and the
+components and events in its configuration; for the site, the CPU seconds to build it, and those of
+Chromium until the first answer and until the home page are visible. `--other` measures another
+checkout in the same run. One from before version 1.0 has a single page.
 """
 
 import gzip
@@ -24,11 +24,15 @@ from typing import Annotated
 import typer
 from playwright.sync_api import sync_playwright
 
+from benchmarks.timing import JsonFile
+
+app = typer.Typer(add_completion=False)
+
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_SECONDS = 300
 ANSWER_TIMEOUT_MS = 300_000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ANSWER = ".answer .number"  # what the page of reviews shows once it has an answer
+ANSWER = ".answer .number"  # visible on the sentiment page once it has an answer
 BUILD = """
 import time
 import app
@@ -41,7 +45,7 @@ print(time.process_time() - begin)
 
 @contextmanager
 def serve(checkout):
-    """The address of the site of a checkout, warmed up."""
+    """Run the site of a checkout; yields its address once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -67,21 +71,21 @@ def serve(checkout):
 def measure_build(checkout):
     """CPU seconds to build the site of a checkout, the import of Gradio included."""
     command = [sys.executable, "-c", BUILD]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
-    return round(float(done.stdout.strip().splitlines()[-1]), 2)
+    result = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+    return round(float(result.stdout.strip().splitlines()[-1]), 2)
 
 
 def measure_transfer(address):
     """Bytes, components and events of a page."""
     request = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})
-    with urllib.request.urlopen(request, timeout=START_TIMEOUT_SECONDS) as answer:
-        sent = answer.read()
-        compressed = answer.headers.get("content-encoding") == "gzip"
-    html = gzip.decompress(sent) if compressed else sent
+    with urllib.request.urlopen(request, timeout=START_TIMEOUT_SECONDS) as response:
+        body = response.read()
+        compressed = response.headers.get("content-encoding") == "gzip"
+    html = gzip.decompress(body) if compressed else body
     start = html.index(b"window.gradio_config = ") + len(b"window.gradio_config = ")
     config, _ = json.JSONDecoder().raw_decode(html[start:].decode())
     return {
-        "kilobytes_sent": round(len(sent) / 1000, 1),
+        "kilobytes_sent": round(len(body) / 1000, 1),
         "kilobytes": round(len(html) / 1000, 1),
         "components": len(config["components"]),
         "events": len(config["dependencies"]),
@@ -107,7 +111,7 @@ def cpu_seconds(name):
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = path.read_text()
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
         program = text[text.index("(") + 1 : text.rindex(")")]
         fields = text[text.rindex(")") + 2 :].split()
@@ -125,8 +129,8 @@ def cpu_seconds(name):
 
 def find_pages(address):
     """The paths of all pages of a site; the home page is an empty string."""
-    with urllib.request.urlopen(f"{address}/config", timeout=START_TIMEOUT_SECONDS) as answer:
-        return [page[0] for page in json.load(answer)["pages"]]
+    with urllib.request.urlopen(f"{address}/config", timeout=START_TIMEOUT_SECONDS) as response:
+        return [page[0] for page in json.load(response)["pages"]]
 
 
 def measure(checkouts):
@@ -151,10 +155,12 @@ def measure(checkouts):
     return figures
 
 
+@app.command()
 def main(
     other: Annotated[Path | None, typer.Option(help="Another checkout to compare with.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
+    json_file: JsonFile = None,
 ):
+    """Measure what it takes to open each page of the site."""
     checkouts = ({"other": other} if other else {}) | {"this": ROOT}
     figures = measure(checkouts)
     for name, values in figures.items():
@@ -165,8 +171,8 @@ def main(
         for path, row in values["pages"].items():
             print(f"  {path:16}", "  ".join(f"{key} {value}" for key, value in row.items()))
     if json_file:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n")
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()
