@@ -47,7 +47,8 @@ class ImageEncoder(OptionsMixin, keras.Model):
         Features from 0 to 6, `(batch, height / 32, width / 32, features)`.
     """
 
-    _kept, _lock = {}, threading.Lock()
+    _encoders: dict[str, "ImageEncoder"] = {}
+    _lock = threading.Lock()
 
     def __init__(self, stem=32, blocks=BLOCKS, features=1280, **kwargs):
         super().__init__(name=kwargs.pop("name", "image_encoder"), **kwargs)
@@ -151,9 +152,9 @@ class ImageEncoder(OptionsMixin, keras.Model):
         """As `load`, read once per process, whichever page asks."""
         name = json.dumps([str(path), options], sort_keys=True)
         with cls._lock:
-            if name not in cls._kept:
-                cls._kept[name] = cls.load(path, **options)
-            return cls._kept[name]
+            if name not in cls._encoders:
+                cls._encoders[name] = cls.load(path, **options)
+            return cls._encoders[name]
 
 
 @keras.saving.register_keras_serializable("unrolled")
@@ -225,13 +226,13 @@ def fold(network):
     Returns:
         List of pairs of float32 arrays, in order.
     """
-    pairs, kernel = [], None
+    pairs = []
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
             (kernel,) = layer.get_weights()
         elif isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, mean, variance = layer.get_weights()
             scale = gamma / np.sqrt(variance + layer.epsilon)
-            by = scale[:, None] if kernel.shape[-1] == 1 else scale
-            pairs.append((kernel * by, beta - mean * scale))
+            channel_scale = scale[:, None] if kernel.shape[-1] == 1 else scale
+            pairs.append((kernel * channel_scale, beta - mean * scale))
     return pairs

@@ -63,7 +63,8 @@ def strip(data):
 
 def _strip_jpeg(data):
     view = memoryview(data)
-    kept, orientations = [view[:2]], []
+    kept: list[bytes | memoryview] = [view[:2]]
+    orientations = []
     position, segments, scans = 2, 0, 0
     while marker := _JPEG_MARKER.search(data, position):
         kind, start = marker[1][0], marker.start()

@@ -1,6 +1,7 @@
 """The options of a network: the arguments that make it again."""
 
 import inspect
+from typing import Any
 
 
 class OptionsMixin:
@@ -13,6 +14,8 @@ class OptionsMixin:
         options: Dict from the constructor's named arguments to their values, defaults included.
     """
 
+    options: dict[str, Any]
+
     def __new__(cls, *args, **kwargs):
         instance = super().__new__(cls, *args, **kwargs)
         bound = inspect.signature(cls.__init__).bind(instance, *args, **kwargs)
@@ -22,4 +25,4 @@ class OptionsMixin:
         return instance
 
     def get_config(self):
-        return {**super().get_config(), **self.options}
+        return {**super().get_config(), **self.options}  # type: ignore[misc]

@@ -39,9 +39,16 @@ class Example:
 
     @property
     def path(self):
-        """Path of the file in the installed package."""
+        """Path of the file in the installed package.
+
+        Raises:
+            FileNotFoundError: if the package is not installed.
+        """
         package, folder = self.source
-        return Path(find_spec(package).origin).parent / folder / self.file
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError(f"The package {package} is not installed.")
+        return Path(spec.origin).parent / folder / self.file
 
 
 # The photos about which the networks are right most often come first.

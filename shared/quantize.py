@@ -15,7 +15,7 @@ def quantize_int8(array):
     Returns:
         The codes, int8 of the array's shape, and the scales, float32 that broadcast to it.
     """
-    axes = -1
+    axes: tuple[int, ...] = (-1,)
     if array.ndim >= 4:
         axes = (0, 1) if array.shape[-1] == 1 else (0, 1, 2)  # depthwise or not
     scale = np.maximum(np.abs(array).max(axis=axes, keepdims=True) / 127, 1e-8)

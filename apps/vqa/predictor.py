@@ -237,8 +237,8 @@ class Predictor:
         if batch:
             grids = np.broadcast_to(grid, (len(batch), *grid.shape))
             rows = iter(zip(self.probabilities(grids, batch)[0], batch, strict=True))
-            for n, error in enumerate(results):
-                if error is None:
+            for n, refusal in enumerate(results):
+                if refusal is None:
                     row, token_ids = next(rows)
                     results[n] = self._best(row)[0], self._is_confident(row, token_ids)
         return results

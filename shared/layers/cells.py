@@ -96,10 +96,10 @@ class Cell(keras.layers.Layer, ABC):
         ValueError: if an argument is out of range; the message names it and its value.
     """
 
-    preactivation_names = ()
-    state_names = ("hidden",)
-    trace_names = ("hidden",)
-    saved_names = ()
+    preactivation_names: tuple[str, ...] = ()
+    state_names: tuple[str, ...] = ("hidden",)
+    trace_names: tuple[str, ...] = ("hidden",)
+    saved_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -376,6 +376,7 @@ class LSTMCell(Cell):
     (2, 5, 8)
     """
 
+    preactivation_names: tuple[str, ...] = ("input", "forget", "candidate", "output")
     state_names = ("hidden", "cell")
     trace_names = ("input", "forget", "candidate", "output", "cell", "hidden")
     saved_names = ("input", "forget", "candidate", "output")
@@ -385,11 +386,8 @@ class LSTMCell(Cell):
         self.forget_bias = forget_bias
         self.peepholes = peepholes
         self.coupled = coupled
-
-    @property
-    def preactivation_names(self):
-        gates = ("forget", "candidate", "output")
-        return gates if self.coupled else ("input", *gates)
+        if coupled:
+            self.preactivation_names = self.preactivation_names[1:]
 
     def build(self, input_shape):
         super().build(input_shape)
