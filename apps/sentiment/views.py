@@ -4,8 +4,9 @@ import numpy as np
 from markupsafe import Markup
 
 from apps.sentiment import suite
-from shared import page, plots
+from shared import plots
 from shared.plots import chance, percent, signed
+from shared.site import components
 
 # The best first: the page opens with it.
 NETWORKS = {"pretrained": "Pre-trained LSTM", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -135,15 +136,15 @@ def answer(reading, card):
     share = max(reading.probability, 1 - reading.probability)
     name = label(reading.probability)
     return _join(
-        page.answer(
+        components.answer(
             percent(min(share, 0.999), 1 if share > 0.99 else 0),
             name,
             name,
             _meaning(reading, share, card),
         ),
-        *map(page.note, notes(reading)),
+        *map(components.note, notes(reading)),
         _coloured_words(reading),
-        page.card_line(
+        components.score_line(
             card,
             NETWORKS[reading.network],
             percent(details["accuracy"], 1),
@@ -209,7 +210,7 @@ def comparison(network, words, curves, baseline, ngrams, card):
     columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
     best = list(scores).index(max(scores, key=scores.get))
     parts = [
-        page.table(columns, rows, numbers=(3, 4), winner=best),
+        components.table(columns, rows, numbers=(3, 4), winner=best),
         _small("Bold: the most accurate on the {}.", card["test_set"]),
         _running_chart(words, curves),
     ]
@@ -219,14 +220,14 @@ def comparison(network, words, curves, baseline, ngrams, card):
             f"They disagree: the {_name_in_sentence(network)} says {network_label}, the baseline "
             f"{baseline_label}."
         )
-        parts.insert(0, page.note(sentence))
+        parts.insert(0, components.note(sentence))
     if ngrams:
         parts.append(_ngram_bars(ngrams[:STRONGEST_NGRAMS]))
     return _join(*parts)
 
 
 def _meter(probability):
-    return page.Raw(plots.meter(probability))
+    return Markup(plots.meter(probability))
 
 
 def _small(text, *values):
@@ -332,7 +333,7 @@ def changes(rewrites, network):
         )
     columns = ["Text", "What was done", "Negative to positive", NETWORKS[network], "Baseline"]
     return _join(
-        page.table(columns, rows, numbers=(3, 4)),
+        components.table(columns, rows, numbers=(3, 4)),
         _small(
             "Probability that the review is positive, and by how many points it moved. A model "
             "that does not move when the words are shuffled ignores their order."
@@ -349,7 +350,7 @@ def suite_table(card):
         for kind in card["baseline"]["suite"]
     ]
     return _join(
-        page.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)),
+        components.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)),
         _small("Share of right answers. Guessing would get {}.", percent(0.5)),
     )
 
@@ -380,11 +381,11 @@ def cases(chosen, predicted, baseline, network):
         for values in (predicted, baseline)
     )
     return _join(
-        page.note(
+        components.note(
             f"Of these {len(chosen)} texts the {_name_in_sentence(network)} gets {wrong} wrong, "
             f"the baseline {baseline_wrong}."
         ),
-        page.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3)),
+        components.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3)),
         _small("The numbers are the probability, by each model, that the text is positive."),
     )
 
@@ -403,12 +404,12 @@ def study(card):
         return ""
     counts = sorted({count for rows in rows_by_start.values() for count in rows})
     curves = {start: rows for start, rows in rows_by_start.items() if len(rows) == len(counts)}
-    table = page.table(
+    table = components.table(
         ["Start", *(f"{count:,} labels" for count in counts)],
         [[start, *(_accuracy_range(rows[n]) for n in counts)] for start, rows in curves.items()],
         numbers=range(1, len(counts) + 1),
     )
-    steps = page.table(
+    steps = components.table(
         ["Step", "Accuracy", "What is new"],
         [
             [row["start"], percent(row["accuracy"], 1), STEPS.get(row["start"], "")]
@@ -471,19 +472,27 @@ def layer(cell, step):
         "product unit by unit. The code is the step that has just run, once per word. The products "
         "with x were computed for all words at once before the first step."
     )
-    return _join(page.equations(cell), explanation, page.source(step))
+    return _join(components.equations(cell), explanation, components.source_code(step))
 
 
-def summary(column, texts, results, network):
-    """The outcome of a batch; `results` has (probability, label, note) for each text."""
+def summary(table, column, results, network):
+    """The outcome of a batch.
+
+    Args:
+        table: The `tables.Table` of the texts.
+        column: Index of their column.
+        results: (probability, label, note) for each of the first rows.
+        network: Which network answered.
+    """
     labels = [name for _, name, note in results if not note]
     sentence = (
-        f"The {_name_in_sentence(network)} read column “{column}”: {labels.count('positive'):,} of "
-        f"{len(labels):,} reviews are positive."
+        f"The {_name_in_sentence(network)} read column “{table.columns[column]}”: "
+        f"{labels.count('positive'):,} of {len(labels):,} reviews are positive."
     )
     if len(labels) < len(results):
         unread = len(results) - len(labels)
         sentence += f" {unread:,} could not be read; the file says why."
+    preview = list(zip(table.column(column), results, strict=False))[:BATCH_PREVIEW_ROWS]
     most = BATCH_PREVIEW_CHARACTERS
     rows = [
         [
@@ -491,17 +500,26 @@ def summary(column, texts, results, network):
             name,
             chance(probability) if name else note,
         ]
-        for text, (probability, name, note) in list(zip(texts, results, strict=True))[
-            :BATCH_PREVIEW_ROWS
-        ]
+        for text, (probability, name, note) in preview
     ]
-    return _join(page.note(sentence), page.table(["First rows", "Answer", "Positive"], rows))
+    return _join(
+        components.note(sentence),
+        *map(components.note, table.notes),
+        components.table(["First rows", "Answer", "Positive"], rows),
+    )
 
 
 def _training_minutes(details):
     """Minutes of training, including the language models that a network starts from."""
     models = (details.get(name, {}) for name in ("language_model", "backward_model"))
     return details["minutes"] + sum(model.get("minutes", 0) for model in models)
+
+
+def headline(card):
+    """The accuracy of the network that the page opens with and the baseline's, as texts."""
+    name, title = next(iter(networks(card).items()))
+    accuracy, baseline = card["variants"][name]["accuracy"], card["baseline"]["accuracy"]
+    return f"{percent(accuracy, 1)} right · {title}", f"bag of words {percent(baseline, 1)}"
 
 
 def scores(card):
@@ -512,7 +530,7 @@ def scores(card):
     ]
     baseline = card["baseline"]
     rows.append((baseline["name"], baseline["accuracy"], baseline["ngrams"], baseline["minutes"]))
-    table = page.table(
+    table = components.table(
         ("Model", "Accuracy", "Parameters", "Training, minutes"),
         [
             (name, percent(accuracy, 1), f"{size:,}", f"{minutes:.1f}")

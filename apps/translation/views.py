@@ -1,13 +1,11 @@
 """HTML of the translation page: the answer, aligned words, tables, and what is in training data."""
 
-from pathlib import Path
-
 import numpy as np
 from markupsafe import Markup
 
 from apps.translation import charts
-from shared import page
 from shared.plots import chance, percent, signed
+from shared.site import components
 
 # The networks of the study: title, name in `PALETTE`, whether their line is dashed.
 NETWORKS = {
@@ -19,7 +17,6 @@ NETWORKS = {
     "plain": ("LSTM, no attention", "lstm", True),
     "reversed": ("LSTM, no attention, source reversed", "baseline", True),
 }
-STYLE = f"<style>{(Path(__file__).parent / 'translation.css').read_text(encoding='utf-8')}</style>"
 UNLIKELY_WORD = 0.35  # a word below this probability is underlined
 # Of the validation translations below this confidence 45 % are poor (chrF below 40), of all 10 %.
 # Low attention to English words, repeated words and missing numbers were no sign of poor ones.
@@ -132,13 +129,13 @@ def answer(translation, warnings_by_sentence, card):
     details, baseline = card["variants"]["attention"], card["baseline"]
     return _join(
         _confidence(translation, any(warnings_by_sentence)),
-        *map(page.note, remarks),
+        *map(components.note, remarks),
         *(
             aligned(sentence)
             for sentence in translation.sentences
             if sentence.text and not sentence.copied
         ),
-        page.card_line(
+        components.score_line(
             card,
             NETWORKS["attention"][0],
             f"{details['bleu']:.1f}",
@@ -153,10 +150,10 @@ def _confidence(translation, has_warnings):
     """The confidence of a translation, with its meaning."""
     value = translation.confidence
     if value is None:
-        return page.answer("=", "copied", "", "There is nothing in this to translate.")
+        return components.answer("=", "copied", "", "There is nothing in this to translate.")
     if not translation.text.strip():
         sentence = "The network gave an empty translation."
-        return page.answer("?", "no translation", "negative", sentence)
+        return components.answer("?", "no translation", "negative", sentence)
     meaning = (
         f"On average (geometric mean) the network gave each piece it wrote a chance of "
         f"{chance(value)}."
@@ -164,11 +161,11 @@ def _confidence(translation, has_warnings):
     if any(_has_unlikely_words(sentence) for sentence in translation.sentences):
         meaning += f" Underlined: words below {percent(UNLIKELY_WORD)}."
     if value < LOW_CONFIDENCE:
-        return page.answer(chance(value), "low confidence", "negative", meaning)
+        return components.answer(chance(value), "low confidence", "negative", meaning)
     if has_warnings:
         meaning += " There are reasons not to trust this translation:"
-        return page.answer(chance(value), "confidence, with warnings", "negative", meaning)
-    return page.answer(chance(value), "confidence", "", meaning)
+        return components.answer(chance(value), "confidence, with warnings", "negative", meaning)
+    return components.answer(chance(value), "confidence", "", meaning)
 
 
 def _word_probability(hypothesis, tokens):
@@ -287,7 +284,7 @@ def word_weights(attention, rows, columns):
 def heat_map(sentence):
     """The attention weights between tokens."""
     if sentence.copied:
-        return page.note("This was copied without the network.")
+        return components.note("This was copied without the network.")
     return charts.alignment(
         sentence,
         "Each row shows where a French token came from. A straight diagonal is a word-for-word "
@@ -306,7 +303,7 @@ def beam(sentence, pieces_of, best_by_length_penalty, alpha):
         alpha: The length penalty in force.
     """
     if sentence.copied:
-        return page.note("This was copied without a search.")
+        return components.note("This was copied without a search.")
     tree = charts.beam_tree(
         sentence,
         pieces_of,
@@ -327,7 +324,7 @@ def beam(sentence, pieces_of, best_by_length_penalty, alpha):
     return _join(
         tree,
         '<div class="beneath">',
-        page.heading("The translations found"),
+        components.heading("The translations found"),
         '</div><div class="told one">',
         *hypotheses,
         "</div>",
@@ -394,7 +391,7 @@ def study(card):
         if measured.get(key, {}).get("by_length")
     ]
     if not series:
-        return page.note("This bundle does not say how its networks score by length.")
+        return components.note("This bundle does not say how its networks score by length.")
     return charts.bleu_by_length(
         series,
         f"{_gain_of_attention(card)}Without attention, everything about a sentence has to fit into "
@@ -432,7 +429,7 @@ def training_overlap(sentence, overlap, nearest, card):
         card: The bundle's card.
     """
     if not overlap.spans:
-        return page.note("There are no words in this.")
+        return components.note("There are no words in this.")
     details = card["memory"]
     rate = details["false_positives"]
     frequency = f"once in {round(1 / rate):,} times" if rate else "practically never"
@@ -449,7 +446,7 @@ def training_overlap(sentence, overlap, nearest, card):
         "sentences in a Bloom filter, which takes something new for something old {}.</p>"
     ).format(details["sentences"], frequency)
     return _join(
-        page.answer(*_overlap_verdict(overlap)),
+        components.answer(*_overlap_verdict(overlap)),
         _marked_overlap(sentence.source, overlap),
         nearest_line,
         explanation,
@@ -515,8 +512,8 @@ def summary(results):
         [french[:BATCH_PREVIEW_CHARACTERS], confidence and chance(confidence), note]
         for french, confidence, note in results[:BATCH_PREVIEW_ROWS]
     ]
-    table = page.table(["First rows", "Confidence", "Note"], rows, numbers=(1,))
-    return _join(page.note(sentence), table)
+    table = components.table(["First rows", "Confidence", "Note"], rows, numbers=(1,))
+    return _join(components.note(sentence), table)
 
 
 def scores(card):
@@ -534,7 +531,7 @@ def scores(card):
         )
         if any(key in details for _, details in rows)
     ]
-    table = page.table(
+    table = components.table(
         ("Model", *(title for title, _ in measures), "Parameters", "Training, minutes"),
         [
             (
