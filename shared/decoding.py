@@ -17,8 +17,8 @@ import keras
 from keras import ops
 
 from shared.errors import UserError
+from shared.limits import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 
-MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY = 8, 2.0  # what the site offers
 MIN_LOG_PROBABILITY = -1e9  # of what must not be chosen; sums of it stay finite
 
 

@@ -50,3 +50,7 @@ IMAGE_TILES = 200_000  # tiles or strips of a TIFF
 IMAGE_TILE_PIXELS = 2**20  # of a tile or strip that may be larger than the picture
 IMAGE_CHANNELS = 8
 IMAGE_RUN_LENGTH_BYTES = 256 * 1024  # of a BMP of run lengths, which are decoded slowly
+
+# Decoding
+MAX_BEAM_WIDTH = 8
+MAX_LENGTH_PENALTY = 2.0  # exponent of `shared.decoding.length_penalty`

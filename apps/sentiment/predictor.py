@@ -22,8 +22,6 @@ PADDED_LENGTHS = (32, 64, 128, 288, 512, MAX_WORDS)
 BATCH_SIZES = (1, 8, 64)
 GAUSS_LEGENDRE_NODES = 4  # of the integral in integrated gradients
 
-InputError = UserError  # the name by which pages still catch it
-
 
 @dataclass(frozen=True)
 class Word:

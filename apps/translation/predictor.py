@@ -68,8 +68,6 @@ _ENGLISH = {
     "not",
 }
 
-InputError = UserError  # the name by which pages still catch it
-
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -132,7 +130,7 @@ class Sentence:
         return _geometric_mean(self.hypotheses[0].probabilities)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity, as arrays have no truth value
 class Translation:
     """A text and its translation.
 

@@ -53,7 +53,7 @@ def test_reviews():
     def one(text):
         try:
             reading = network.read(text)
-        except predictor.InputError as problem:
+        except UserError as problem:
             assert refused(problem)
             return
         assert 0 <= reading.probability <= 1
@@ -73,7 +73,7 @@ def test_sentences_to_translate():
     def one(text, width):
         try:
             found = network.translate(text[:2_000], width)
-        except predictor.InputError as problem:
+        except UserError as problem:
             assert refused(problem)
             return
         # None where there was nothing to translate, such as a number.

@@ -95,6 +95,16 @@ def _start(log):
 
 
 @pytest.fixture(scope="session")
+def api_client(site):
+    """A `gradio_client.Client` of the site that waits for minutes, not for httpx's five seconds."""
+    from gradio_client import Client
+
+    return Client(
+        site, verbose=False, ssl_verify=False, httpx_kwargs={"timeout": TIMEOUT_MS / 1000}
+    )
+
+
+@pytest.fixture(scope="session")
 def browser(chromium):
     from playwright.sync_api import expect, sync_playwright
 

@@ -25,56 +25,71 @@ def words(page):
     return page.locator(".words").first
 
 
-def test_the_page_opens_with_an_example_answered(open_page):
+def test_every_section_shows_the_example_that_the_page_opens_with(open_page):
     page = open_page()
-    expect(page).to_have_title("Unrolled")
+    expect(page).to_have_title("Sentiment · Unrolled")
     expect(answer(page)).to_contain_text(re.compile("positive|negative"))
     expect(words(page)).to_contain_text("The harbour town is beautifully shot")
-    expect(page.locator(".chart path").first).to_be_visible()
-    running = page.locator("figure", has_text="Where the lines jump")
+    running = page.locator("figure", has_text="Where a line jumps")
     expect(running.locator(".chart path")).to_have_count(4)
-    expect(page.locator(".sheet img")).to_be_visible()
     expect(page.get_by_text("accuracy on the official test split")).to_be_visible()
     word = page.locator(".w", has_text="wonderful")
     word.hover()
-    shown = word.evaluate("word => getComputedStyle(word, '::after').content")
-    assert re.search(r"wonderful.*[+−]\d\.\d\d · \d+.% positive so far", shown)
+    readout = word.evaluate("word => getComputedStyle(word, '::after').content")
+    assert re.search(r"wonderful.*[+−]\d\.\d\d · \d+.% positive so far", readout)
+    page.get_by_role("radio", name="Sarcasm").check()
+    expect(
+        page.get_by_text(re.compile("Of these 32 texts the .* gets [0-9]+ wrong"))
+    ).to_be_visible()
+    expect(page.locator("td", has_text="I loved the part where it ended.")).to_be_visible()
+
+
+def test_gates_and_states_follow_the_choices_and_the_network(open_page):
+    page = open_page()
     picture = page.locator(".sheet img")
+    expect(page.get_by_text("forget gate, the 12 units that")).to_be_visible()
     before = picture.get_attribute("src")
     page.get_by_role("radio", name="Cell state").check()
     expect(picture).not_to_have_attribute("src", before)
+    page.get_by_role("radio", name="All units").check()
     expect(page.get_by_text("cell state, 384 units")).to_be_visible()
-    page.get_by_role("button", name="Change this review").click()
-    table = page.locator("table", has_text="What was done")
-    for name in ("As written", "Negated", "Halves swapped", "Shuffled"):
-        expect(table).to_contain_text(name)
-    page.get_by_role("radio", name="Sarcasm").check()
-    expect(
-        page.get_by_text(re.compile("Of these 32 texts the pre-trained LSTM gets [0-9]+ wrong"))
-    ).to_be_visible()
-    expect(page.locator("td", has_text="I loved the part where it ended.")).to_be_visible()
-    page.get_by_role("button", name="The equations and the source").click()
+    page.get_by_role("button", name="Equations and code of this layer").click()
     expect(page.locator("pre", has_text="def step(self, projected, states")).to_be_visible()
     page.get_by_role("radio", name="GRU").check()
-    expect(answer(page)).to_contain_text("The GRU is")
+    expect(answer(page)).to_contain_text("The GRU")
     expect(page.get_by_role("radio", name="Update gate")).to_be_checked()
     page.get_by_role("radio", name="RNN").check()
-    expect(answer(page)).to_contain_text("The RNN is")
+    expect(answer(page)).to_contain_text("The RNN")
     expect(page.get_by_role("radio", name="Hidden state")).to_be_checked()
     expect(page.get_by_role("radio", name="Update gate")).to_have_count(0)
 
 
-def test_a_typed_review_changes_the_answer_and_its_link_leads_back(open_page):
+def test_the_small_changes_are_listed(open_page):
     page = open_page()
-    for text, sentence in (
-        ("   ", "There is nothing to read yet"),
-        ("12 345 67", "There are no words in this text"),
-    ):
+    page.get_by_role("button", name="Change this review").click()
+    table = page.locator("table", has_text="What was done")
+    for name in ("As written", "Negated", "Halves swapped", "Shuffled"):
+        expect(table).to_contain_text(name)
+
+
+def test_a_refused_text_leaves_no_answer_and_keeps_what_was_typed(open_page):
+    page = open_page()
+    for text, fragment in (("   ", "nothing to read"), ("12 345 67", "no words")):
         read(page, text)
-        expect(page.get_by_role("alert")).to_contain_text(sentence)
+        expect(page.get_by_role("alert")).to_contain_text(fragment)
         expect(box(page)).to_have_value(text)
+        expect(answer(page)).to_have_count(0)
+        expect(page.locator(".sheet img")).to_have_count(0)
+        expect(page.locator("figure", has_text="Where a line jumps")).to_have_count(0)
     read(page, REVIEW)
     expect(page.get_by_role("alert")).to_have_count(0)
+    expect(answer(page)).to_contain_text("positive")
+    expect(page.locator(".sheet img")).to_be_visible()
+
+
+def test_a_typed_review_changes_the_answer_and_its_link_leads_back(open_page):
+    page = open_page()
+    read(page, REVIEW)
     expect(answer(page)).to_contain_text("positive")
     expect(words(page)).to_have_text(REVIEW)
     read(page, RANT)
@@ -89,7 +104,7 @@ def test_a_typed_review_changes_the_answer_and_its_link_leads_back(open_page):
     read(page, REVIEW)
     expect(words(page)).to_have_text(REVIEW)
     page.get_by_role("button", name="Copy link").click()
-    page.wait_for_url("**tab=sentiment**")
+    page.wait_for_url("**/sentiment?text=**")
     page.reload()
     expect(words(page)).to_have_text(REVIEW)
 
@@ -107,8 +122,8 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
     with upload.open("w", newline="") as file:
         rows = [["id", "text"], ["1", REVIEW], ["2", RANT], ["3", ""], ["4", f"=1+1 {REVIEW}"]]
         csv.writer(file).writerows(rows)
-    page = open_page(f"?tab=sentiment&text={quote(RANT)}&cell=gru")
-    expect(answer(page)).to_contain_text("The GRU is")
+    page = open_page(f"sentiment?text={quote(RANT)}&cell=gru")
+    expect(answer(page)).to_contain_text("The GRU")
     expect(words(page)).to_have_text(RANT)
     expect(box(page)).to_have_value(RANT)
     expect(page.get_by_role("radio", name="GRU")).to_be_checked()
@@ -123,16 +138,16 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
     assert float(scored[0]["probability"]) > 0.5 > float(scored[1]["probability"])
     assert "nothing to read" in scored[2]["note"]
     assert scored[3]["text"].startswith("'=")
-    for content, sentence in UNUSABLE.items():
+    for content, fragment in UNUSABLE.items():
         upload.write_bytes(content)
         page.get_by_label("Clear").click()  # the file before
         page.locator("input[type=file]").set_input_files(upload)
-        expect(page.get_by_role("alert")).to_contain_text(sentence)
+        expect(page.get_by_role("alert")).to_contain_text(fragment)
 
 
-def test_the_keyboard_is_enough_and_an_unknown_cell_in_a_link_is_ignored(open_page):
-    page = open_page(f"?tab=sentiment&text={quote(REVIEW)}&cell=transformer")
-    expect(answer(page)).to_contain_text("The pre-trained LSTM is")
+def test_the_page_can_be_used_by_keyboard_and_ignores_an_unknown_cell_in_a_link(open_page):
+    page = open_page(f"sentiment?text={quote(REVIEW)}&cell=transformer")
+    expect(answer(page)).to_contain_text("The pre-trained LSTM")
     box(page).fill(RANT)
     box(page).focus()
     page.keyboard.press("Shift+Enter")
@@ -140,7 +155,7 @@ def test_the_keyboard_is_enough_and_an_unknown_cell_in_a_link_is_ignored(open_pa
     for _network in ("pre-trained LSTM", "LSTM", "GRU"):
         page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    expect(answer(page)).to_contain_text("The GRU is")
+    expect(answer(page)).to_contain_text("The GRU")
     box(page).fill(REVIEW)
     for _ in range(5):
         page.keyboard.press("Tab")
@@ -149,14 +164,14 @@ def test_the_keyboard_is_enough_and_an_unknown_cell_in_a_link_is_ignored(open_pa
     expect(words(page)).to_have_text(REVIEW)
 
 
-def test_dark_mode_is_dark_fits_a_phone_and_can_be_switched(open_page):
+def test_the_theme_follows_the_system_and_can_be_switched_on_a_phone(open_page):
     page = open_page(color_scheme="dark")
     ground = "getComputedStyle(document.querySelector('.gradio-container')).backgroundColor"
     assert page.evaluate(ground) == "rgb(22, 23, 26)"
     page.set_viewport_size({"width": 390, "height": 844})
     expect(page.locator(".sheet img")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("button", name="Switch between light and dark").click()
     assert page.evaluate(ground) == "rgb(251, 250, 247)"
     page.reload()
     page.wait_for_selector(".answer .number")

@@ -10,7 +10,7 @@ LETTER = "The dog is sleeping.\n\nA woman is reading. She has a red hat!"
 
 @pytest.fixture(scope="module")
 def page(open_once):
-    return open_once("?tab=translation", wait_for=".answer .number >> visible=true")
+    return open_once("translation")
 
 
 def translate(page, text):
@@ -22,7 +22,7 @@ def french(page):
     return page.get_by_label("French", exact=True)
 
 
-def test_the_page_opens_answered_and_words_light_up(page):
+def test_the_page_opens_with_an_answer_whose_words_highlight_each_other(page):
     expect(french(page)).to_have_value(re.compile(r"\w+ \w+ .*\."))
     expect(page.locator(".tree .node.best").first).to_have_text("start")
     expect(page.locator(".told", has_text="LSTM, no attention")).to_be_visible()
@@ -41,7 +41,7 @@ def test_the_page_opens_answered_and_words_light_up(page):
     expect(pair.locator(".looks")).to_contain_text("was looked at by")
 
 
-def test_lines_are_kept_and_any_sentence_is_looked_into(page):
+def test_lines_are_kept_and_any_sentence_can_be_inspected(page):
     translate(page, LETTER)
     expect(french(page)).to_have_value(re.compile(r"^[^\n]+\n\n[^\n]+$"))
     expect(page.locator(".aligned")).to_have_count(3)
@@ -64,63 +64,71 @@ def test_the_sliders_change_the_search(page):
     assert page.locator(".told.one small").first.text_content() != before
 
 
-def test_bad_input_gets_a_sentence_or_a_faithful_copy(page):
-    for text, sentence in (
-        ("", "There is nothing to translate yet"),
-        ("Je suis dans le jardin et il est là.", "This looks like French already"),
-        ("你好，世界。", "mostly in another alphabet"),
-        ("a" * 10_000, "at most 5,000 are translated"),
+def test_a_refused_text_leaves_no_answer_and_keeps_what_was_typed(page):
+    for text, fragment in (
+        ("", "nothing to translate"),
+        ("Je suis dans le jardin et il est là.", "French already"),
+        ("你好，世界。", "another alphabet"),
+        ("a" * 10_000, "at most 5,000"),
     ):
         translate(page, text)
-        expect(page.get_by_role("alert")).to_contain_text(sentence)
+        expect(page.get_by_role("alert")).to_contain_text(fragment)
         expect(page.get_by_label("English, up to 5,000")).to_have_value(text)
+        expect(french(page)).to_have_value("")
+        for shown in (".answer", ".aligned", ".attended", ".tree", ".recalled"):
+            expect(page.locator(shown)).to_have_count(0)
+
+
+def test_odd_texts_are_copied_cleaned_or_carry_a_warning(page):
     for text in ("https://example.org/a?b=<c>", "?! …", "😀👍🏽"):
         translate(page, text)
         expect(french(page)).to_have_value(text)
         expect(page.locator(".answer").first).to_contain_text("copied")
         expect(page.get_by_role("alert")).to_have_count(0)
     translate(page, "Das kleine Mädchen wohnt bei ihrer Großmutter.")
-    expect(page.locator("#tab-translation .message").first).to_contain_text(
-        "do not trust the translation"
-    )
+    warning = page.locator(".message", has_text="do not trust the translation")
+    expect(warning).to_be_visible()
     translate(page, "\u2003The\u00a0dog\u200b  is sleeping.")
     expect(page.locator(".aligned .english")).to_have_text("The dog is sleeping.")
 
 
-def sent(page, upload, said):
-    """The path of what comes back for a file, once the page says so."""
-    page.locator("#tab-translation input[type=file]").set_input_files(upload)
-    expect(page.get_by_text(said)).to_be_visible()
+def translate_file(page, upload, summary):
+    """The path of the file that comes back for an upload, once the page shows the summary."""
+    page.locator("input[type=file]").set_input_files(upload)
+    expect(page.get_by_text(summary)).to_be_visible()
     with page.expect_download() as event:
         page.get_by_role("button", name="Download the French").click()
     return event.value.path()
 
 
-def test_files_come_back_in_french_or_get_a_sentence(page, tmp_path):
+def test_files_come_back_in_french_or_are_refused(page, tmp_path):
     text = tmp_path / "lines.txt"
     text.write_text("The dog is sleeping.\n\n你好\nhttps://a.org\n", encoding="utf-8")
-    lines = sent(page, text, "1 of 4 rows translated").read_text(encoding="utf-8").splitlines()
+    lines = (
+        translate_file(page, text, "1 of 4 rows translated")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     assert len(lines) == 4
     assert lines[0] and lines[0] != "The dog is sleeping."
     assert lines[1:] == ["", "你好", "https://a.org"]
-    tab = page.locator("#tab-translation")
-    tab.get_by_label("Clear").click()  # the file before
+    page.get_by_label("Clear").click()  # the file before
     upload = tmp_path / "rows.csv"
     upload.write_text('id,text\n1,"A man, a dog."\n2,"=1+1 is two."\n', encoding="utf-8")
-    path = sent(page, upload, "2 of 2 rows translated")
+    path = translate_file(page, upload, "2 of 2 rows translated")
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ["1", "2"]
     assert all(0 < float(row["confidence"]) <= 1 and row["french"] for row in rows)
     assert rows[1]["text"].startswith("'=")
     upload.write_bytes(b"")
-    tab.get_by_label("Clear").click()
-    tab.locator("input[type=file]").set_input_files(upload)
-    expect(tab.get_by_role("alert")).to_contain_text("This file is empty")
+    page.get_by_label("Clear").click()
+    page.locator("input[type=file]").set_input_files(upload)
+    expect(page.get_by_role("alert")).to_contain_text("This file is empty")
 
 
 def test_a_link_restores_text_and_search_on_a_phone_too(open_page):
-    query = f"?tab=translation&text={quote('The cat is black.')}&width=2&penalty=nonsense"
+    query = f"translation?text={quote('The cat is black.')}&width=2&penalty=nonsense"
     page = open_page(query, wait_for=".aligned", color_scheme="dark")
     expect(page.locator(".aligned .english")).to_have_text("The cat is black.")
     expect(page.locator(".tree")).to_have_attribute("aria-label", re.compile("2 kept at each"))
@@ -130,22 +138,21 @@ def test_a_link_restores_text_and_search_on_a_phone_too(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_api_answers(site):
-    from gradio_client import Client
-
-    client = Client(site, verbose=False, ssl_verify=False)
-    found = client.predict("The dog is sleeping. 42!", 2, 1.0, "attention", api_name="/translate")
-    first, second = found["sentences"]
+def test_the_api_translates_and_refuses_with_sentences(api_client):
+    translation = api_client.predict(
+        "The dog is sleeping. 42!", 2, 1.0, "attention", api_name="/translate"
+    )
+    first, second = translation["sentences"]
     assert (first["english"], second["french"]) == ("The dog is sleeping.", "42!")
     assert first["french"] == first["alternatives"][0]["french"]
-    assert found["text"] == f"{first['french']} 42!"
+    assert translation["text"] == f"{first['french']} 42!"
     assert len(first["attention"]) == len(first["pieces"])
     assert all(len(row) == len(first["source_pieces"]) for row in first["attention"])
-    rows = client.predict(["A cat.", "", "?!"], "attention", api_name="/translate_batch")
+    rows = api_client.predict(["A cat.", "", "?!"], "attention", api_name="/translate_batch")
     assert rows[0]["confidence"] > 0 and rows[1]["french"] == "" and rows[2]["french"] == "?!"
-    for arguments, sentence in (
+    for arguments, fragment in (
         (("Hi.", 99, 1.0, "attention"), "beam width"),
         (("", 4, 1.0, "attention"), "nothing to translate"),
     ):
-        with pytest.raises(Exception, match=sentence):
-            client.predict(*arguments, api_name="/translate")
+        with pytest.raises(Exception, match=fragment):
+            api_client.predict(*arguments, api_name="/translate")
