@@ -98,7 +98,7 @@ def _answer_section(page, card, width, penalty):
     answered = gr.State()
     chosen = gr.Dropdown([], label="Sentence shown below", visible=False)
 
-    def translate(text, width, penalty):
+    def answer_text(text, width, penalty):
         try:
             translation = _predictors().Predictor.load().translate(text, width, penalty)
             warnings = _warnings(translation, card)
@@ -114,22 +114,22 @@ def _answer_section(page, card, width, penalty):
             gr.Dropdown(choices, value=0, visible=len(sentences) > 1),
         )
 
-    def translate_example(example, width, penalty):
-        return example[0], *translate(example[0], width, penalty)
+    def answer_example(example, width, penalty):
+        return example[0], *answer_text(example[0], width, penalty)
 
     def restore(link):
         english = link.get("text", EXAMPLES[0][1])
         search = read_link([WIDTH, PENALTY], link).values()
         yield english, *search, *[gr.skip()] * len(outputs)
-        yield *[gr.skip()] * 3, *translate(english, *search)
+        yield *[gr.skip()] * 3, *answer_text(english, *search)
 
     inputs, outputs = [text, width, penalty], [problem, french, answer, answered, chosen]
     options = {**events.COMPUTE, "show_progress": "minimal", "show_progress_on": answer}
     triggers = [button.click, text.submit, width.input, penalty.input]
-    gr.on(triggers, translate, inputs, outputs, **options)
+    gr.on(triggers, answer_text, inputs, outputs, **options)
     copy = "(text) => { navigator.clipboard.writeText(text); }"
     copy_button.click(None, french, None, js=copy, api_visibility="private")
-    examples.click(translate_example, [examples, width, penalty], [text, *outputs], **QUIET)
+    examples.click(answer_example, [examples, width, penalty], [text, *outputs], **QUIET)
     page.on_open(restore, [*inputs, *outputs], show_progress="hidden")
     return answered, chosen
 
