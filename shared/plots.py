@@ -1,16 +1,18 @@
 """Figures as HTML and inline SVG: as wide as the page, in its font, in light and dark.
 
-Every function returns a string in which all text of the caller's is escaped. Positions are
-percentages, so that a figure fits any width with letters of one size. What the pointer finds in
-a figure is shown at once in the figure's corner (`data-t` and style sheet, no script).
+Every function returns `markupsafe.Markup`; text that is given to it as a plain string is escaped.
+Positions are percentages, so that a figure fits any width with letters of one size. The text of
+the place that the pointer is on appears in the figure's corner (`data-t` and the style sheet, no
+script).
 """
 
 import base64
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 # Okabe & Ito's colours, each with one meaning on all pages: (light page, dark page). Gates with
@@ -38,7 +40,7 @@ INKS = {name: light for name, (light, _) in PALETTE.items()} | {
 
 
 def colour(name):
-    """The CSS colour of a name in `PALETTE`, right in light and dark."""
+    """The CSS colour of a name in `PALETTE`, or of `"ink"`, that of text: in light and dark."""
     return f"var(--{name})"
 
 
@@ -61,27 +63,94 @@ def signed(number, digits=2):
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: its name, its values, a name in `PALETTE`, whether it is dashed."""
+    """A line of a chart.
+
+    Attributes:
+        name: What it shows.
+        values: One number for each position; NaN leaves a gap there.
+        colour: A name in `PALETTE`, or `"ink"`.
+        dashed: Whether it is dashed.
+        width: In pixels.
+    """
 
     name: str
-    values: object
+    values: Sequence[float]
     colour: str = "lstm"
     dashed: bool = False
+    width: float = 2
+
+
+@dataclass(frozen=True)
+class Band:
+    """The area between two lines of a chart, NaN outside it, in a colour of this opacity."""
+
+    low: Sequence[float]
+    high: Sequence[float]
+    colour: str = "lstm"
+    opacity: float = 0.16
+
+
+@dataclass(frozen=True)
+class Points:
+    """Dots of a chart, NaN where there is none."""
+
+    values: Sequence[float]
+    colour: str = "ink"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Vertical bars of a chart from zero, in one colour or in one for each sign."""
+
+    values: Sequence[float]
+    positive: str = "positive"
+    negative: str = "negative"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a chart.
+
+    Attributes:
+        title: What it shows, with the unit.
+        low, high: Its ends; the data's if None.
+        ticks: List of (position, text) to mark; round numbers if None.
+        form: Function that writes a number on it.
+    """
+
+    title: str
+    low: float | None = None
+    high: float | None = None
+    ticks: Sequence[tuple[float, str]] | None = None
+    form: Callable[[float], str] = "{:g}".format
 
 
 def figure(body, caption, legend=""):
-    """A figure with its legend above it and a sentence below that says what to see."""
-    return f'<figure class="fig">{legend}{body}<figcaption>{escape(caption)}</figcaption></figure>'
-
-
-def legend(entries):
-    """A legend from (name, name in `PALETTE`) or (name, name in `PALETTE`, dashed) tuples."""
-    keys = "".join(
-        f'<span class="key{" dashed" if any(dashed) else ""}">'
-        f'<i style="background:{colour(shade)}"></i>{escape(name)}</span>'
-        for name, shade, *dashed in entries
+    """A figure of HTML with its legend above it and a sentence below that says what to see."""
+    return Markup('<figure class="fig">{}{}<figcaption>{}</figcaption></figure>').format(
+        Markup(legend), Markup(body), caption
     )
-    return f'<div class="legend">{keys}</div>'
+
+
+def legend(entries, areas=(), shade="lstm"):
+    """A legend of lines, and of the `Band`s in one colour.
+
+    Args:
+        entries: List of (name, colour) or (name, colour, dashed) tuples; colours as for `Line`.
+        areas: List of (name, opacity) tuples.
+        shade: The colour of the areas.
+    """
+    key = Markup('<span class="key{}"><i style="background:{}"></i>{}</span>')
+    area = Markup(
+        '<span class="key"><i style="height:11px;background:color-mix(in srgb,{} {:.0f}%,'
+        'transparent)"></i>{}</span>'
+    )
+    keys = [
+        key.format(" dashed" if any(dashed) else "", colour(name), text)
+        for text, name, *dashed in entries
+    ]
+    keys += [area.format(colour(shade), 100 * opacity, text) for text, opacity in areas]
+    return Markup('<div class="legend">{}</div>').format(Markup().join(keys))
 
 
 def scale_legend(low, middle, high, shade=None):
@@ -90,9 +159,11 @@ def scale_legend(low, middle, high, shade=None):
         ramp = f"transparent, {INKS[shade]}"
     else:
         ramp = f"{INKS['negative']}, transparent, {INKS['positive']}"
-    names = "".join(f"<span>{escape(name)}</span>" for name in (low, middle, high) if name)
-    ramp = f'<i class="ramp" style="background:linear-gradient(90deg,{ramp})"></i>'
-    return f'<div class="legend scale">{ramp}<div>{names}</div></div>'
+    names = (Markup("<span>{}</span>").format(name) for name in (low, middle, high) if name)
+    return Markup(
+        '<div class="legend scale"><i class="ramp" style="background:linear-gradient(90deg,{})">'
+        "</i><div>{}</div></div>"
+    ).format(ramp, Markup().join(names))
 
 
 def line_chart(
@@ -110,10 +181,10 @@ def line_chart(
     levels=None,
     names=None,
 ):
-    """Lines over a common horizontal axis.
+    """Lines over a common horizontal axis: `chart` with the arguments that most callers need.
 
     Args:
-        lines: List of `Line`, all of one length; NaN leaves a gap at its place.
+        lines: List of `Line`, all of one length.
         x_title, y_title: What the axes show, with the unit.
         description: A sentence for those who do not see the figure.
         x: Positions on the horizontal axis, increasing; 1, 2, 3 … if None.
@@ -125,48 +196,115 @@ def line_chart(
         levels: Values of the vertical axis to mark; round ones if None.
         names: Of the positions, written beneath them instead of round numbers, or None.
     """
-    values = [np.asarray(line.values, float) for line in lines]
+    form = form or "{:g}".format
+    x = np.arange(1, len(lines[0].values) + 1) if x is None else np.asarray(x, float)
+    levels = None if levels is None else [(level, form(level)) for level in levels]
+    names = None if names is None else list(zip(x, names, strict=True))
+    horizontal = Axis(x_title, ticks=names)
+    vertical = Axis(y_title, low, high, levels, form)
+    return chart(lines, horizontal, vertical, description, x, reference, readouts, height)
+
+
+def chart(layers, x_axis, y_axis, description, x=None, reference=None, readouts=None, height=220):
+    """Layers over a common horizontal axis, drawn in their order.
+
+    Args:
+        layers: List of `Line`, `Band`, `Points` and `Columns` with a value for each position.
+        x_axis, y_axis: Each an `Axis`; the horizontal one always ends with the positions.
+        description: A sentence for those who do not see the figure.
+        x: Positions on the horizontal axis, increasing; 1, 2, 3 … if None.
+        reference: Value of a dashed horizontal line, or None.
+        readouts: For each position, the text shown while the pointer is there.
+        height: Of the plot, in pixels.
+    """
+    values = [np.asarray(part, float) for layer in layers for part in _values_of(layer)]
     x = np.arange(1, len(values[0]) + 1) if x is None else np.asarray(x, float)
-    finite = np.concatenate([v[np.isfinite(v)] for v in values] + [np.zeros(0)])
-    low = (finite.min() if finite.size else 0) if low is None else low
-    high = (finite.max() if finite.size else 1) if high is None else high
+    finite = np.concatenate([part[np.isfinite(part)] for part in values] + [np.zeros(0)])
+    low = (finite.min() if finite.size else 0) if y_axis.low is None else y_axis.low
+    high = (finite.max() if finite.size else 1) if y_axis.high is None else y_axis.high
     high = high if high > low else low + 1
     span = max(float(x[-1] - x[0]), 1e-9)
-    across = (x - x[0]) / span * 100 if len(x) > 1 else np.full(1, 50.0)
-    form = form or (lambda value: f"{value:g}")
 
-    def up(value):
-        return 100 - (value - low) / (high - low) * 100
-
-    parts = []
-    for tick in ticks(low, high, 4) if levels is None else levels:
-        parts.append(
-            f'<line class="grid" x2="100%" y1="{up(tick):.2f}%" y2="{up(tick):.2f}%"/>'
-            f'<text x="-8" y="{up(tick):.2f}%" dy=".35em" class="end">{escape(form(tick))}</text>'
+    def right(positions):  # in percent of the plot
+        return (
+            (np.asarray(positions, float) - x[0]) / span * 100 if len(x) > 1 else np.full(1, 50.0)
         )
+
+    def down(heights):
+        return 100 - (np.clip(np.asarray(heights, float), low, high) - low) / (high - low) * 100
+
+    y_ticks = y_axis.ticks or [(tick, y_axis.form(tick)) for tick in ticks(low, high, 4)]
+    x_ticks = x_axis.ticks or [(tick, x_axis.form(tick)) for tick in ticks(x[0], x[-1], 6)]
+    grid = Markup(
+        '<line class="grid" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>'
+        '<text x="-8" y="{0:.2f}%" dy=".35em" class="end">{1}</text>'
+    )
+    name = Markup('<text x="{:.2f}%" y="100%" dy="1.6em" class="mid">{}</text>')
+    parts = [grid.format(100 - (at - low) / (high - low) * 100, text) for at, text in y_ticks]
     if reference is not None:
-        level = f'y1="{up(reference):.2f}%" y2="{up(reference):.2f}%"'
-        parts.append(f'<line class="reference" x2="100%" {level}/>')
-    marks = [(tick, f"{tick:g}") for tick in ticks(x[0], x[-1], 6)]
-    for tick, name in marks if names is None else zip(x, names, strict=True):
-        place = (tick - x[0]) / span * 100 if len(x) > 1 else 50
-        parts.append(
-            f'<text x="{place:.2f}%" y="100%" dy="1.6em" class="mid">{escape(name)}</text>'
+        line = Markup('<line class="reference" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>')
+        parts.append(line.format(100 - (reference - low) / (high - low) * 100))
+    parts += [name.format(right([at])[0], text) for at, text in x_ticks]
+    parts += [_draw_layer(layer, right(x), down) for layer in layers]
+    place = Markup('<i data-t="{}"></i>')
+    return Markup(
+        '<div class="chart" role="img" aria-label="{}"><div class="y-title">{}</div>'
+        '<svg class="plot" style="height:{}px">{}</svg><div class="hits">{}</div>'
+        '<div class="x-title">{}</div></div>'
+    ).format(
+        description,
+        y_axis.title,
+        height + 46,
+        Markup().join(parts),
+        Markup().join(place.format(text) for text in readouts or ()),
+        x_axis.title,
+    )
+
+
+def _values_of(layer):
+    return (layer.low, layer.high) if isinstance(layer, Band) else (layer.values,)
+
+
+def _draw_layer(layer, across, down):
+    """A layer as SVG, from the positions `(n,)` and a function of heights, both in percent."""
+    shape = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none">{}</svg>')
+    if isinstance(layer, Band):
+        known = np.isfinite(layer.low) & np.isfinite(layer.high)
+        edges = [
+            np.concatenate([part[known], other[known][::-1]])
+            for part, other in ((across, across), (down(layer.high), down(layer.low)))
+        ]
+        style = f"fill:{colour(layer.colour)};fill-opacity:{layer.opacity};stroke:none"
+        path = Markup('<path d="{}Z" style="{}"/>').format(_path(*edges), style)
+        return shape.format(path) if known.any() else Markup()
+    heights = down(layer.values)
+    if isinstance(layer, Points):
+        dot = Markup('<circle cx="{:.2f}%" cy="{:.2f}%" r="3" style="fill:{}"/>')
+        dots = zip(across, heights, strict=True)
+        return Markup().join(
+            dot.format(left, top, colour(layer.colour)) for left, top in dots if np.isfinite(top)
         )
-    parts.append('<svg viewBox="0 0 100 100" preserveAspectRatio="none">')
-    for line, column in zip(lines, values, strict=True):
-        dashed = ' stroke-dasharray="5 4"' if line.dashed else ""
-        parts.append(
-            f'<path d="{_path(across, up(np.clip(column, low, high)))}"{dashed} '
-            f'style="stroke:{colour(line.colour)}"/>'
+    if isinstance(layer, Columns):
+        return _draw_columns(layer, across, heights, float(down(0)))
+    dashes = Markup(' stroke-dasharray="5 4"') if layer.dashed else ""
+    width = "" if layer.width == 2 else f";stroke-width:{layer.width:g}"
+    path = Markup('<path d="{}"{} style="stroke:{}{}"/>')
+    return shape.format(path.format(_path(across, heights), dashes, colour(layer.colour), width))
+
+
+def _draw_columns(layer, across, heights, zero):
+    width = 75 / max(len(across), 1)
+    bar = Markup('<rect x="{:.2f}%" y="{:.2f}%" width="{:.2f}%" height="{:.2f}%" style="fill:{}"/>')
+    return Markup().join(
+        bar.format(
+            left * (1 - width / 100),
+            min(top, zero),
+            width,
+            abs(top - zero),
+            colour(layer.positive if value >= 0 else layer.negative),
         )
-    parts.append("</svg>")
-    hits = "".join(f'<i data-t="{escape(text)}"></i>' for text in readouts or ())
-    return (
-        f'<div class="chart" role="img" aria-label="{escape(description)}">'
-        f'<div class="y-title">{escape(y_title)}</div>'
-        f'<svg class="plot" style="height:{height + 46}px">{"".join(parts)}</svg>'
-        f'<div class="hits">{hits}</div><div class="x-title">{escape(x_title)}</div></div>'
+        for left, top, value in zip(across, heights, layer.values, strict=True)
+        if np.isfinite(value)
     )
 
 
@@ -219,28 +357,33 @@ def heat_map(
         row_height: Of a row of the matrix, in pixels.
     """
     matrix = np.asarray(matrix, float)
-    names = "".join(
-        f'<i data-t="{escape(text)}"><b>{escape(word)}</b></i>'
-        for word, text in zip(columns, readouts or columns, strict=True)
-    )
+    name = Markup('<i data-t="{}"><b>{}</b></i>')
+    words = zip(readouts or columns, columns, strict=True)
+    names = Markup().join(name.format(text, word) for text, word in words)
     above = ""
     if line is not None:
         across = (np.arange(len(columns)) + 0.5) / max(len(columns), 1) * 100
-        above = (
+        above = Markup(
             '<svg class="above" viewBox="0 0 100 100" preserveAspectRatio="none">'
-            '<line class="reference" x2="100" y1="50" y2="50"/>'
-            f'<path d="{_path(across, 100 * (1 - np.asarray(line, float)))}"/></svg>'
-        )
+            '<line class="reference" x2="100" y1="50" y2="50"/><path d="{}"/></svg>'
+        ).format(_path(across, 100 * (1 - np.asarray(line, float))))
     longest = max(map(len, columns), default=0)
     room = f"--names:{min(20 + 7 * longest, 84)}px"
     upright = ";text-orientation:upright" if longest == 1 else ""
-    return (
-        f'<div class="heat"><div class="y-title">{escape(row_title)}</div>'
+    return Markup(
+        '<div class="heat"><div class="y-title">{}</div>'
         '<div class="scroll" tabindex="0" role="group" aria-label="scrolls sideways">'
-        f'<div class="sheet" style="--n:{len(columns)};{room}{upright}">{above}'
-        f'<img alt="{escape(description)}" src="{picture(matrix, shade, limit)}" '
-        f'style="height:{matrix.shape[0] * row_height}px"/><div class="names">{names}</div>'
-        "</div></div></div>"
+        '<div class="sheet" style="--n:{};{}">{}<img alt="{}" src="{}" style="height:{}px"/>'
+        '<div class="names">{}</div></div></div></div>'
+    ).format(
+        row_title,
+        len(columns),
+        room + upright,
+        above,
+        description,
+        picture(matrix, shade, limit),
+        matrix.shape[0] * row_height,
+        names,
     )
 
 
@@ -283,23 +426,27 @@ def bars(items, description, form=signed):
         form: Function that writes a value.
     """
     longest = max((abs(value) for _, value in items), default=0) or 1
-    rows = "".join(
-        f'<div class="{"positive" if value >= 0 else "negative"}"><span>{escape(name)}</span>'
-        f'<i><b style="width:{50 * abs(value) / longest:.1f}%"></b></i>'
-        f"<em>{escape(form(value))}</em></div>"
+    row = Markup(
+        '<div class="{}"><span>{}</span><i><b style="width:{:.1f}%"></b></i><em>{}</em></div>'
+    )
+    rows = (
+        row.format(
+            "positive" if value >= 0 else "negative", name, 50 * abs(value) / longest, form(value)
+        )
         for name, value in items
     )
-    return f'<div class="bars" role="img" aria-label="{escape(description)}">{rows}</div>'
+    return Markup('<div class="bars" role="img" aria-label="{}">{}</div>').format(
+        description, Markup().join(rows)
+    )
 
 
 def meter(fraction):
     """A bar from 0 to 100 % with a notch in the middle, blue from there, orange below it."""
     tone = "positive" if fraction >= 0.5 else "negative"
-    left, width = 100 * min(fraction, 0.5), 100 * abs(fraction - 0.5)
-    return (
-        f'<span class="meter {tone}" aria-hidden="true">'
-        f'<b style="left:{left:.1f}%;width:{width:.1f}%"></b></span>'
-    )
+    return Markup(
+        '<span class="meter {}" aria-hidden="true">'
+        '<b style="left:{:.1f}%;width:{:.1f}%"></b></span>'
+    ).format(tone, 100 * min(fraction, 0.5), 100 * abs(fraction - 0.5))
 
 
 def coloured_words(text, spans, effects, readouts, running=None):
@@ -317,7 +464,8 @@ def coloured_words(text, spans, effects, readouts, running=None):
     strongest = max(float(np.abs(effects).max(initial=0)), 0.25)
     shades = np.rint(np.abs(effects) / strongest * 60).astype(int)
     heights = None if running is None else 96 - 92 * np.asarray(running, float)
-    strip = "" if running is None else "<i></i>"
+    strip = "" if running is None else Markup("<i></i>")
+    word = Markup('<span class="w" style="{}" data-t="{}">{}{}</span>')
     groups, before = [], 50.0
     for n, (start, end) in enumerate(spans):
         following = spans[n + 1][0] if n + 1 < len(spans) else end
@@ -326,14 +474,12 @@ def coloured_words(text, spans, effects, readouts, running=None):
         if heights is not None:
             style += f";--a:{before:.0f}%;--b:{heights[n]:.0f}%"
             before = heights[n]
-        word = (
-            f'<span class="w" style="{style}" data-t="{escape(readouts[n])}">'
-            f"{escape(text[start:following])}{strip}</span>"
-        )
+        piece = word.format(style, readouts[n], text[start:following], strip)
         if n and spans[n - 1][1] == start:
-            groups[-1] += word
+            groups[-1] += piece
         else:
-            groups.append(word)
-    body = "<wbr>".join(f'<span class="g">{group}</span>' for group in groups)
+            groups.append(piece)
+    group = Markup('<span class="g">{}</span>')
+    body = Markup("<wbr>").join(map(group.format, groups))
     rest = text[spans[-1][1] :] if spans else text
-    return f'<div class="words">{body}<span class="rest">{escape(rest)}</span></div>'
+    return Markup('<div class="words">{}<span class="rest">{}</span></div>').format(body, rest)

@@ -11,15 +11,19 @@ import numpy as np
 from apps.forecasting.features import LEVELS
 
 MIDDLE = len(LEVELS) // 2
-INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}
+INTERVALS = (50, 80, 90)  # percent
 # Each level stands for the probabilities nearest to it, the outermost for the tails too.
 WEIGHTS = np.diff(np.concatenate([[0], (np.array(LEVELS[1:]) + np.array(LEVELS[:-1])) / 2, [1]]))
 
 
-def interval(quantiles, percent):
-    """Lower and upper end of the central interval of 50, 80 or 90 %: two `(origins, horizons)`."""
-    low, high = INTERVALS[percent]
-    return quantiles[..., LEVELS.index(low)], quantiles[..., LEVELS.index(high)]
+def interval_ends(quantiles, percent):
+    """Lower and upper end of the central interval of 10 to 90 % in tens: two `(…)`.
+
+    Args:
+        quantiles: Array `(…, levels)`.
+    """
+    place = round((100 - percent) / 2 / 5) - 1
+    return quantiles[..., place], quantiles[..., -1 - place]
 
 
 def level_losses(actual, quantiles):
@@ -45,7 +49,7 @@ def crps(actual, quantiles):
 
 def covered(actual, quantiles, percent):
     """1 where the interval held the outcome, 0 where not, NaN where unknown."""
-    low, high = interval(quantiles, percent)
+    low, high = interval_ends(quantiles, percent)
     inside = ((actual >= low) & (actual <= high)).astype(float)
     return np.where(np.isnan(actual), np.nan, inside)
 
@@ -129,7 +133,7 @@ def measure(actual, quantiles, scale):
         "always_up": np.where(known & (actual != 0), (actual > 0).astype(float), np.nan),
     }
     for percent in INTERVALS:
-        low, high = interval(quantiles, percent)
+        low, high = interval_ends(quantiles, percent)
         values[f"coverage_{percent}"] = covered(actual, quantiles, percent)
         values[f"width_{percent}"] = np.where(known, high - low, np.nan)
     return values

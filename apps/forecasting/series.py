@@ -70,3 +70,40 @@ class Series:
     def ranges(self):
         """`open`, `high` and `low` as a dict."""
         return {"open": self.open, "high": self.high, "low": self.low}
+
+
+def future_dates(dates, count):
+    """The `count` sessions after the last date: `datetime64[D]`, in the rhythm of the series.
+
+    A daily series goes on with the weekdays on which it trades, a monthly one with the same day
+    of the month (the last one, if it ends with it), any other in steps of its usual length.
+    """
+    recent = dates[-250:]
+    step = int(np.median(np.diff(recent).astype(int))) if len(recent) > 1 else 1
+    if step <= 1:
+        sessions = np.bincount(_weekday(recent), minlength=7)
+        open_days = np.flatnonzero(sessions >= sessions.max() / 4)
+        days = dates[-1] + np.arange(1, 7 * count + 1)
+        return days[np.isin(_weekday(days), open_days)][:count]
+    months = {28 <= step <= 31: 1, 89 <= step <= 92: 3}.get(True)
+    if not months:
+        return dates[-1] + step * np.arange(1, count + 1)
+    last = dates[-1].astype("datetime64[M]")
+    firsts = last + months * np.arange(1, count + 1)
+    ends = (firsts + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
+    if dates[-1] + 1 == (last + 1).astype("datetime64[D]"):
+        return ends
+    return np.minimum(
+        firsts.astype("datetime64[D]") + (dates[-1] - last.astype("datetime64[D]")), ends
+    )
+
+
+def _weekday(dates):
+    return (dates.astype(int) + 3) % 7  # 1970-01-01 was a Thursday; 0 is a Monday
+
+
+def name_step(dates):
+    """What a step of a series is called: `"day"`, `"week"` … `"year"`, or `"step"`."""
+    days = float(np.median(np.diff(dates[-250:]).astype(int)))
+    names = ((4, "day"), (10, "week"), (45, "month"), (120, "quarter"), (400, "year"))
+    return next((name for longest, name in names if days <= longest), "step")

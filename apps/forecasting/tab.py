@@ -1,52 +1,112 @@
 """The page: a series of prices in, how far it may go out, and what that is worth."""
 
-import json
 import math
-from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import gradio as gr
-from gradio.components.plot import PlotData
-from gradio.context import LocalContext
 
-from apps.forecasting import charts, views
+from apps.forecasting import analysis, views, yahoo
 from apps.forecasting.examples import EXAMPLES, example
-from apps.forecasting.reader import read_prices
-from apps.forecasting.views import CELLS, DISCLAIMER, HORIZON
-from apps.forecasting.yahoo import fetch_prices
-from shared import bundle, page
+from apps.forecasting.leakage import leakage
+from apps.forecasting.reader import read_file
+from apps.forecasting.series import name_step
+from apps.forecasting.session import MAX_SERIES, OwnSeries
+from apps.forecasting.views import CELLS, DISCLAIMER
+from shared import bundle, tables
 from shared.errors import UserError
+from shared.site.api import publish
+from shared.site.components import choice, error, html, note, page_title, section
+from shared.site.events import COMPUTE, INTERACTIVE
+from shared.site.knobs import Knob, read_link
+from shared.site.uploads import download_path
 
 TITLE = "Prices"
-DESCRIPTION = "How far a price may move in the next days, beside GARCH, with a backtest."
+DESCRIPTION = "How far a price may move in the coming weeks, beside GARCH, with a backtest."
 SHAPE = "many to many"
-START = "sp500"
-LEVEL, ORIGINS = 80, 250
-MOST_TICKERS = 50  # of one file, in the list of series
+FOLDER = bundle.MODELS / "forecasting"
+FILE_TYPES = [".csv", ".txt", ".tsv", ".zip", ".gz"]
+UNPACKED_FACTOR = 4  # how much larger than the largest upload an archive's content may be
+
+SERIES = Knob(
+    "series", "Series", "sp500", choices={key: each.title for key, each in EXAMPLES.items()}
+)
+CELL = Knob("cell", "Cell", "lstm", choices=CELLS)
+HORIZON = Knob("horizon", "Days ahead", analysis.HORIZON, 1, 20)
+LEVEL = Knob("level", "Interval, %", 80, 10, 90, step=10)
+BACK = Knob("back", "Go back, days", 0, 0, 250)
+PAST = Knob("past", "Days shown", 120, choices={60: "60 days", 120: "120", 250: "250", 750: "750"})
+ORIGINS = Knob("origins", "Start days", 250, 10, 500)
+QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
-def build(tab, settings):
-    """The page inside its `gr.Tab`."""
-    card = bundle.read_card(bundle.MODELS / "forecasting")
-    page.html(charts.STYLE)
-    page.opening(
+def build(page, settings):
+    """Build the page; arguments as `apps` documents them."""
+    card = bundle.read_card(FOLDER)
+    page_title(
         "How far a price may go",
         "A recurrent network reads the last half year of a price and says how far it may move in "
         "the coming weeks, and with what odds. It does not know which way, and neither does "
         f"anybody else’s network. {DISCLAIMER}",
     )
+    # What the last answer is about, for the sections below; each follows one of these.
+    state = SimpleNamespace(
+        own=gr.State(OwnSeries()),  # the visitor's series
+        loaded=gr.State(),  # key of the series that has just come
+        question=gr.State(),  # (key, cell, horizon, level, back)
+        subject=gr.State(),  # (key, cell)
+        day=gr.State(),  # (key, cell, back)
+    )
+    inputs = _build_inputs(state, settings)
+    _build_forecast(page, state, inputs, card)
+    _build_backtest(state, inputs.horizon)
+    _build_illusion(state)
+    _build_influence(state, inputs.horizon)
+    _build_trace(state)
+    _publish_events(settings)
+
+
+def headline():
+    """The score and the baseline's, for the home page."""
+    card = bundle.read_card(FOLDER)
+    loss, baseline = card["variants"]["lstm"]["pinball"], card["baselines"]["garch"]["pinball"]
+    return f"pinball loss {100 * loss:.3f} %", f"GARCH {100 * baseline:.3f} %"
+
+
+def scores():
+    """The models beside their baselines, for the About page."""
+    return views.draw_model_scores(bundle.read_card(FOLDER))
+
+
+def warm_up():
+    """Load the networks, compile the first one's graphs, backtest the first series.
+
+    Cached prices that have expired while the site was down are deleted too.
+    """
+    yahoo.delete_expired()
+    series = example(SERIES.default)
+    first, *_ = (analysis.load_predictor(cell) for cell in CELLS)
+    first.forecast(series)
+    first.trace(series)
+    first.backtest(series, names=())
+    analysis.backtest("lstm", series, HORIZON.default, ORIGINS.default)
+
+
+# ---------------------------------------------------------------- series in
+
+
+def _build_inputs(state, settings):
+    """The choice of a series and a cell, a ticker or a file; returns its components."""
     with gr.Row(elem_classes="controls"):
         series = gr.Dropdown(
-            _series_choices({}), value=START, label="Series", show_label=False, min_width=300
-        )
-        cell = gr.Radio(
-            [(name, value) for value, name in CELLS.items()],
-            value="lstm",
-            label="Cell",
+            _list_series(OwnSeries()),
+            value=SERIES.default,
+            label="Series",
             show_label=False,
-            container=False,
+            min_width=300,
         )
+        cell = CELL.choice()
     with gr.Row(elem_classes="controls"):
         ticker = gr.Textbox(
             label="Ticker",
@@ -57,22 +117,104 @@ def build(tab, settings):
             min_width=170,
         )
         fetch_button = gr.Button("Fetch", min_width=90)
-        upload = gr.UploadButton(
-            "Upload a CSV", file_types=[".csv", ".txt", ".tsv"], size="md", min_width=130
-        )
-    problem = page.html()
-    answer = page.html(
-        page.note("The network is being loaded. The first answer takes a few seconds.")
+        upload = gr.UploadButton("Upload a CSV", file_types=FILE_TYPES, size="md", min_width=130)
+        column = gr.Dropdown([], label="Column of the prices", visible=False, min_width=200)
+    problem, reading = html(), html()
+    back = BACK.slider(min_width=200, render=False)
+    loading = {
+        "outputs": [problem, state.own, series, back, state.loaded],
+        "show_progress": "hidden",
+        "concurrency_id": "prices",
+        "concurrency_limit": 4,
+        **INTERACTIVE,
+    }
+    max_bytes = UNPACKED_FACTOR * settings.max_upload_mb * 2**20
+
+    def read_upload(path, own):
+        try:
+            path = Path(path)
+            content = path.read_bytes()
+            prices = read_file(
+                content, path.name.split(".")[0], max_series=MAX_SERIES, max_bytes=max_bytes
+            )
+            return _add_series(own, prices.series, prices.count, content)
+        except OSError:
+            return _refuse("This file is no longer here. Upload it again.")
+        except UserError as problem:
+            return _refuse(problem)
+
+    def read_column(column, key, own):
+        try:
+            name = own.find(key).name
+            content = own.read_file(key)
+            if content is None:
+                return _refuse("Upload the file again to read another of its columns.")
+            prices = read_file(
+                content, name, column=column, max_series=MAX_SERIES, max_bytes=max_bytes
+            )
+            return _add_series(own, prices.series, prices.count, content)
+        except UserError as problem:
+            return _refuse(problem)
+
+    gr.on([fetch_button.click, ticker.submit], _fetch, [ticker, state.own], **loading)
+    upload.upload(read_upload, [upload, state.own], **loading)
+    column.input(read_column, [column, series, state.own], **loading)
+    return SimpleNamespace(
+        series=series, cell=cell, column=column, problem=problem, reading=reading, back=back
     )
-    chart = gr.Plot(
-        show_label=False, container=False, elem_classes=["wide", "time-chart"], buttons=[]
-    )
-    below = page.html()
+
+
+def _list_series(own):
+    """(name, key) of every series to choose from: the visitor's own first."""
+    mine = [(f"Yours: {series.name}", key) for key, series in own.series.items()]
+    return [*mine, *((each.title, each.key) for each in EXAMPLES.values())]
+
+
+def _find(key, own):
+    """The series of a key, built in or the visitor's.
+
+    Raises:
+        UserError: if it is neither.
+    """
+    return example(key) if key in EXAMPLES else own.find(key)
+
+
+def _fetch(ticker, own):
+    """Prices of a ticker from the network, behind a message while it answers."""
+    ticker = (ticker or "").strip().upper()
+    yield note(f"Asking Yahoo Finance for {ticker or 'a ticker'} …"), *[gr.skip()] * 4
+    try:
+        yield _add_series(own, [yahoo.fetch_prices(ticker)], 1)
+    except UserError as problem:
+        yield _refuse(problem)
+
+
+def _add_series(own, new, count, content=None):
+    """The outputs once prices have come: they are the first of the list, and chosen."""
+    own, first = own.add(new, content)
+    message = ""
+    if count > len(new):
+        message = note(f"This file has {count:,} series; the first {len(new)} are in the list.")
+    return message, own, gr.Dropdown(_list_series(own), value=first), 0, first
+
+
+def _refuse(problem):
+    return error(problem), *[gr.skip()] * 4
+
+
+# ---------------------------------------------------------------- the forecast
+
+
+def _build_forecast(page, state, inputs, card):
+    """The answer, its chart, table and comparison; `inputs` gains the slider of days ahead."""
+    answer = html(note("The network is being loaded. The first answer takes a few seconds."))
+    chart = html(wide=True)
     with gr.Row(elem_classes="controls"):
-        horizon = gr.Slider(1, 20, HORIZON, step=1, label="Days ahead", min_width=200)
-        level = gr.Slider(10, 90, LEVEL, step=10, label="Interval, %", min_width=200)
-        back = gr.Slider(0, 250, 0, step=1, label="Go back, days", min_width=200)
+        inputs.horizon = horizon = HORIZON.slider(min_width=200)
+        level = LEVEL.slider(min_width=200)
+        inputs.back.render()
     with gr.Row(elem_classes="controls"):
+        past = PAST.choice(min_width=360)
         beside = gr.CheckboxGroup(
             [("Naive fan", "naive"), ("GARCH fan", "garch")],
             value=["naive", "garch"],
@@ -80,291 +222,223 @@ def build(tab, settings):
             show_label=False,
             container=False,
         )
-        page.link_button(tab, series=series, cell=cell, horizon=horizon, level=level, back=back)
-    credit = page.html()
+        values = {
+            "series": inputs.series,
+            "cell": inputs.cell,
+            "horizon": horizon,
+            "level": level,
+            "back": inputs.back,
+        }
+        page.link_button(**values)
+    credit = html()
     with gr.Accordion("The forecast as a table", open=False):
-        table = page.html()
+        table = html()
         download = gr.DownloadButton("Download the forecast", visible=False)
-    own = gr.State({})
-    loaded, asked, subject, looked = gr.State(), gr.State(), gr.State(), gr.State()
-    comparison = page.html()
-    page.section(
+    comparison = html()
+
+    def respond(key, cell, horizon, level, back, past, beside, own):
+        try:
+            series = _find(key, own)
+            at = analysis.find_position(series, back)
+            forecast = analysis.forecast(cell, series, horizon, at)
+        except (UserError, bundle.BundleError) as problem:
+            return [error(problem), *[gr.skip()] * 8]
+        step = name_step(series.dates)
+        fans = analysis.forecast_baselines(series, at, horizon, beside)
+        about = EXAMPLES[key].about if key in EXAMPLES else None
+        reading = views.describe_reading(series)
+        choices = series.reading.choices if series.reading else ()
+        return [
+            "",
+            note(reading) if reading else "",
+            gr.Dropdown(
+                list(choices),
+                value=series.reading.column if series.reading else None,
+                visible=len(choices) > 1,
+            ),
+            views.draw_answer(forecast, level, step, fans, card, about),
+            views.draw_fan(series, at, forecast, fans, level, step, past),
+            views.draw_credit(cell, card),
+            (key, cell, horizon, level, back),
+            (key, cell),
+            (key, cell, back),
+        ]
+
+    def restore(link):
+        yahoo.delete_expired()
+        values = list(read_link((SERIES, CELL, HORIZON, LEVEL, BACK), link).values())
+        yield [*values, *[gr.skip()] * len(outputs)]
+        yield [
+            *[gr.skip()] * len(values),
+            *respond(*values, PAST.default, ["naive", "garch"], OwnSeries()),
+        ]
+
+    settings = [*values.values(), past, beside]
+    outputs = [inputs.problem, inputs.reading, inputs.column, answer, chart, credit]
+    outputs += [state.question, state.subject, state.day]
+    gr.on([each.input for each in settings], respond, [*settings, state.own], outputs, **QUIET)
+    state.loaded.change(respond, [*settings, state.own], outputs, **QUIET)
+    page.on_open(restore, [*values.values(), *outputs], show_progress="hidden")
+    _follow(state.question, state.own, _draw_table, [table, download])
+    _follow(state.question, state.own, _draw_comparison, [comparison])
+
+
+def _follow(subject, own, draw, outputs, inputs=(), triggers=(), **options):
+    """Fill a section whenever what it is about changes.
+
+    A `UserError` of `draw` becomes a sentence in the first output; the others are emptied.
+
+    Args:
+        subject: State of a tuple, the key of a series and what else `draw` needs; None before the
+            first answer.
+        own: State of the visitor's series.
+        draw: Function of a `Series`, the rest of the subject and the inputs' values; it returns a
+            list with a value for each output.
+        outputs: List of components.
+        inputs: Further components.
+        triggers: Further events that fill the section.
+        options: For the event.
+    """
+
+    def fill(subject, own, *values):
+        if not subject:
+            return [gr.skip()] * len(outputs)
+        try:
+            return draw(_find(subject[0], own), *subject[1:], *values)
+        except (UserError, bundle.BundleError) as problem:
+            return [note(str(problem)), *[None] * (len(outputs) - 1)]
+
+    options = {**QUIET, **options}
+    subject.change(fill, [subject, own, *inputs], outputs, **options)
+    for trigger in triggers:
+        trigger(fill, [subject, own, *inputs], outputs, **options)
+
+
+def _draw_table(series, cell, horizon, level, back):
+    at = analysis.find_position(series, back)
+    forecast = analysis.forecast(cell, series, horizon, at)
+    garch = analysis.forecast_baselines(series, at, horizon)["garch"]
+    path = download_path(f"forecast-{forecast.origin}.csv")
+    tables.write(path, *views.list_quantiles(forecast))
+    html = views.draw_table(forecast, garch, level)
+    return [html, gr.DownloadButton(value=str(path), visible=True)]
+
+
+def _draw_comparison(series, cell, horizon, level, back):
+    at = analysis.find_position(series, back)
+    fans = {name: analysis.forecast(name, series, horizon, at) for name in CELLS}
+    fans |= analysis.forecast_baselines(series, at, horizon)
+    card = bundle.read_card(FOLDER)
+    return [views.draw_comparison(fans, level, name_step(series.dates), card)]
+
+
+# ---------------------------------------------------------------- the other sections
+
+
+def _build_backtest(state, horizon):
+    section(
         "Would it have worked?",
         "The test of a forecast is a past that it has not seen. From each of the last days whose "
         "future is known, every model forecasts from the days before alone; then the outcomes "
         "are counted.",
     )
     with gr.Row(elem_classes="controls"):
-        origins = gr.Slider(50, 500, ORIGINS, step=50, label="Start days", min_width=200)
-        test_button = gr.Button("Run the backtest", min_width=160)
-    verdict = page.html()
-    promised = gr.Plot(
-        show_label=False, container=False, elem_classes=["wide", "time-chart", "low"], buttons=[]
+        origins = ORIGINS.slider(minimum=50, step=50, min_width=200)
+        button = gr.Button("Run the backtest", min_width=160)
+    verdict, figure, scores = html(), html(wide=True), html()
+
+    def draw(series, cell, horizon, origins):
+        result = analysis.backtest(cell, series, horizon, origins)
+        return list(views.draw_backtest(result, name_step(series.dates)))
+
+    # One at a time: of two under way, the one that began first could be the last to answer.
+    _follow(
+        state.subject,
+        state.own,
+        draw,
+        [verdict, figure, scores],
+        [horizon, origins],
+        [button.click],
+        concurrency_id="backtest",
+        concurrency_limit=1,
     )
-    scores = page.html()
-    page.section(
+
+
+def _build_illusion(state):
+    section(
         "The one-step illusion",
         "Many demonstrations draw a line that follows the price closely and call it prediction. "
         "Here is that line, from this very network, and what it is worth.",
     )
-    line = gr.Radio(
-        [("The line that hugs the price", "hugging"), ("A forecast made on one day", "honest")],
-        value="hugging",
-        label="Line",
-        show_label=False,
-        container=False,
-    )
-    illusion = gr.Plot(
-        show_label=False, container=False, elem_classes=["wide", "time-chart", "low"], buttons=[]
-    )
-    lesson = page.html()
-    leaks = page.html()
-    page.section(
+    lines = [("The line that hugs the price", "hugging"), ("A forecast made on one day", "honest")]
+    line = choice(lines, "hugging", "Line")
+    figure, leaks = html(wide=True), html()
+
+    def draw(series, cell, line):
+        return [views.draw_illusion(analysis.one_step(cell, series), cell, line)]
+
+    def draw_leaks(series, cell):
+        return [views.draw_leaks(leakage(series))]
+
+    _follow(state.subject, state.own, draw, [figure], [line], [line.input])
+    _follow(state.subject, state.own, draw_leaks, [leaks])
+
+
+def _build_influence(state, horizon):
+    section(
         "Which past days mattered",
         "Each bar is one day of the past. Had the price stood still that day, how much narrower "
         "would the range ahead be?",
     )
-    days = gr.Plot(
-        show_label=False, container=False, elem_classes=["wide", "time-chart", "low"], buttons=[]
-    )
-    strongest = page.html()
-    page.section(
+    figure = html(wide=True)
+
+    def draw(series, cell, back, horizon):
+        at = analysis.find_position(series, back)
+        result = analysis.influence(cell, series, horizon, at)
+        return [views.draw_influence(result, name_step(series.dates))]
+
+    _follow(state.day, state.own, draw, [figure], [horizon])
+
+
+def _build_trace(state):
+    section(
         "Inside the layer",
         "On every day, each of the layer’s units computes gates and states. Every row is a unit, "
         "every column a day; units that behave alike stand side by side.",
     )
-    shown = gr.Radio(views.trace_choices("lstm"), value="forget", show_label=False, container=False)
-    inside = page.html(wide=True)
-    with gr.Accordion("The equations and the source code of the layer that answered", open=False):
-        layer = page.html()
+    shown = choice(views.list_traces("lstm"), "forget", "Gate or state")
+    figure = html(wide=True)
+    with gr.Accordion("Equations and code of this layer", open=False):
+        layer = html()
 
-    inputs = [series, cell, horizon, level, back, beside, own]
-    answered = [problem, answer, chart, below, credit, asked, subject, looked]
-    reply = _answering(card)
-    gr.on(
-        [series.input, cell.input, horizon.input, level.input, back.input, beside.input],
-        reply,
-        inputs,
-        answered,
-        show_progress="hidden",
-        **page.COMPUTE,
-    )
-
-    def restore(link):
-        key = link.get("series")
-        key = key if key in EXAMPLES else START
-        variant = link.get("cell")
-        variant = variant if variant in CELLS else "lstm"
-        numbers = (
-            _whole(link.get("horizon"), 1, 20, HORIZON),
-            round(_whole(link.get("level"), 10, 90, LEVEL), -1),
-            _whole(link.get("back"), 0, 250, 0),
-        )
-        state = [key, variant, *numbers]
-        yield [*state, *[gr.skip()] * len(answered)]
-        yield [*[gr.skip()] * len(state), *reply(*state, ["naive", "garch"], {})]
-
-    page.when_opened(
-        tab,
-        restore,
-        [series, cell, horizon, level, back, *answered],
-        show_progress="hidden",
-    )
-    loading = {
-        "outputs": [problem, own, series, back, loaded],
-        "show_progress": "hidden",
-        "concurrency_id": "prices",
-        "concurrency_limit": 4,
-        **page.ASKED,
-    }
-    gr.on([fetch_button.click, ticker.submit], _fetched, [ticker, own], **loading)
-    upload.upload(_uploaded, [upload, own], **loading)
-    loaded.change(reply, inputs, answered, show_progress="hidden", **page.COMPUTE)
-
-    quiet = {**page.COMPUTE, "show_progress": "hidden"}
-    asked.change(_guarded(_as_table, 2), [asked, own], [table, download], **quiet)
-    asked.change(_guarded(views.comparison), [asked, own], comparison, **quiet)
-    subject.change(
-        _guarded(views.illusion, 2, 1), [subject, own, line], [illusion, lesson], **quiet
-    )
-    line.input(_guarded(views.illusion, 2, 1), [subject, own, line], [illusion, lesson], **quiet)
-    subject.change(_guarded(views.leaks), [subject, own], leaks, **quiet)
-    tested = [verdict, promised, scores]
-    # One at a time: of two under way, the one asked first could be the last to answer.
-    testing = {**quiet, "concurrency_id": "backtest", "concurrency_limit": 1}
-    subject.change(_guarded(views.test, 3), [subject, own, horizon, origins], tested, **testing)
-    test_button.click(
-        _guarded(views.test, 3),
-        [subject, own, horizon, origins],
-        tested,
-        **{**testing, "show_progress": "minimal", "show_progress_on": verdict},
-    )
-    looked.change(
-        _guarded(views.mattered, 2, 1), [looked, own, horizon], [days, strongest], **quiet
-    )
-    looked.change(_guarded(_inside, 2, 1), [looked, own, shown], [shown, inside], **quiet)
-    shown.input(_guarded(_inside, 2, 1), [looked, own, shown], [shown, inside], **quiet)
-    subject.change(_guarded(views.layer), [subject, own], layer, **quiet)
-    _api(settings)
-
-
-def headline():
-    """The score and the baseline's, for the home page."""
-    card = bundle.read_card(bundle.MODELS / "forecasting")
-    pinball, baseline = card["variants"]["lstm"]["pinball"], card["baselines"]["garch"]["pinball"]
-    return f"pinball loss {100 * pinball:.3f} %", f"GARCH {100 * baseline:.3f} %"
-
-
-def scores():
-    """The models beside their baselines, for the About page."""
-    return views.scores(bundle.read_card(bundle.MODELS / "forecasting"))
-
-
-def warm_up():
-    """Load the networks, compile the first one's graphs, and backtest the first series."""
-    series = example(START)
-    first, *_ = (views.models().Predictor.load(cell) for cell in CELLS)
-    first.forecast(series)
-    first.trace(series)
-    first.backtest(series, names=())
-    views.backtest("lstm", series, HORIZON, ORIGINS)
-
-
-def _series_choices(own):
-    """(name, value) of every series to choose from: the visitor's own first."""
-    mine = [(f"Yours: {series.name}", key) for key, series in own.items()]
-    return [*mine, *((one.title, one.key) for one in EXAMPLES.values())]
-
-
-def _find(key, own):
-    """The series of a key.
-
-    Raises:
-        UserError: if it is neither built in nor the visitor's.
-    """
-    if key in EXAMPLES:
-        return example(key)
-    if key not in own:
-        raise UserError("These prices are no longer here. Fetch or upload them again.")
-    return own[key]
-
-
-def _whole(text, low, high, otherwise):
-    """A whole number of a link, within its limits."""
-    try:
-        return min(max(int(float(text)), low), high)
-    except (TypeError, ValueError, OverflowError):
-        return otherwise
-
-
-def _plot(figure):
-    """A Plotly figure for the page; on a phone a finger on it scrolls the page, not the chart."""
-    request = LocalContext.request.get(None)
-    touch = "Mobi" in (request.headers.get("user-agent") or "") if request else False
-    figure["layout"]["dragmode"] = False if touch else "zoom"
-    return PlotData(type="plotly", plot=json.dumps(figure))
-
-
-def _answering(card):
-    def answer(key, cell, horizon, level, back, beside, own):
-        try:
-            series = _find(key, own)
-            at = views.position(series, back)
-            forecast = views.models().Predictor.load(cell).forecast(series, horizon, at)
-        except (UserError, bundle.BundleError) as problem:
-            return [page.error(problem), *[gr.skip()] * 7]
-        unit = views.unit_of(series)
-        fans = {name: views.shorter(views.fans_from(series, at)[name], horizon) for name in beside}
-        figure = charts.fan(series, at, forecast, fans, level, unit)
+    def draw(series, cell, back, shown):
+        choices = views.list_traces(cell)
+        names = [name for _, name in choices]
+        shown = shown if shown in names else names[0]
+        at = analysis.find_position(series, back)
+        dates, trace = analysis.trace(cell, series, at)
         return [
-            "",
-            views.answer(key, series, forecast, level, unit, fans, card),
-            _plot(figure),
-            views.caption(forecast, level),
-            views.credit(forecast.model, card),
-            (key, cell, horizon, level, back),
-            (key, cell),
-            (key, cell, back),
+            views.draw_trace(series, at, dates, trace, shown),
+            gr.Radio(choices, value=shown),
         ]
 
-    return answer
+    def draw_layer(series, cell):
+        network = analysis.load_predictor(cell).network
+        return [views.draw_layer(cell, network.recurrent.cell)]
+
+    _follow(state.day, state.own, draw, [figure, shown], [shown], [shown.input])
+    _follow(state.subject, state.own, draw_layer, [layer])
 
 
-def _guarded(show, count=1, words=0):
-    """The same for a state of what was asked and the visitor's series.
-
-    It shows a sentence where something is wrong, and nothing before the first answer.
-
-    Args:
-        show: Function of a series and of what else was asked.
-        count: How many outputs it has.
-        words: Place of the output that takes a sentence; the others are emptied.
-    """
-
-    def guarded(asked, own, *more):
-        if not asked:
-            return gr.skip() if count == 1 else [gr.skip()] * count
-        try:
-            made = show(_find(asked[0], own), *asked[1:], *more)
-        except (UserError, bundle.BundleError) as problem:
-            said = page.note(str(problem))
-            return said if count == 1 else [said if n == words else None for n in range(count)]
-        if count == 1:
-            return made
-        return [_plot(part) if isinstance(part, dict) else part for part in made]
-
-    return guarded
+# ---------------------------------------------------------------- the API
 
 
-def _as_table(*asked):
-    html, path = views.as_table(*asked)
-    return html, gr.DownloadButton(value=path, visible=True)
+def _publish_events(settings):
+    cells = Literal[tuple(CELLS)]
 
-
-def _inside(series, cell, back, shown):
-    choices = views.trace_choices(cell)
-    names = [name for _, name in choices]
-    shown = shown if shown in names else names[0]
-    return gr.Radio(choices, value=shown), views.inside(series, cell, back, shown)
-
-
-def _fetched(ticker, own):
-    """Prices of a ticker from the network, behind a message while it answers."""
-    wanted = (ticker or "").strip().upper()
-    yield page.note(f"Asking Yahoo Finance for {wanted or 'a ticker'} …"), *[gr.skip()] * 4
-    try:
-        series = fetch_prices(wanted)
-    except UserError as problem:
-        yield page.error(problem), *[gr.skip()] * 4
-        return
-    yield _taken([series], own)
-
-
-def _uploaded(path, own):
-    try:
-        found = read_prices(Path(path))
-    except UserError as problem:
-        return page.error(problem), *[gr.skip()] * 4
-    return _taken(found, own)
-
-
-def _taken(found, own):
-    """The outputs once prices have come: they are the first of the list, and chosen."""
-    kept = found[:MOST_TICKERS]
-    new = {f"own-{len(own) + n}-{series.name}": series for n, series in enumerate(kept)}
-    own, first = {**new, **own}, next(iter(new))
-    said = ""
-    if len(found) > len(kept):
-        said = page.note(
-            f"This file has {len(found):,} tickers; the first {MOST_TICKERS} are in the list."
-        )
-    return said, own, gr.Dropdown(_series_choices(own), value=first), 0, first
-
-
-def _api(settings):
-    cells = Literal["lstm", "gru", "rnn"]
-
-    def forecast(series: str = START, horizon: int = HORIZON, cell: cells = "lstm") -> dict:
+    def forecast(
+        series: str = SERIES.default, horizon: int = HORIZON.default, cell: cells = CELL.default
+    ) -> dict:
         """How far a price may go: quantiles of the price on each of the days ahead.
 
         Args:
@@ -379,27 +453,30 @@ def _api(settings):
             quantiles), quantiles (for each date), naive and garch (the baselines' quantiles),
             probability_up, source and notes.
         """
-        found = _given(series, settings)
-        with _sentences():
-            made = _loaded(cell).forecast(found, _within("horizon", horizon, 1, 20))
-            fans = views.fans_from(found, len(found) - 1)
+        prices = _read_argument(series, settings)
+        horizon = HORIZON.check(horizon)
+        result = analysis.load_predictor(cell).forecast(prices, horizon)
+        fans = analysis.forecast_baselines(prices, len(prices) - 1, horizon)
         return {
-            "name": made.name,
-            "cell": made.model,
-            "origin": str(made.origin),
-            "last": made.last,
-            "dates": [str(day) for day in made.dates],
-            "levels": list(made.levels),
-            "quantiles": _rounded(made.quantiles),
-            "naive": _rounded(fans["naive"].quantiles[:horizon]),
-            "garch": _rounded(fans["garch"].quantiles[:horizon]),
-            "probability_up": round(made.probability_up(), 4),
-            "source": made.source,
-            "notes": list(made.notes),
+            "name": result.name,
+            "cell": result.model,
+            "origin": str(result.origin),
+            "last": result.last,
+            "dates": [str(day) for day in result.dates],
+            "levels": list(result.levels),
+            "quantiles": _round(result.quantiles),
+            "naive": _round(fans["naive"].quantiles),
+            "garch": _round(fans["garch"].quantiles),
+            "probability_up": round(result.probability_up(), 4),
+            "source": result.source,
+            "notes": list(result.notes),
         }
 
     def backtest(
-        series: str = START, horizon: int = HORIZON, cell: cells = "lstm", origins: int = ORIGINS
+        series: str = SERIES.default,
+        horizon: int = HORIZON.default,
+        cell: cells = CELL.default,
+        origins: int = ORIGINS.default,
     ) -> dict:
         """How good the forecasts would have been on the last days whose future is known.
 
@@ -414,78 +491,52 @@ def _api(settings):
             scores (for each model its metrics and the two-sided p-value of a difference from
             the network) and notes.
         """
-        found = _given(series, settings)
-        horizon, origins = _within("horizon", horizon, 1, 20), _within("origins", origins, 10, 500)
-        with _sentences():
-            _loaded(cell)
-            made = views.backtest(cell, found, horizon, origins)
+        prices = _read_argument(series, settings)
+        result = analysis.backtest(cell, prices, HORIZON.check(horizon), ORIGINS.check(origins))
         return {
-            "name": made.name,
-            "cell": made.cell,
-            "horizon": made.horizon,
-            "verdict": made.verdict,
-            "origins": [str(day) for day in made.origins[[0, -1]]],
+            "name": result.name,
+            "cell": result.cell,
+            "horizon": result.horizon,
+            "verdict": views.describe_backtest(result),
+            "origins": [str(day) for day in result.origins[[0, -1]]],
             "scores": [
                 {
                     "model": score.name,
                     "p_value": score.p_value,
                     **{name: _finite(value) for name, value in score.metrics.items()},
                 }
-                for score in made.scores
+                for score in result.scores
             ],
-            "notes": list(made.notes),
+            "notes": list(result.notes),
         }
 
-    page.api(forecast, concurrency_id="compute", concurrency_limit=2)
-    page.api(backtest, concurrency_id="compute", concurrency_limit=2)
+    publish(forecast, concurrency_id="compute", concurrency_limit=2)
+    publish(backtest, concurrency_id="compute", concurrency_limit=2)
 
 
-def _given(text, settings):
-    """The series that a caller of the API names or sends."""
-    if not isinstance(text, str):
-        raise _refused("series must be the key of a built-in series, or a CSV as text.")
-    if text.strip() in EXAMPLES:
-        return example(text.strip())
+def _read_argument(text, settings):
+    """The series that a caller of the API names or sends.
+
+    Raises:
+        UserError: if it is neither the key of a built-in series nor one series as a CSV.
+    """
+    key = text.strip()
+    if key in EXAMPLES:
+        return example(key)
     if len(text) > settings.max_upload_mb * 2**20:
-        raise _refused(f"At most {settings.max_upload_mb} MB of text is read at once.")
-    if "\n" not in text.strip():
-        raise _refused(
-            f"“{text.strip()[:30]}” is not a built-in series. Send a CSV with the columns date and "
-            f"close, or one of: {', '.join(EXAMPLES)}."
+        raise UserError(f"At most {settings.max_upload_mb} MB of text is read at once.")
+    if "\n" not in key:
+        raise UserError(
+            f"“{key[:30]}” is not a built-in series. Send a CSV with the columns date and close, "
+            f"or one of: {', '.join(EXAMPLES)}."
         )
-    with _sentences():
-        found = read_prices(text)
-    if len(found) > 1:
-        raise _refused(f"This CSV has {len(found)} tickers; send one at a time.")
-    return found[0]
+    prices = read_file(text, max_series=1)
+    if prices.count > 1:
+        raise UserError(f"This CSV has {prices.count} series; send one at a time.")
+    return prices.series[0]
 
 
-def _loaded(cell):
-    if cell not in CELLS:
-        raise _refused("cell must be lstm, gru or rnn.")
-    return views.models().Predictor.load(cell)
-
-
-def _within(name, value, low, high):
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise _refused(f"{name} must be a whole number from {low} to {high}.")
-    return value
-
-
-def _refused(sentence):
-    return gr.Error(sentence, print_exception=False)
-
-
-@contextmanager
-def _sentences():
-    """What is wrong with the prices or the bundle becomes a sentence for the caller."""
-    try:
-        yield
-    except (UserError, bundle.BundleError) as problem:
-        raise _refused(str(problem)) from None
-
-
-def _rounded(quantiles):
+def _round(quantiles):
     return [[float(f"{value:.7g}") for value in row] for row in quantiles]
 
 

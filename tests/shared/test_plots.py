@@ -98,7 +98,7 @@ def test_every_word_keeps_its_place_in_the_text():
     "drawn",
     [
         plots.figure("", HOSTILE),
-        plots.legend([(HOSTILE, "lstm")]),
+        plots.legend([(HOSTILE, "lstm")], [(HOSTILE, 0.2)]),
         plots.scale_legend(HOSTILE, HOSTILE, HOSTILE),
         plots.line_chart(
             [plots.Line("a", [1, 2])], HOSTILE, HOSTILE, HOSTILE, readouts=[HOSTILE] * 2
@@ -117,6 +117,42 @@ def test_every_colour_has_a_light_and_a_dark_shade():
     for shades in plots.PALETTE.values():
         assert len(shades) == 2
         assert all(re.fullmatch("#[0-9A-F]{6}", shade) for shade in shades)
+
+
+def test_layers_are_drawn_in_order_and_only_where_they_have_values():
+    x, nothing = plots.Axis("x"), [np.nan] * 3
+    layers = [
+        plots.Band([np.nan, 0, 0], [np.nan, 1, 2], "gru"),
+        plots.Line("a", [0, 1, 2], "ink", width=1),
+        plots.Points([np.nan, 1, np.nan], "negative"),
+    ]
+    drawn = plots.chart(layers, x, plots.Axis("y", 0, 2), "A chart.")
+    ElementTree.fromstring(drawn)
+    assert 'd="M50.00 50.00L100.00 0.00L100.00 100.00L50.00 100.00Z"' in drawn
+    assert drawn.index("--gru") < drawn.index("--ink") < drawn.index("--negative")
+    assert drawn.count("<circle") == 1
+    empty = plots.chart([plots.Band(nothing, nothing), plots.Points(nothing)], x, x, "Empty.")
+    assert "<path" not in empty and "<circle" not in empty
+
+
+def test_columns_grow_from_zero_in_the_colour_of_their_sign():
+    drawn = plots.chart(
+        [plots.Columns([2, -1])], plots.Axis("x"), plots.Axis("y", -2, 2), "A chart."
+    )
+    bars = re.findall(r'y="([\d.]+)%" width="[\d.]+%" height="([\d.]+)%" style="fill:(.*?)"', drawn)
+    assert bars == [
+        ("0.00", "50.00", "var(--positive)"),
+        ("50.00", "25.00", "var(--negative)"),
+    ]
+
+
+def test_the_horizontal_axis_is_marked_where_asked():
+    axis = plots.Axis("x", ticks=[(1, "first"), (2, "second")])
+    drawn = plots.chart([plots.Line("a", [0, 1, 2])], axis, plots.Axis("y"), "A chart.")
+    assert re.findall(r'<text x="([\d.]+)%"[^>]*class="mid">(\w+)', drawn) == [
+        ("0.00", "first"),
+        ("50.00", "second"),
+    ]
 
 
 def test_the_vertical_axis_is_marked_where_asked():

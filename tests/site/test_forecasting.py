@@ -7,8 +7,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
-HERE = "?tab=forecasting"
-CHART = ".time-chart .js-plotly-plot"
+HERE = "forecasting"
+CHART = ".chart"
 
 
 def answer(page):
@@ -18,13 +18,13 @@ def answer(page):
 def fan(page):
     """The fan chart, drawn."""
     chart = page.locator(CHART).first
-    expect(chart.locator(".scatterlayer .trace").first).to_be_visible()
+    expect(chart).to_be_visible()
     return chart
 
 
 def lines(page):
     """How many lines the fan chart has."""
-    return fan(page).locator(".scatterlayer .trace .js-line").count()
+    return fan(page).locator("path").count()
 
 
 def slider(page, name):
@@ -50,7 +50,7 @@ def text_of(rows, header=("date", "close"), separator=","):
 
 def upload(page, path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    page.locator("#tab-forecasting input[type=file]").set_input_files(path)
+    page.locator("input[type=file]").set_input_files(path)
 
 
 def test_the_page_opens_with_a_real_series_answered(open_page):
@@ -60,9 +60,7 @@ def test_the_page_opens_with_a_real_series_answered(open_page):
     fan(page)
     expect(page.locator(CHART).first).to_contain_text("S&P 500")
     expect(page.locator(CHART).first).to_contain_text("data: arch.data, 1999-01-04 to 2018-12-31")
-    expect(page.locator("#tab-forecasting .lead")).to_contain_text(
-        "Nothing here is financial advice"
-    )
+    expect(page.locator(".lead")).to_contain_text("Nothing here is financial advice")
     expect(page.get_by_text("last two years of each file").first).to_be_visible()
     table = page.locator("table", has_text="Chance of a rise")
     for name in ("LSTM", "GRU", "RNN", "Last price (naive)", "RiskMetrics", "GARCH(1,1)"):
@@ -103,6 +101,10 @@ def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
     slider(page, "Go back").press("Enter")
     expect(page.get_by_text("Outcome: ")).to_be_visible()
     many = lines(page)
+    places = fan(page).locator(".hits i")
+    expect(places).to_have_count(125)
+    page.get_by_role("radio", name="250").check()
+    expect(places).to_have_count(255)
     page.get_by_role("checkbox", name="GARCH fan").uncheck()
     expect(page.locator(".legend", has_text="GARCH 50")).to_have_count(0)
     assert lines(page) == many - 2
@@ -119,8 +121,9 @@ def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
 REFUSED = {
     "ten rows": (text_of(prices(10)), "10 usable prices; a forecast needs at least 61"),
     "strings": (text_of([[d, "n.v."] for d, _ in prices(80)]), "text instead of a price"),
-    "no price": (text_of([[d, "abc"] for d, _ in prices(80)], ("date", "colour")), "no column"),
-    "no date": (text_of(prices(80), ("when", "close")), "no date column"),
+    "no price": (text_of([[d, "abc", "x"] for d, _ in prices(80)]), "No column of this file"),
+    "no date": (text_of([["soon", p] for _, p in prices(80)], ("when", "close")), "no date column"),
+    "one price": (text_of([[d, "7"] for d, _ in prices(80)]), "the price is 7 on every day"),
     "returns": (
         text_of([[d, f"{(-1) ** n * 0.01}"] for n, (d, _) in enumerate(prices(80))]),
         "zero or below",
@@ -169,8 +172,16 @@ def test_a_ticker_files_and_a_built_in_series_are_answered_or_refused(open_page,
     commas = [[day, value.replace(".", ",")] for day, value in prices(90)]
     upload(page, tmp_path / "european.csv", text_of(commas, separator=";"))
     expect(page.locator(CHART).first).to_contain_text("european, closing price")
-    long = [[str(date(1500, 1, 1) + timedelta(n)), f"{90 + n % 23}"] for n in range(180_000)]
-    upload(page, tmp_path / "long.csv", text_of(long + long[:20_000]))
+    expect(page.get_by_text("90 daily closes of european, 2 January to 5 May 2023")).to_be_visible()
+    # Another column of the file is one choice away.
+    rows = [[day, value, f"{3 * float(value):.2f}"] for day, value in prices(90)]
+    upload(page, tmp_path / "wide.csv", text_of(rows, ("date", "close", "index")))
+    expect(page.get_by_text("column close of 3")).to_be_visible()
+    page.get_by_label("Column of the prices").click()
+    page.get_by_role("option", name="index").click()
+    expect(page.get_by_text("column index of 3")).to_be_visible()
+    long = [[str(date(1800, 1, 1) + timedelta(n)), f"{90 + n % 23}"] for n in range(100_000)]
+    upload(page, tmp_path / "long.csv", text_of(long + long[:10_000]))
     expect(page.locator(CHART).first).to_contain_text("long, closing price")
     # A built-in series is one choice away, and the backtest runs again.
     page.get_by_role("combobox").first.click()
@@ -186,18 +197,18 @@ def test_a_ticker_files_and_a_built_in_series_are_answered_or_refused(open_page,
 
 
 def test_a_link_restores_what_was_asked(open_page):
-    page = open_page(f"{HERE}&series=garch&cell=rnn&horizon=7&level=90&back=30")
+    page = open_page(f"{HERE}?series=garch&cell=rnn&horizon=7&level=90&back=30")
     expect(answer(page)).to_contain_text("in 7 trading days, 90")
     expect(page.get_by_text("RNN, middle of its range")).to_be_visible()
     expect(page.get_by_text("so the GARCH fan is the best there can be")).to_be_visible()
     expect(page.get_by_text("Outcome: ")).to_be_visible()
     expect(slider(page, "Days ahead")).to_have_value("7")
     page.get_by_role("button", name="Copy link").click()
-    page.wait_for_url("**tab=forecasting&series=garch&cell=rnn&horizon=7&level=90&back=30")
+    page.wait_for_url("**/forecasting?series=garch&cell=rnn&horizon=7&level=90&back=30")
 
 
 def test_a_wrong_link_is_answered_as_far_as_it_can_be_on_a_phone_in_the_dark_too(open_page):
-    query = f"{HERE}&series=nothing&cell=transformer&horizon=soon&level=1e9&back=-4"
+    query = f"{HERE}?series=nothing&cell=transformer&horizon=soon&level=1e9&back=-4"
     page = open_page(query, color_scheme="dark")
     expect(answer(page)).to_contain_text("in 20 trading days, 90")
     expect(page.get_by_text("LSTM, middle of its range")).to_be_visible()
@@ -205,7 +216,7 @@ def test_a_wrong_link_is_answered_as_far_as_it_can_be_on_a_phone_in_the_dark_too
     fan(page)
     expect(page.locator(".sheet img")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    axis = page.locator(f"{CHART} .xtick text").first
+    axis = page.locator(f"{CHART} text").first
     expect(axis).to_have_css("fill", "rgb(163, 166, 173)")
 
 

@@ -216,7 +216,7 @@ def calibrate(actual, quantiles, smooth=5):
         Array `(horizons,)`.
     """
     middle = quantiles[..., scores.MIDDLE]
-    low, high = scores.interval(quantiles, 80)
+    low, high = scores.interval_ends(quantiles, 80)
     half = np.where(actual > middle, high - middle, middle - low)
     factors = np.quantile(np.abs(actual - middle) / half, 0.8, axis=0)
     padded = np.pad(factors, smooth // 2, mode="edge")

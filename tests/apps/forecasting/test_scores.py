@@ -4,7 +4,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from apps.forecasting import scores, views
+from apps.forecasting import analysis, scores, views
 from apps.forecasting.examples import simulated
 from apps.forecasting.features import LEVELS
 from shared import bundle
@@ -85,7 +85,8 @@ def test_the_p_of_diebold_mariano_is_two_sided_and_described_so():
     assert one == -other and p_value == same == pytest.approx(2 * NormalDist().cdf(one))
     card = bundle.read_card(bundle.MODELS / "forecasting")
     series = simulated("walk", 150)
-    for html in (views.scores(card), views.test(series, "lstm", 5, 20)[2]):
+    backtest = analysis.backtest("lstm", series, 5, 20)
+    for html in (views.draw_model_scores(card), views.draw_backtest(backtest, "day")[2]):
         assert re.search("two-sided p-values? of", html)
 
 

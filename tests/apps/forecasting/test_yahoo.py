@@ -9,6 +9,7 @@ import pytest
 from yfinance import exceptions as yahoo
 
 from apps.forecasting import tab
+from apps.forecasting.session import OwnSeries
 from apps.forecasting.yahoo import CACHE_DAYS, CACHE_FRESH_HOURS, fetch_prices
 from shared.errors import UserError
 
@@ -134,5 +135,5 @@ def test_what_is_no_ticker_is_not_asked_for(tmp_path, ticker):
 
 
 def test_the_page_says_whom_it_asks_before_it_does():
-    asking, *_ = next(tab._fetched(" zzzz9 ", {}))
+    asking, *_ = next(tab._fetch(" zzzz9 ", OwnSeries()))
     assert "Asking Yahoo Finance for ZZZZ9" in asking
