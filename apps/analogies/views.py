@@ -670,13 +670,15 @@ def association(found, names):
             f"{second.lower()} do. {verdict}",
         )
         + missing
-        + plots.figure(
-            bars,
-            f"Each word’s mean cosine with {attribute.lower()} words minus that with "
-            f"{contrary.lower()} words. The effect size is the difference of the two groups’ means "
-            f"in standard deviations, from −2 to 2; p is the share of {kind} to divide these "
-            "words into two groups that differ at least as much.",
-            legend,
+        + str(
+            plots.figure(
+                bars,
+                f"Each word’s mean cosine with {attribute.lower()} words minus that with "
+                f"{contrary.lower()} words. The effect size is the difference of the two groups’ "
+                f"means in standard deviations, from −2 to 2; p is the share of {kind} to divide "
+                "these words into two groups that differ at least as much.",
+                legend,
+            )
         )
     )
 
@@ -724,10 +726,13 @@ def learning(progress, counted, architecture):
         f"<p><b>{state}:</b> {progress.examples:,} examples, the text read "
         f"{progress.epochs:.1f} times, {progress.seconds:.0f} s, "
         f"{len(progress.vectors):,} words.</p>"
-        + plots.figure(
-            chart,
-            "What it costs the network to tell the true word from random ones. It starts where "
-            f"every guess is as good as any other, at {6 * np.log(2):.2f}, and falls as it learns.",
+        + str(
+            plots.figure(
+                chart,
+                "What it costs the network to tell the true word from random ones. It starts where "
+                f"every guess is as good as any other, at {6 * np.log(2):.2f}, and falls as it "
+                "learns.",
+            )
         )
         + page.table(("Word", f"Nearest by {architecture}", "By TF-IDF", "One-hot"), rows)
         + '<p class="small">TF-IDF knows which words share a paragraph; one-hot vectors know '
