@@ -13,6 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from shared import images
+from shared.errors import UserError
 
 GRADIO, SKLEARN = ("gradio", "media_assets/images"), ("sklearn", "datasets/images")
 DISPLAY_PIXELS, THUMBNAIL_PIXELS = 720, 132  # on the longer side
@@ -124,13 +125,13 @@ def open_upload(source):
         A PIL image, as from `images.read`.
 
     Raises:
-        ImageError: if it cannot be read.
+        UserError: if it cannot be read.
     """
     try:
         image = images.read(source)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise images.ImageError("This photo is no longer here. Upload it again.") from error
-    except images.ImageError:
+        raise UserError("This photo is no longer here. Upload it again.") from error
+    except UserError:
         if isinstance(source, str):
             Path(source).unlink(missing_ok=True)
         raise
@@ -161,13 +162,6 @@ def gallery():
     )
     group = '<div class="shots" role="group" aria-label="Examples">{}</div>'
     return Markup(group).format(buttons)
-
-
-def draw_beside(photo, answer):
-    """A photo with HTML beside it: what a network made of it."""
-    return Markup('<div class="found"><img src="{}" alt="{}"/><div>{}</div></div>').format(
-        photo.data_url, photo.alt_text, answer
-    )
 
 
 def draw_photo(photo, overlay="", label_whole=False):

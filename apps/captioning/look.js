@@ -1,15 +1,15 @@
-// Words are pointed at, and cells of the grid hidden.
+// A click on a square of the photo reports all squares that are hidden.
 element.addEventListener("click", (event) => {
   const cell = event.target.closest?.("[data-cell]");
   if (!cell) return;
   cell.setAttribute("aria-pressed", cell.getAttribute("aria-pressed") !== "true");
   const hidden = [...element.querySelectorAll("[data-cell][aria-pressed=true]")];
-  // The photo may be another by the time it is asked about: a text, for the number is too long.
-  const { asked } = cell.closest("[data-asked]").dataset;
-  trigger("select", { asked, cells: hidden.map((one) => Number(one.dataset.cell)) });
+  // Which answer the squares belong to, as text: the number is too long for JavaScript.
+  const { answer } = cell.closest("[data-answer]").dataset;
+  trigger("select", { answer, cells: hidden.map((one) => Number(one.dataset.cell)) });
 });
 
-// The script of the site steps through the words: its slider is told which.
+// Pointing at a word moves the slider, which the script of the site listens to.
 for (const kind of ["pointerover", "focusin", "click"])
   element.addEventListener(kind, (event) => {
     const word = event.target.closest?.("[data-step]"), slider = element.querySelector("[type=range]");
@@ -18,14 +18,15 @@ for (const kind of ["pointerover", "focusin", "click"])
     slider.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
-// One cell is a stop of the Tab key, the arrows lead from it to the others.
+// The Tab key reaches one square; the arrow keys lead to the others.
 element.addEventListener("keydown", (event) => {
-  const way = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 7, ArrowUp: -7 }[event.key];
+  const offset = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 7, ArrowUp: -7 }[event.key];
   const cell = event.target.closest?.("[data-cell]");
-  if (!way || !cell) return;
+  if (!offset || !cell) return;
   event.preventDefault();
   event.stopPropagation();
-  const cells = [...element.querySelectorAll("[data-cell]")], next = cells[cells.indexOf(cell) + way];
+  const cells = [...element.querySelectorAll("[data-cell]")];
+  const next = cells[cells.indexOf(cell) + offset];
   if (!next) return;
   cells.forEach((one) => { one.tabIndex = one === next ? 0 : -1; });
   next.focus();

@@ -158,9 +158,8 @@ class Predictor:
                 and excluded from the attention.
 
         Raises:
-            ImageError: if a photo cannot be read.
-            UserError: if the width or the penalty is out of range, a word of the prefix is
-                unknown, or there is no such cell.
+            UserError: if a photo cannot be read, the width or the penalty is out of range, a word
+                of the prefix is unknown, or there is no such cell.
         """
         check_search(width, alpha)
         with ThreadPoolExecutor() as pool:  # decoding a photo takes as long as encoding it
@@ -203,8 +202,7 @@ class Predictor:
             seed: Integer; the same seed gives the same captions.
 
         Raises:
-            ImageError: if the photo cannot be read.
-            UserError: if the temperature is out of range.
+            UserError: if the photo cannot be read or the temperature is out of range.
         """
         in_range = isinstance(temperature, int | float)
         if not in_range or not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:

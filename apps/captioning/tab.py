@@ -1,10 +1,12 @@
-"""The page: a photograph in, a sentence out, and where the network looked for each word."""
+"""The page: a photo in, a sentence out, and where the network attended for each word."""
 
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import gradio as gr
 
@@ -19,119 +21,343 @@ from apps.captioning import (
     files,
     views,
 )
-from apps.captioning.examples import FIRST
-from apps.captioning.views import CELLS
-from shared import bundle, images, page, photos, tables
+from shared import bundle, images, photos, tables
+from shared.bundle import BundleError
 from shared.errors import UserError
-from shared.photos import EXAMPLES
-from shared.site import guard
+from shared.site import components, guard
+from shared.site.api import publish
+from shared.site.batch import BatchJob, BatchSection
+from shared.site.events import COMPUTE, IMMEDIATE, IN_ORDER
+from shared.site.knobs import Knob
+from shared.site.photo_input import PhotoInput
+from shared.site.uploads import Photo as PhotoBox
+from shared.site.uploads import sent_file
 
 TITLE = "Captions"
 DESCRIPTION = "A network describes a photo word by word; see where it looks before each word."
 SHAPE = "one to many"
 FOLDER = bundle.MODELS / "captioning"
-CHUNK = 10  # photographs captioned together, between two reports of progress
-LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
-# A walker holds a place until the stream has computed so long, then the next in line gets it.
-WALKERS, TURN = 2, 30
+WIDTH = Knob("width", "Beam width", BEAM_WIDTH, 1, MAX_BEAM_WIDTH)
+PENALTY = Knob("penalty", "Length penalty", LENGTH_PENALTY, 0, MAX_LENGTH_PENALTY, step=0.1)
+STEP = Knob("step", "Word", -1, -1, 99)  # of the attention figure; -1: the word with most use
+TEMPERATURE = Knob("temperature", "Temperature", 1.0, MIN_TEMPERATURE, MAX_TEMPERATURE, step=0.1)
+LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
+BATCH_SIZE = 10  # photos captioned together
+# A webcam holds one of the places until its stream has computed for so many seconds.
+WEBCAMS, WEBCAM_SECONDS = 2, 30
 CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "environment"}}
+ERRORS = (UserError, BundleError)
+QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
-def _models():
+class Search(NamedTuple):
+    """How the answer on the page was made.
+
+    Attributes:
+        answer_id: Another number for every answer.
+        cell, width, alpha: The variant, the beam width and the length penalty.
+    """
+
+    answer_id: int
+    cell: str
+    width: int
+    alpha: float
+
+
+def _predictors():
     """The predictor's module, imported on first use because it brings in TensorFlow."""
     from apps.captioning import predictor
 
     return predictor
 
 
-def build(tab, settings):
-    """The page inside its `gr.Tab`."""
+def build(page, settings):
+    """Build the page."""
     card = bundle.read_card(FOLDER)
-    variants = {name: CELLS[name] for name in CELLS if name in card["variants"]}
-    page.html(views.STYLE)
-    page.opening(
+    components.page_title(
         "A sentence for a photo",
-        "A convolutional network reads your photo as a grid of 49 squares; a recurrent network "
-        "writes a sentence, and before each word it looks at the grid again. See where, and how "
-        "much.",
+        "A convolutional network turns your photo into a grid of 49 squares; a recurrent network "
+        "writes a sentence and attends to the grid before each word. See where, and how much.",
     )
-    gallery = page.gallery()
-    page.html(views.EXAMPLES_NOTE)
-    photo = page.photo_box("Your photo")
-    example = gr.Textbox(FIRST, visible=False)
-    with gr.Row(elem_classes="controls"):
-        cell = page.choice([(name, key) for key, name in variants.items()], "lstm", "Cell")
-        cell.visible = len(variants) > 1
-        # Rendered below, in the section that explains them.
-        width = gr.Slider(1, MAX_BEAM_WIDTH, BEAM_WIDTH, step=1, label="Beam width", render=False)
-        alpha = gr.Slider(
-            0, MAX_LENGTH_PENALTY, LENGTH_PENALTY, step=0.1, label="Length penalty", render=False
+    caption = _CaptionSection(page, card)
+    captioned, search = caption.captioned, caption.search
+    _build_replacement(captioned, search)
+    _build_hiding(captioned, search)
+    _build_search(caption)
+    _build_samples(captioned, search)
+    if len(card["variants"]) > 1:
+        _build_comparison(card, captioned, search)
+    _build_references(captioned, search)
+    components.section(
+        "How good is it?",
+        f"Measured on the {card['test_set']}: {card['examples']:,} photos that were kept out of "
+        f"training. The image encoder adds {card['encoder']['parameters']:,} parameters.",
+    )
+    components.html(views.draw_scores(card) + views.PEOPLE_NOTE, wide=True)
+    _build_webcam(caption.options)
+    _build_batch(settings, caption.options)
+    caption.connect()
+    _publish_api(settings, tuple(card["variants"]))
+
+
+class _CaptionSection:
+    """The photo beside its caption, the scores, and where the network attended."""
+
+    def __init__(self, page, card):
+        self.page, self.card = page, card
+        cells = {key: name for key, name in views.CELLS.items() if key in card["variants"]}
+        self.cell_knob = Knob("cell", "Cell", "lstm", choices=cells)
+        self.captioned, self.search = gr.State(), gr.State()  # a CaptionedPhoto and a Search
+        # Rendered by the section that explains them.
+        self.width, self.alpha = WIDTH.slider(render=False), PENALTY.slider(render=False)
+        with gr.Row(elem_classes=["wide", "photo-row"]):
+            with gr.Column(min_width=0):
+                self.view = components.html()
+            with gr.Column(min_width=0):
+                self.photo = PhotoInput(examples.FIRST)
+            with gr.Column(min_width=0):
+                self.problem = components.html()
+                self.answer = components.html(
+                    components.note(
+                        "The network is being loaded. The first answer takes a few seconds."
+                    )
+                )
+                with gr.Row(elem_classes="controls"):
+                    self.cell = self.cell_knob.choice(visible=len(cells) > 1)
+                    link = page.link_button(
+                        example=self.photo.example,
+                        cell=self.cell,
+                        width=self.width,
+                        penalty=self.alpha,
+                    )
+                self.photo.explain_link(link)
+                components.html(views.EXAMPLES_NOTE)
+        self.options = [self.cell, self.width, self.alpha]
+        self.details = components.html()
+        components.section(
+            "Where it looked",
+            "Before each word the network attends to the 49 squares, and a gate (0–1) scales how "
+            "much the attended region contributes.",
         )
-        page.link_button(tab, example=example, cell=cell, width=width, penalty=alpha)
-    problem = page.html()
-    answer = page.html(
-        page.note("The network is being loaded. The first answer takes a few seconds.")
+        self.attention = components.html(wide=True, script=LOOK)
+        self.beam = components.html(render=False)
+
+    def connect(self):
+        """Connect the events."""
+        outputs = [
+            *(self.problem, self.view, self.answer, self.details, self.attention, self.beam),
+            *(self.captioned, self.search, self.photo.example),
+        ]
+        busy = {**COMPUTE, "show_progress": "minimal", "show_progress_on": self.answer}
+        self.photo.on_choose(self._respond, self.options, outputs, **busy)
+        gr.on(
+            [component.input for component in self.options],
+            self._respond_again,
+            [self.captioned, *self.options],
+            outputs,
+            **busy,
+        )
+        self.page.on_open(self._open, [*self.options, *outputs], show_progress="hidden")
+
+    def _open(self, link):
+        options = [knob.from_link(link.get(knob.name)) for knob in (self.cell_knob, WIDTH, PENALTY)]
+        step = STEP.from_link(link.get("step"))
+        yield *options, *[gr.skip()] * 9
+        answer = self._respond(self.photo.loader(link.get("example")), *options, step=step)
+        yield *[gr.skip()] * len(options), *answer
+
+    def _respond(self, load, cell, width, alpha, step=-1):
+        def encode(predictor):
+            photo = load()
+            return views.CaptionedPhoto(photo, predictor.encode([photo.pixels]), None)
+
+        return self._caption(encode, cell, width, alpha, step)
+
+    def _respond_again(self, captioned, cell, width, alpha):
+        """The same photo with another search."""
+        if captioned is None:
+            return [gr.skip()] * 9
+        return self._caption(lambda _: captioned, cell, width, alpha)
+
+    def _caption(self, encode, cell, width, alpha, step=-1):
+        """All outputs, for the `CaptionedPhoto` that `encode(predictor)` returns."""
+        try:
+            _predictors().check_search(width, alpha)
+            predictor = _predictors().Predictor.load(cell)
+            captioned = encode(predictor)
+            description = predictor.describe_features(captioned.features, width, alpha)[0]
+        except ERRORS as error:
+            return components.error(error), *[gr.skip()] * 8
+        captioned = replace(captioned, description=description)
+        return (
+            "",
+            views.draw_view(captioned),
+            views.draw_answer(captioned, cell),
+            views.draw_details(captioned, self.card, cell),
+            views.draw_attention(captioned, None if step < 0 else step),
+            views.draw_beam(captioned, alpha),
+            captioned,
+            Search(time.time_ns(), cell, width, alpha),
+            captioned.photo.example,
+        )
+
+
+def _build_replacement(captioned, search):
+    """The section that replaces one word."""
+    components.section(
+        "Change one word", "Replace a word and the network rewrites the rest of the sentence."
     )
-    asked, seen = gr.State(), gr.State()  # the settings of the answer above, and its `Seen`
-    page.section(
-        "Where it looked",
-        "Attention: before each word the network weighs the 49 squares, and a gate says how much "
-        "of what it finds there counts.",
-    )
-    sight = page.html(wide=True, script=LOOK)
-    page.section(
-        "Change one word",
-        "Put another word in place of one of these: all that comes after it is written anew.",
-    )
-    place = page.choice([], None, "Word to change")
+    place = components.choice([], None, "Word to replace")
     with gr.Row(elem_classes="controls"):
         word = gr.Textbox(label="New word", placeholder="such as woman", max_lines=1, min_width=200)
-        change_button = gr.Button("Continue from there", min_width=170)
-    refusal = page.html()
-    changed = page.html()
-    page.section(
+        button = gr.Button("Continue from there", min_width=170)
+    problem, comparison = components.html(), components.html()
+
+    def reset(captioned):
+        words = [(word, n) for n, word in enumerate(captioned.best.words)]
+        return gr.Radio(words, value=min(1, len(words) - 1) if words else None), "", ""
+
+    def respond(captioned, search, place, word):
+        if not search:
+            return gr.skip(), gr.skip()
+        try:
+            if place is None:
+                raise UserError("Choose the word to replace first.")
+            if not word.strip():
+                raise UserError("There is no new word yet. Type one.")
+            prefix = (*captioned.best.words[:place], *word.split())
+            description = _describe(captioned.features, search, prefix=prefix)
+        except ERRORS as error:
+            return components.error(error), gr.skip()
+        return "", views.draw_changed(captioned, description, place)
+
+    search.change(reset, captioned, [place, problem, comparison], **IMMEDIATE)
+    inputs, outputs = [captioned, search, place, word], [problem, comparison]
+    gr.on([button.click, word.submit], respond, inputs, outputs, **QUIET)
+
+
+def _build_hiding(captioned, search):
+    """The section that hides squares of the photo."""
+    components.section(
         "Hide a region",
         "Click squares of the photo, or reach them with Tab, the arrow keys and Enter: the network "
         "captions the rest, and the words that change are marked.",
     )
-    cover = page.html(script=LOOK)
-    hidden = page.html()
-    page.section(
+    squares = components.html(script=LOOK)
+    comparison = components.html()
+
+    def reset(captioned, search):
+        return views.draw_squares(captioned, search.answer_id), ""
+
+    search.change(reset, [captioned, search], [squares, comparison], **IMMEDIATE)
+    squares.select(_hide_squares, [captioned, search], comparison, **{**QUIET, **IN_ORDER})
+
+
+def _hide_squares(captioned, search, event: gr.EventData):
+    if search and event.answer != str(search.answer_id):
+        return gr.skip()  # a click on the photo of an earlier answer
+    if not search or not event.cells:
+        return ""
+    try:
+        predictor = _predictors().Predictor.load(search.cell)
+        features = predictor.encode([captioned.photo.pixels], event.cells)
+        description = _describe(features, search, hidden=event.cells)
+    except ERRORS as error:
+        return components.error(error)
+    return views.draw_hidden(captioned, description, event.cells)
+
+
+def _describe(features, search, **constraints):
+    predictor = _predictors().Predictor.load(search.cell)
+    return predictor.describe_features(features, search.width, search.alpha, **constraints)[0]
+
+
+def _build_search(caption):
+    """The section with the options and the results of the beam search."""
+    components.section(
         "The search",
         "The likeliest next word need not begin the likeliest sentence. Beam search keeps several "
         "beginnings at once; the length penalty makes up for the probability that every further "
         "word costs. Both sliders change the caption above.",
     )
     with gr.Row(elem_classes="controls"):
-        width.render()
-        alpha.render()
-    found = page.html()
-    page.section(
-        "Drawn, not searched", "Five captions, each word drawn at random by its probability."
+        caption.width.render()
+        caption.alpha.render()
+    caption.beam.render()
+
+
+def _build_samples(captioned, search):
+    """The section with random captions."""
+    components.section(
+        "Random samples", "Five captions, each word drawn at random by its probability."
     )
     with gr.Row(elem_classes="controls"):
-        temperature = gr.Slider(MIN_TEMPERATURE, MAX_TEMPERATURE, 1, step=0.1, label="Temperature")
-        draw_button = gr.Button("Draw again", min_width=120)
-    seed = gr.State(0)
-    drawn = page.html()
-    if len(variants) > 1:
-        page.section("Cell by cell", "The same photo and the same recipe, another recurrent cell.")
-        comparison = page.html(page.note("This appears after the first answer."))
-    page.section("Beside what people write", "How good is this one sentence?")
-    judged = page.html()
-    page.section(
-        "How good is it?",
-        f"Measured on the {card['test_set']}: {card['examples']:,} photos that were kept out of "
-        f"training. The image encoder adds {card['encoder']['parameters']:,} parameters.",
+        temperature = TEMPERATURE.slider()
+        button = gr.Button("Sample again", min_width=120)
+    seed, samples = gr.State(0), components.html()
+
+    def sample(captioned, search, temperature, seed):
+        if not search:
+            return gr.skip()
+        try:
+            predictor = _predictors().Predictor.load(search.cell)
+            pixels = captioned.photo.pixels
+            description = predictor.sample(pixels, temperature=temperature, seed=seed)
+        except ERRORS as error:
+            return components.error(error)
+        return views.draw_samples(description, temperature)
+
+    inputs = [captioned, search, temperature, seed]
+    gr.on([search.change, temperature.input], sample, inputs, samples, **QUIET)
+    more = button.click(lambda seed: seed + 1, seed, seed, **QUIET)
+    more.then(sample, inputs, samples, **QUIET)
+
+
+def _build_comparison(card, captioned, search):
+    """The section with the captions of all cells."""
+    components.section(
+        "LSTM, GRU and RNN compared", "The same photo and recipe with another recurrent cell."
     )
-    page.html(views.draw_scores(card) + views.PEOPLE_NOTE, wide=True)
-    page.section(
-        "Walk",
-        "Let it talk while you walk: the webcam is captioned about once a second. A frame goes to "
-        "this server, is captioned and dropped; frames that come while it is busy are dropped "
-        "unseen. None is written to disk, none is kept.",
+    comparison = components.html(components.note("This appears after the first answer."))
+
+    def compare(captioned, search):
+        try:
+            captions = {
+                name: captioned.best
+                if name == search.cell
+                else _describe(captioned.features, search._replace(cell=name)).captions[0]
+                for name in views.CELLS
+                if name in card["variants"]
+            }
+        except ERRORS as error:
+            return components.error(error)
+        return views.draw_comparison(captions, card)
+
+    search.change(compare, [captioned, search], comparison, **QUIET)
+
+
+def _build_references(captioned, search):
+    """The section that compares the caption with references."""
+    components.section("Compared with people", "How good is this one sentence?")
+    references = components.html()
+
+    def compare(captioned):
+        example = captioned.photo.example
+        text = captioned.best.text
+        scores = examples.score_example(text, example) if example else (None, None)
+        return views.draw_references(captioned, *scores)
+
+    search.change(compare, captioned, references, **IMMEDIATE)
+
+
+def _build_webcam(options):
+    """The section that captions a webcam."""
+    components.section(
+        "Live camera",
+        "The webcam is captioned about once a second. A frame goes to this server, is captioned "
+        "and dropped; frames that arrive meanwhile are skipped. No frame is stored.",
     )
-    camera = page.Photo(
+    camera = PhotoBox(
         sources=["webcam"],
         streaming=True,
         label="Webcam",
@@ -140,142 +366,89 @@ def build(tab, settings):
         buttons=[],
         webcam_options=gr.WebcamOptions(mirror=False, constraints=CAMERA),
     )
-    walked = page.html()
-    page.section(
+    caption = components.html()
+
+    def respond(frame, cell, width, alpha):
+        if frame is None:
+            return gr.skip()
+        start = time.perf_counter()
+        try:
+            description = _predictors().Predictor.load(cell).describe([frame], width, alpha)[0]
+        except ERRORS as error:
+            return components.error(error)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        return views.draw_frame_caption(description.captions[0], milliseconds)
+
+    camera.stream(
+        respond,
+        [camera, *options],
+        caption,
+        stream_every=1,
+        time_limit=WEBCAM_SECONDS,
+        concurrency_id="webcam",
+        concurrency_limit=WEBCAMS,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _build_batch(settings, options):
+    """The section that captions many photos."""
+    section = BatchSection(
         "Many photos at once",
         f"Several photos, or a zip of them: up to {settings.max_rows:,} photos, "
         f"{settings.max_upload_mb} MB per file and "
         f"{settings.max_upload_mb * guard.FILES_AT_ONCE:,} MB together. You get a CSV with a "
         "caption for each; what you sent is deleted after about an hour.",
-    )
-    upload = gr.File(
-        label="Photos",
-        show_label=False,
+        ["image", ".zip"],
+        "Download the captions",
+        file_label="Photos",
         file_count="multiple",
-        file_types=["image", ".zip"],
-        height=120,
     )
-    progress = page.html()
-    download = gr.DownloadButton("Download the captions", visible=False)
+    section.answer_with(partial(_prepare_batch, settings), options)
 
-    options = [cell, width, alpha]
-    said = [
-        problem, answer, sight, cover, found, place, changed, refusal, hidden, asked, seen, example,
-    ]  # fmt: skip
 
-    def respond(look, cell, width, alpha, step=None):
-        """All that follows from a photograph; `look` gives its `Seen` for a predictor."""
-        try:
-            models = _models()
-            models.check_search(width, alpha)
-            now = look(models.Predictor.load(cell), width, alpha)
-        except (images.ImageError, UserError, bundle.BundleError) as why:
-            return page.error(why), *[gr.skip()] * (len(said) - 1)
-        number = time.time_ns()  # another one every time, so that what follows does follow
-        words = [(word, n) for n, word in enumerate(now.best.words)]
-        return (
-            "",
-            views.draw_answer(now, card, cell),
-            views.draw_attention(now, step),
-            views.draw_squares(now, number),
-            views.draw_beam(now, alpha),
-            gr.Radio(words, value=min(1, len(words) - 1) if words else None),
-            "",
-            "",
-            "",
-            (number, cell, width, alpha),
-            now,
-            now.photo.example,
-        )
-
-    def respond_to_photo(path, *options):
-        def look(*search):
-            return _see(photos.Photo.from_upload(path), *search)
-
-        # The photo appears below; the box is free for the next.
-        return None, *respond(look, *options)
-
-    def respond_to_example(key, *options, step=None):
-        return respond(
-            lambda *search: _see(photos.Photo.from_example(key), *search), *options, step
-        )
-
-    def chosen(event: gr.EventData, *options):
-        return respond_to_example(event.choice if event.choice in EXAMPLES else FIRST, *options)
-
-    def again(seen, *options):
-        return respond(lambda *search: _again(seen, *search), *options) if seen else skipped
-
-    skipped = [gr.skip()] * len(said)
-
-    def restore(link):
-        key = link.get("example")
-        options = (
-            link.get("cell") if link.get("cell") in variants else "lstm",
-            page.number_of_link(link.get("width"), int, 1, MAX_BEAM_WIDTH, BEAM_WIDTH),
-            page.number_of_link(link.get("penalty"), float, 0, MAX_LENGTH_PENALTY, LENGTH_PENALTY),
-        )
-        step = page.number_of_link(link.get("step"), int, 0, 99, None)
-        key = key if key in EXAMPLES else FIRST
-        yield *options, *skipped
-        yield *[gr.skip()] * len(options), *respond_to_example(key, *options, step=step)
-
-    quiet = {**page.COMPUTE, "show_progress": "hidden"}
-    busy = {**page.COMPUTE, "show_progress": "minimal", "show_progress_on": answer}
-    photo.upload(respond_to_photo, [photo, *options], [photo, *said], **busy)
-    gallery.click(chosen, options, said, **{**busy, **page.IN_TURN})
-    gr.on(
-        [cell.input, width.input, alpha.input],
-        again,
-        [seen, *options],
-        said,
-        **busy,
+def _prepare_batch(settings, paths, cell, width, alpha):
+    batch = _read_batch(settings, paths or [], cell, width, alpha)
+    entries, predictor = next(batch)  # from here on, the files are deleted when `batch` is
+    return BatchJob(
+        entries,
+        lambda chunk: _caption_rows(predictor, islice(batch, len(chunk)), width, alpha),
+        views.draw_batch_summary,
+        lambda rows: (
+            "captions.csv",
+            tables.text(["file", "caption", "probability", "note"], rows),
+        ),
+        "photos captioned",
+        BATCH_SIZE,
     )
-    page.when_opened(tab, restore, [*options, *said], show_progress="hidden")
-    gr.on(
-        [change_button.click, word.submit],
-        _change,
-        [asked, seen, place, word],
-        [refusal, changed],
-        **quiet,
-    )
-    cover.select(_hide, [asked, seen], hidden, **{**quiet, **page.IN_TURN})
-    asked.change(_draw, [asked, seen, temperature, seed], drawn, **quiet)
-    temperature.input(_draw, [asked, seen, temperature, seed], drawn, **quiet)
-    draw_button.click(lambda seed: seed + 1, seed, seed, **quiet).then(
-        _draw, [asked, seen, temperature, seed], drawn, **quiet
-    )
-    if len(variants) > 1:
-        asked.change(_comparing(variants, card), [asked, seen], comparison, **quiet)
-    asked.change(_judge, seen, judged, queue=False, api_visibility="private")
-    camera.stream(
-        _walk,
-        [camera, *options],
-        walked,
-        stream_every=1,
-        time_limit=TURN,
-        concurrency_id="walk",
-        concurrency_limit=WALKERS,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    upload.upload(
-        _captioning(settings),
-        [upload, *options],
-        [progress, download],
-        **{**page.BATCH, "show_progress": "hidden"},
-    )
-    _api(settings, tuple(variants))
+
+
+def _read_batch(settings, paths, cell, width, alpha):
+    """Yield the entries of the files and a predictor, then (name, content, problem) of each entry.
+
+    Files that nobody read are deleted in the end, archives among them; of the others only the
+    pixels are left.
+    """
+    unread = set(paths)
+    try:
+        entries = files.list_photos(paths, settings.max_rows)
+        _predictors().check_search(width, alpha)
+        yield entries, _predictors().Predictor.load(cell)
+        for name, content, problem in files.read_photos(entries, settings.max_upload_mb * 2**20):
+            unread.discard(content)
+            yield name, content, problem
+    finally:
+        for path in unread:
+            with suppress(OSError):  # already deleted, or a folder
+                Path(path).unlink()
 
 
 def headline():
     """The score and the baseline's, for the home page."""
     card = bundle.read_card(FOLDER)
-    cider = card["variants"]["lstm"]["cider"]
-    return (
-        f"CIDEr {cider:.2f}",
-        f"nearest photo’s caption {card['baselines']['nearest']['cider']:.2f}",
-    )
+    cider, baseline = card["variants"]["lstm"]["cider"], card["baselines"]["nearest"]["cider"]
+    return f"CIDEr {cider:.2f}", f"nearest photo’s caption {baseline:.2f}"
 
 
 def scores():
@@ -285,159 +458,30 @@ def scores():
 
 def warm_up():
     """Load the networks, and compile the graph that the first visitor needs."""
-    models = _models()
-    first, *_ = (models.Predictor.load(cell) for cell in bundle.read_card(FOLDER)["variants"])
-    first.describe([EXAMPLES[FIRST].path])
+    variants = bundle.read_card(FOLDER)["variants"]
+    first, *_ = (_predictors().Predictor.load(cell) for cell in variants)
+    first.describe([photos.EXAMPLES[examples.FIRST].path])
 
 
-def _see(photo, predictor, width, alpha):
-    """The `Seen` of a `Photo`."""
-    features = predictor.encode([photo.pixels])
-    return views.CaptionedPhoto(
-        photo, features, predictor.describe_features(features, width, alpha)[0]
-    )
-
-
-def _again(seen, predictor, width, alpha):
-    """The same photograph with other settings."""
-    return replace(seen, description=predictor.describe_features(seen.features, width, alpha)[0])
-
-
-def _change(asked, seen, place, word):
-    if not asked:
-        return gr.skip(), gr.skip()
-    models, (_, cell, width, alpha) = _models(), asked
-    try:
-        if place is None:
-            raise UserError("Choose the word to change first.")
-        if not word.strip():
-            raise UserError("There is no new word yet. Type one.")
-        prefix = (*seen.best.words[:place], *word.split())
-        found = models.Predictor.load(cell).describe_features(seen.features, width, alpha, prefix)
-    except (UserError, bundle.BundleError) as why:
-        return page.error(why), gr.skip()
-    return "", views.draw_changed(seen, found[0], place)
-
-
-def _hide(asked, seen, event: gr.EventData):
-    if asked and event.asked != str(asked[0]):
-        return gr.skip()  # clicked on the photo before
-    if not asked or not event.cells:
-        return ""
-    models, (_, cell, width, alpha) = _models(), asked
-    try:
-        predictor = models.Predictor.load(cell)
-        features = predictor.encode([seen.photo.pixels], event.cells)
-        found = predictor.describe_features(features, width, alpha, hidden=event.cells)
-    except (UserError, bundle.BundleError) as why:
-        return page.error(why)
-    return views.draw_hidden(seen, found[0], event.cells)
-
-
-def _draw(asked, seen, temperature, seed):
-    if not asked:
-        return gr.skip()
-    models = _models()
-    try:
-        predictor = models.Predictor.load(asked[1])
-        found = predictor.sample(seen.photo.pixels, temperature=temperature, seed=seed)
-    except (UserError, bundle.BundleError) as why:
-        return page.error(why)
-    return views.draw_samples(found, temperature)
-
-
-def _comparing(variants, card):
-    def compare(asked, seen):
-        if not asked:
-            return gr.skip()
-        _, cell, width, alpha = asked
-        predictor = _models().Predictor
-        captions = {}
-        try:
-            for name in variants:
-                if name == cell:
-                    captions[name] = seen.best
-                else:
-                    other = predictor.load(name)
-                    found = other.describe_features(seen.features, width, alpha)
-                    captions[name] = found[0].captions[0]
-        except bundle.BundleError as why:
-            return page.error(why)
-        return views.draw_comparison(captions, card)
-
-    return compare
-
-
-def _judge(seen):
-    if not seen:
-        return gr.skip()
-    example = seen.photo.example
-    marks = examples.score_example(seen.best.text, example) if example else (None, None)
-    return views.draw_references(seen, *marks)
-
-
-def _walk(frame, cell, width, alpha):
-    if frame is None:
-        return gr.skip()
-    models, start = _models(), time.perf_counter()
-    try:
-        found = models.Predictor.load(cell).describe([frame], width, alpha)
-    except (images.ImageError, UserError, bundle.BundleError) as why:
-        return page.error(why)
-    return views.draw_frame_caption(found[0].captions[0], 1000 * (time.perf_counter() - start))
-
-
-def _captioning(settings):
-    largest = settings.max_upload_mb * 2**20
-
-    def run(paths, cell, width, alpha):
-        models = _models()
-        unread, results, some = set(paths or []), [], []  # archives stay unread
-        try:
-            items = files.list_photos(paths or [], settings.max_rows)
-            models.check_search(width, alpha)
-            predictor = models.Predictor.load(cell)
-            yield page.progress(0, len(items), "photos captioned"), gr.DownloadButton(visible=False)
-            for number, item in enumerate(page.while_open(files.read_photos(items, largest)), 1):
-                some.append(item)
-                if len(some) == CHUNK or number == len(items):
-                    results += _rows(predictor, some, width, alpha)
-                    unread.difference_update(content for _, content, _ in some)
-                    some = []
-                    yield page.progress(number, len(items), "photos captioned"), gr.skip()
-            shown, done = views.draw_batch_summary(results), len(results)
-            content = tables.text(["file", "caption", "probability", "note"], results)
-            yield page.batch_ended(shown, done, len(items), "captions.csv", content)
-        except (files.FilesError, UserError, bundle.BundleError) as why:
-            yield page.error(why), gr.DownloadButton(visible=False)
-        finally:  # of what was read only the pixels are left
-            for path in unread:
-                with suppress(OSError):  # gone already, or a folder
-                    Path(path).unlink()
-
-    return run
-
-
-def _rows(predictor, items, width, alpha):
-    """(name, caption, probability, note) for each (name, content, problem)."""
+def _caption_rows(predictor, entries, width, alpha):
+    """[name, caption, probability, note] for each (name, content, problem)."""
     rows, pixels = [], []
-    for name, content, problem in items:
+    for name, content, problem in entries:
         try:
             if not problem:
                 pixels.append(images.squash(photos.open_upload(content)))
             rows.append([name, "", "", problem])
-        except images.ImageError as why:
-            rows.append([name, "", "", str(why)])
+        except UserError as error:
+            rows.append([name, "", "", str(error)])
     readable = [row for row in rows if not row[3]]
     if readable:
-        features = predictor.encode(pixels)
-        found = predictor.describe_features(features, width, alpha)
-        for row, each in zip(readable, found, strict=True):
-            row[1:3] = each.text, float(f"{each.captions[0].probability:.4g}")
+        descriptions = predictor.describe_features(predictor.encode(pixels), width, alpha)
+        for row, description in zip(readable, descriptions, strict=True):
+            row[1:3] = description.text, float(f"{description.captions[0].probability:.4g}")
     return rows
 
 
-def _api(settings, variants):
+def _publish_api(settings, variants):
     cells = Literal[variants]
 
     def caption(
@@ -455,17 +499,15 @@ def _api(settings, variants):
             cell: The recurrent cell of the network that writes.
 
         Returns:
-            caption, probability (of this very sentence), words, each (the probability of each
-            word, and of the end), gate (how much of what was seen counted for each), attention
-            (for each the weights of the 7 by 7 grid, rows from the top), ended (False if it was
-            cut off) and alternatives (caption, log_probability, score; the best first).
+            caption, probability (of this very sentence), words, each (the probability of each word
+            and of the end), gate (how much the attended region contributed to each), attention
+            (for each the weights of the 7 by 7 grid, rows from the top), ended (False if the
+            caption was cut off) and alternatives (caption, log_probability, score; the best first).
         """
-        models = _models()
-        with page.refusals(images.ImageError, UserError, bundle.BundleError):
-            picture = photos.open_upload(page.sent_file(photo))
-            models.check_search(width, penalty)
-            found = models.Predictor.load(cell).describe([picture], width, penalty)[0]
-        best = found.captions[0]
+        predictor = _predictors().Predictor.load(cell)
+        image = photos.open_upload(sent_file(photo))
+        description = predictor.describe([image], width, penalty)[0]
+        best = description.captions[0]
         return {
             "caption": best.text,
             "probability": best.probability,
@@ -476,7 +518,7 @@ def _api(settings, variants):
             "ended": best.is_complete,
             "alternatives": [
                 {"caption": e.text, "log_probability": e.log_probability, "score": e.score}
-                for e in found.captions
+                for e in description.captions
             ],
         }
 
@@ -490,20 +532,16 @@ def _api(settings, variants):
         Returns:
             For each photo caption and probability, or a note that says why it was not read.
         """
-        models = _models()
-        with page.refusals(UserError, bundle.BundleError):
-            if len(photos) > settings.max_rows:
-                most = f"At most {settings.max_rows:,} photos are captioned at once."
-                raise UserError(most)
-            paths = [page.sent_file(photo) for photo in photos]
-            predictor, rows = models.Predictor.load(cell), []
-            for start in range(0, len(paths), CHUNK):
-                some = [("", path, "") for path in paths[start : start + CHUNK]]
-                rows += _rows(predictor, some, BEAM_WIDTH, LENGTH_PENALTY)
+        if len(photos) > settings.max_rows:
+            raise UserError(f"At most {settings.max_rows:,} photos are captioned at once.")
+        predictor = _predictors().Predictor.load(cell)
+        entries, rows = iter([("", sent_file(photo), "") for photo in photos]), []
+        while chunk := list(islice(entries, BATCH_SIZE)):
+            rows += _caption_rows(predictor, chunk, BEAM_WIDTH, LENGTH_PENALTY)
         return [
-            {"note": note} if note else {"caption": text, "probability": sure}
-            for _, text, sure, note in rows
+            {"note": note} if note else {"caption": text, "probability": probability}
+            for _, text, probability, note in rows
         ]
 
-    page.api(caption, concurrency_id="compute", concurrency_limit=2)
-    page.api(caption_batch, concurrency_id="batch", concurrency_limit=1)
+    publish(caption, concurrency_id="compute", concurrency_limit=2)
+    publish(caption_batch, concurrency_id="batch", concurrency_limit=1)

@@ -2,15 +2,15 @@
 
 import difflib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup, escape
 
 from apps.captioning import GRID_SIZE
 from apps.captioning.examples import REFERENCES
-from shared import page, photos, plots
+from shared import photos, plots
 from shared.plots import chance, percent, signed
+from shared.site import components
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 BASELINES = {
@@ -19,9 +19,6 @@ BASELINES = {
     "human": "People, each against the others",
 }
 MEASURES = {"BLEU-1": "bleu1", "BLEU-2": "bleu2", "BLEU-3": "bleu3", "BLEU-4": "bleu4"}
-STYLE = Markup("<style>{}</style>").format(
-    Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
-)
 EXAMPLES_NOTE = Markup(
     '<p class="small">The network was trained on photos of people and dogs outdoors, which we are '
     "not allowed to show. Expect mistakes on anything else, such as these examples.</p>"
@@ -67,40 +64,44 @@ def format_probability(probability):
     return f"1 in {float(f'{1 / probability:.2g}'):,.0f}"
 
 
-def draw_answer(captioned, card, cell):
-    """The photo and its caption, how likely the caption is, and the scores of the network.
+def draw_view(captioned):
+    """The photo that is captioned."""
+    return Markup('<div class="view">{}</div>').format(photos.draw_photo(captioned.photo))
+
+
+def draw_answer(captioned, cell):
+    """The caption, and how likely it is.
 
     Args:
         captioned: A `CaptionedPhoto`.
-        card: The bundle's card.
-        cell: The variant that wrote it.
+        cell: The variant that wrote the caption.
     """
-    best, people = captioned.best, card["baselines"]["human"]
-    details, nearest = card["variants"][cell], card["baselines"]["nearest"]
-    headline = Markup('<p class="said">{}</p><p class="sure">{}</p>').format(
-        best.text,
+    best = captioned.best
+    sentence = (
         f"The {CELLS[cell]} was {chance(best.mean_probability)} sure of each word on average. This "
         "was the likeliest of the sentences it tried (probability "
-        f"{format_probability(best.probability)}).",
+        f"{format_probability(best.probability)})."
     )
+    cut_off = components.note("The caption did not end within the maximum length and was cut off.")
+    return Markup(
+        '<div class="captioned"><p class="said">{}</p><p class="sure">{}</p>{}</div>'
+    ).format(best.text, sentence, "" if best.is_complete else cut_off)
+
+
+def draw_details(captioned, card, cell):
+    """The scores of the network."""
+    details, people = card["variants"][cell], card["baselines"]["human"]
     people_score = f"People score {people['bleu4']:.1f}. " if people else ""
-    score_line = page.card_line(
+    score_line = components.score_line(
         {**card, "baseline": {"name": BASELINES["nearest"].lower()}},
         CELLS[cell],
         f"{details['bleu4']:.1f}",
-        f"{nearest['bleu4']:.1f}",
+        f"{card['baselines']['nearest']['bleu4']:.1f}",
         details["parameters"] + card["encoder"]["parameters"],
         measure="BLEU-4 (overlap with people’s captions, 0 to 100)",
         remark=people_score + card["limits"][0],
     )
-    cut_off = page.note("The caption did not end within the maximum length and was cut off.")
-    parts = [
-        photos.draw_beside(captioned.photo, headline),
-        "" if best.is_complete else Markup(cut_off),
-        "" if captioned.photo.example else photos.OWN_PHOTO_NOTE,
-        Markup(score_line),
-    ]
-    return Markup('<div class="captioned">{}</div>').format(Markup().join(parts))
+    return ("" if captioned.photo.example else photos.OWN_PHOTO_NOTE) + score_line
 
 
 def draw_attention(captioned, step=None):
@@ -184,7 +185,7 @@ def draw_squares(captioned, answer_id):
         '<div class="cells" role="group" aria-label="Squares to hide; move between them with the '
         'arrow keys">{}</div>'
     ).format(squares)
-    return Markup('<div class="cover" data-asked="{}">{}</div>').format(
+    return Markup('<div class="cover" data-answer="{}">{}</div>').format(
         answer_id, photos.draw_photo(captioned.photo, grid)
     )
 
@@ -259,13 +260,13 @@ def draw_beam(captioned, alpha):
         for caption in captioned.description.captions
     ]
     columns = ("Caption", "Probability", "Log-probability", "Score")
-    table = page.table(columns, rows, numbers=(1, 2, 3), winner=0)
+    table = components.table(columns, rows, numbers=(1, 2, 3), winner=0)
     note = (
         f"Score: log-probability ÷ ((5 + words) ÷ 6) to the power {alpha:g}, where the end counts "
         "as a word. A higher length penalty favours longer captions. No caption may repeat a word "
         "at once, or a pair of words."
     )
-    return Markup(table) + small(note)
+    return table + small(note)
 
 
 def draw_samples(description, temperature):
@@ -278,7 +279,7 @@ def draw_samples(description, temperature):
     )
     if len(rows) < 5:
         note += f" {len(rows)} of the five samples differ."
-    return Markup(page.table(("Sample", "Probability"), rows, numbers=(1,))) + small(note)
+    return components.table(("Sample", "Probability"), rows, numbers=(1,)) + small(note)
 
 
 def draw_comparison(captions, card):
@@ -311,11 +312,11 @@ def draw_references(captioned, scores, people):
         scores, people: From `examples.score_example`, or None.
     """
     if not captioned.photo.example:
-        return Markup(page.note("Only the examples have references. Choose one of them above."))
+        return components.note("Only the examples have references. Choose one of them above.")
     references = REFERENCES[captioned.photo.example]
     lines = Markup().join(Markup("<li>{}</li>").format(line) for line in references)
     names = ("This caption", scores), ("Each reference against the others", people)
-    table = page.table(
+    table = components.table(
         ("Compared with these references", *MEASURES, "ROUGE-L, %", "CIDEr-D"),
         [(name, *_format_scores(values)) for name, values in names],
         numbers=range(1, 7),
@@ -326,7 +327,7 @@ def draw_references(captioned, scores, people):
         "score well. The second row shows how well the references agree. One sentence is not a "
         "test set: BLEU-4 is 0 unless four words in a row occur in a reference."
     )
-    return Markup('<ul class="people">{}</ul>{}{}').format(lines, Markup(table), small(note))
+    return Markup('<ul class="people">{}</ul>{}{}').format(lines, table, small(note))
 
 
 def _format_scores(scores):
@@ -352,7 +353,7 @@ def draw_batch_summary(results):
         for name, text, probability, note in results[:5]
     ]
     columns = ("First photos", "Caption", "Probability", "Note")
-    return Markup(page.note(sentence)) + Markup(page.table(columns, rows, numbers=(2,)))
+    return components.note(sentence) + components.table(columns, rows, numbers=(2,))
 
 
 def draw_scores(card):
@@ -373,7 +374,7 @@ def draw_scores(card):
     bleu4 = [-1 if name == BASELINES["human"] else details["bleu4"] for name, details in models]
     columns = ("Captions by", *MEASURES, "ROUGE-L, %", "CIDEr-D", "Parameters", "Training, minutes")
     winner = int(np.argmax(bleu4))
-    return Markup(page.table(columns, rows, numbers=range(1, len(columns)), winner=winner))
+    return components.table(columns, rows, numbers=range(1, len(columns)), winner=winner)
 
 
 def draw_about(card):

@@ -199,7 +199,7 @@ class Predictor:
             Features, a float32 array `(49, components)`.
 
         Raises:
-            ImageError: if the photo cannot be read.
+            UserError: if the photo cannot be read.
         """
         return self._encode_cached(images.squash(images.read(photo)))
 
@@ -211,8 +211,7 @@ class Predictor:
         """The `Reply` to a question about a photo.
 
         Raises:
-            ImageError: if the photo cannot be read.
-            UserError: if the question cannot be answered.
+            UserError: if the photo cannot be read or the question cannot be answered.
         """
         return self.reply(self.encode_photo(photo), question)
 

@@ -1,14 +1,14 @@
 """HTML of the page: a photo, a question, its answers, and what they depended on."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
 
 from apps.vqa import GRID_SIZE
-from shared import page, photos, plots
+from shared import photos, plots
 from shared.plots import chance, percent, signed
+from shared.site import components
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 # The networks of the card: name, and what each reads of the photo.
@@ -32,9 +32,6 @@ QUESTION_TYPES = {
     "other": "Other",
 }
 NEGLIGIBLE_GAIN = 0.02  # the page calls a smaller difference in accuracy none
-STYLE = Markup("<style>{}</style>").format(
-    Markup(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
-)
 LOW_CONFIDENCE = "It does not know: this is its best guess."
 
 
@@ -84,38 +81,49 @@ def describe_question(reply):
     return notes
 
 
-def draw_answer(encoded, answered, card):
-    """The photo and the answer, the four next answers, the words that led to it, and the scores.
+def draw_view(encoded):
+    """The photo that the question is about."""
+    return Markup('<div class="view">{}</div>').format(photos.draw_photo(encoded.photo))
+
+
+def draw_prompt():
+    """Takes the place of the answer while no question has been answered."""
+    return Markup('<div class="asked"><p class="sure">Ask a question about this photo.</p></div>')
+
+
+def draw_answer(answered, card):
+    """The answer, its probability, and the four answers after it."""
+    reply = answered.reply
+    parts = [
+        Markup('<p class="said">{}</p>').format(format_answer(reply)),
+        Markup('<p class="sure">{}</p>').format(_describe_confidence(answered, card)),
+        *(components.note(note) for note in describe_question(reply)),
+        _draw_bars("guesses", [(each.text, each.probability) for each in reply.answers], chance),
+        _draw_history(answered.history),
+    ]
+    return Markup('<div class="asked">{}</div>').format(Markup().join(parts))
+
+
+def draw_details(encoded, answered, card):
+    """The words that led to the answer, and the scores of the network.
 
     Args:
         encoded: An `EncodedPhoto`.
         answered: An `AnsweredQuestion`.
         card: The bundle's card.
     """
-    reply, network = answered.reply, f"{CELLS[answered.cell]} + photo"
-    headline = Markup('<p class="said">{}</p><p class="sure">{}</p>').format(
-        format_answer(reply), _describe_confidence(answered, card)
-    )
     details, blind = card["variants"][answered.cell], card["variants"].get("blind")
     baseline = blind or card["baselines"]["majority"]
-    score_line = page.card_line(
+    score_line = components.score_line(
         {**card, "baseline": {"name": "blind LSTM" if blind else BASELINES["majority"]}},
-        network,
+        f"{CELLS[answered.cell]} + photo",
         percent(details["accuracy"], 1),
         percent(baseline["accuracy"], 1),
         details["parameters"],
         remark=card["limits"][0],
     )
-    parts = [
-        photos.draw_beside(encoded.photo, headline),
-        *(Markup(page.note(note)) for note in describe_question(reply)),
-        _draw_bars("guesses", [(each.text, each.probability) for each in reply.answers], chance),
-        _draw_importance(reply),
-        _draw_history(answered.history),
-        "" if encoded.photo.example else photos.OWN_PHOTO_NOTE,
-        Markup(score_line),
-    ]
-    return Markup('<div class="asked">{}</div>').format(Markup().join(parts))
+    own = "" if encoded.photo.example else photos.OWN_PHOTO_NOTE
+    return Markup().join([_draw_importance(answered.reply), own, score_line])
 
 
 def _describe_confidence(answered, card):
@@ -168,12 +176,6 @@ def _draw_history(history):
         return ""
     pairs = Markup(" · ").join(Markup("{} <b>{}</b>").format(*pair) for pair in history)
     return Markup('<p class="before">Earlier questions about this photo: {}</p>').format(pairs)
-
-
-def draw_prompt(encoded):
-    """A photo about which no question has been asked yet."""
-    prompt = Markup('<p class="sure">The photo is here. Ask a question about it.</p>')
-    return Markup('<div class="asked">{}</div>').format(photos.draw_beside(encoded.photo, prompt))
 
 
 def draw_attention(encoded, answered):
@@ -288,7 +290,7 @@ def draw_comparison(replies, card):
         )
         for (name, reply), score in zip(replies.items(), accuracy, strict=True)
     ]
-    table = page.table(
+    table = components.table(
         ("Network", "Answer", "Probability", "Photo’s share", "Accuracy", "Reads of the photo"),
         rows,
         numbers=(2, 3, 4),
@@ -306,7 +308,7 @@ def draw_comparison(replies, card):
             f"{both if blind == lstm else f'says “{blind}”; the LSTM that sees it says “{lstm}”'}. "
             f"{note}"
         )
-    return Markup('{}<p class="small">{}</p>').format(Markup(table), note)
+    return Markup('{}<p class="small">{}</p>').format(table, note)
 
 
 def draw_batch_summary(column, questions, results):
@@ -329,7 +331,7 @@ def draw_batch_summary(column, questions, results):
         for question, (text, probability, note) in zip(questions[:5], results[:5], strict=True)
     ]
     columns = ("First questions", "Answer", "Probability", "Note")
-    return Markup(page.note(summary)) + Markup(page.table(columns, rows, numbers=(2,)))
+    return components.note(summary) + components.table(columns, rows, numbers=(2,))
 
 
 def draw_scores(card):
@@ -350,7 +352,7 @@ def draw_scores(card):
     ]
     columns = ("Model", "All", *(QUESTION_TYPES[kind] for kind in kinds), "Parameters")
     winner = int(np.argmax([scores["accuracy"] for _, scores in models]))
-    return Markup(page.table(columns, rows, numbers=range(1, len(columns)), winner=winner))
+    return components.table(columns, rows, numbers=range(1, len(columns)), winner=winner)
 
 
 def describe_scores(card):

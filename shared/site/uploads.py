@@ -94,7 +94,7 @@ def photo_box(label):
         sources=["upload", "clipboard", "webcam"],
         label=label,
         show_label=False,
-        height=140,
+        height=100,
         buttons=[],
         placeholder="Drop a photo here, or click to choose one",
         webcam_options=gr.WebcamOptions(mirror=False),

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from shared import photos
-from shared.images import ImageError
+from shared.errors import UserError
 
 
 def decode(data_url):
@@ -54,7 +54,7 @@ def test_the_metadata_of_an_upload_are_removed_when_it_is_read(tmp_path):
 
 
 def test_a_folder_is_refused_and_stays(tmp_path):
-    with pytest.raises(ImageError, match="no longer here"):
+    with pytest.raises(UserError, match="no longer here"):
         photos.open_upload(str(tmp_path))
     assert tmp_path.exists()
 
@@ -62,12 +62,12 @@ def test_a_folder_is_refused_and_stays(tmp_path):
 def test_a_file_that_is_refused_is_deleted(tmp_path):
     path = tmp_path / "mine.jpg"
     path.write_bytes(saved("JPEG", comment=b"my garden")[:-40])
-    with pytest.raises(ImageError, match="damaged"):
+    with pytest.raises(UserError, match="damaged"):
         photos.open_upload(str(path))
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ImageError, match="no longer here"):
+    with pytest.raises(UserError, match="no longer here"):
         photos.open_upload(str(path))
-    with pytest.raises(ImageError, match="not a photo"):
+    with pytest.raises(UserError, match="not a photo"):
         photos.open_upload(b"no photo")
 
 

@@ -21,7 +21,7 @@ def said(page):
 
 
 def photo(page):
-    return page.locator(".found img").first
+    return page.locator(".view img")
 
 
 def picture(kind="PNG", **options):
@@ -46,7 +46,7 @@ def bomb():
 
 def send(page, name, data):
     kind = "image/png" if name.endswith("png") else "image/jpeg"
-    box = page.locator("#tab-captioning input[type=file]").first
+    box = page.locator(".page input[type=file]").first
     box.set_input_files({"name": name, "mimeType": kind, "buffer": data})
 
 
@@ -57,11 +57,11 @@ def set_number(page, label, value):
 
 
 def test_an_example_is_captioned_and_every_knob_acts(open_page):
-    page = open_page("?tab=captioning", wait_for=OPENED)
+    page = open_page("captioning", wait_for=OPENED)
     expect(said(page)).to_have_text(re.compile(r"^[A-Z].*\.$"))
     expect(page.locator(".people li")).to_have_count(5)
     expect(page.get_by_role("cell", name="People, each against the others")).to_be_visible()
-    expect(page.locator("#tab-captioning .card")).to_contain_text("BLEU-4")
+    expect(page.locator(".page .card")).to_contain_text("BLEU-4")
 
     # The words are stepped through by pointer, buttons and keyboard.
     words, lit = page.locator(".steps button"), page.locator(".steps button.lit")
@@ -73,7 +73,7 @@ def test_an_example_is_captioned_and_every_knob_acts(open_page):
     page.get_by_role("button", name="Next word ›").click()
     expect(lit).to_have_attribute("data-step", "1")
     expect(veil).not_to_have_attribute("src", before)
-    page.locator("#tab-captioning h1").click()
+    page.locator(".page h1").click()
     page.keyboard.press("ArrowRight")
     expect(lit).to_have_attribute("data-step", "2")
     words.nth(1).focus()
@@ -84,14 +84,18 @@ def test_an_example_is_captioned_and_every_knob_acts(open_page):
     page.get_by_role("button", name="Temple").click()
     expect(page.locator(".people")).to_contain_text("A Chinese temple stands above a lake.")
     expect(photo(page)).not_to_have_attribute("src", before)
-    expect(page.get_by_role("heading", name="Cell by cell")).to_have_count(int(len(VARIANTS) > 1))
+    expect(page.get_by_role("heading", name="LSTM, GRU and RNN compared")).to_have_count(
+        int(len(VARIANTS) > 1)
+    )
     expect(page.get_by_role("radio", name="LSTM")).to_have_count(int(len(VARIANTS) > 1))
     for name in map(str.upper, VARIANTS[1:]):
         expect(page.locator(".told b", has_text=name)).to_be_visible()
         page.get_by_role("radio", name=name).check()
-        expect(page.locator(".sure")).to_contain_text(f"the {name} was")
-    set_number(page, "Beam width", "5")
-    expect(page.locator(".sure")).to_contain_text("a beam of width 5 found")
+        expect(page.locator(".sure")).to_contain_text(f"The {name} was")
+    beams = page.locator("table", has_text="Log-probability").locator("tbody tr")
+    before = beams.count()
+    set_number(page, "Beam width", "8")
+    expect(beams.nth(before)).to_be_visible()
     set_number(page, "Length penalty", "0.5")
     expect(page.get_by_text("to the power 0.5")).to_be_visible()
 
@@ -103,7 +107,7 @@ def test_an_example_is_captioned_and_every_knob_acts(open_page):
     expect(page.get_by_text(re.compile("of [0-9]+ words (is|are) new"))).to_be_visible()
     box.fill("xylophone")
     box.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("never written “xylophone”")
+    expect(page.get_by_role("alert")).to_contain_text("does not know the word “xylophone”")
     expect(box).to_have_value("xylophone")
 
     # A region is hidden by pointer and keyboard.
@@ -119,25 +123,27 @@ def test_an_example_is_captioned_and_every_knob_acts(open_page):
         cells.nth(n).click()
     expect(page.get_by_text(re.compile("^Without"))).to_have_count(0)
 
-    # Captions are drawn at a temperature.
-    table = page.locator("table", has_text="Drawn")
+    # Captions are sampled at a temperature.
+    table = page.locator("table", has_text="Sample")
     before = table.text_content()
-    page.get_by_role("button", name="Draw again").click()
+    page.get_by_role("button", name="Sample again").click()
     expect(table).not_to_have_text(before)
     set_number(page, "Temperature", "0.1")
     expect(page.get_by_text("Temperature 0.1:")).to_be_visible()
 
 
 def test_photos_are_captioned_and_what_is_none_gets_a_sentence(open_page, tmp_path):
-    page = open_page("?tab=captioning", wait_for=OPENED)
+    page = open_page("captioning", wait_for=OPENED)
     exif = Image.Exif()
     exif[0x0112] = 6  # on its side
     before = photo(page).get_attribute("src")
     send(page, "mine.jpg", picture("JPEG", exif=exif))
-    expect(page.get_by_text("A link does not hold your photo")).to_be_visible()
+    expect(page.get_by_text("Your photo is not in the link")).to_have_count(1)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("Your photo is not in the link")).to_have_count(2)
     expect(photo(page)).not_to_have_attribute("src", before)
     expect(page.locator(".sight .shot")).to_have_attribute("style", re.compile("0.7500"))
-    expect(page.get_by_text("This compares captions of the examples")).to_be_visible()
+    expect(page.get_by_text("Only the examples have references")).to_be_visible()
     before = photo(page).get_attribute("src")
     more = [Image.new("RGB", (80, 60))]
     send(page, "moving.gif", picture("GIF", save_all=True, append_images=more))
@@ -162,7 +168,7 @@ def test_photos_are_captioned_and_what_is_none_gets_a_sentence(open_page, tmp_pa
         archive.writestr("__MACOSX/._sea.png", b"x")
     single = tmp_path / "one.jpg"
     single.write_bytes(picture("JPEG"))
-    page.locator("#tab-captioning input[type=file]").last.set_input_files([upload, single])
+    page.locator(".page input[type=file]").last.set_input_files([upload, single])
     expect(page.get_by_text("2 of 4 photos captioned")).to_be_visible()
     with page.expect_download() as event:
         page.get_by_role("button", name="Download the captions").click()
@@ -174,23 +180,23 @@ def test_photos_are_captioned_and_what_is_none_gets_a_sentence(open_page, tmp_pa
     assert "more than 20 MB" in rows["zeros.png"]["note"]
     upload.write_bytes(b"PK\x03\x04 and nothing more")
     page.get_by_label("Clear").last.click()
-    page.locator("#tab-captioning input[type=file]").last.set_input_files([upload])
+    page.locator(".page input[type=file]").last.set_input_files([upload])
     expect(page.get_by_role("alert")).to_contain_text("not a zip that can be read")
 
 
 def test_a_link_restores_an_example_on_a_phone_and_the_webcam_is_captioned_there(open_page):
-    query = "?tab=captioning&example=flower&cell=unicorn&width=5&penalty=nonsense&step=1"
+    query = "captioning?example=flower&cell=unicorn&width=5&penalty=nonsense&step=1"
     page = open_page(query, wait_for=OPENED, color_scheme="dark")
     expect(page.locator(".people")).to_contain_text("An orange flower")
-    expect(page.locator(".sure")).to_contain_text("the LSTM was")
-    expect(page.locator(".sure")).to_contain_text("a beam of width 5 found")
+    expect(page.locator(".sure")).to_contain_text("The LSTM was")
+    expect(page.get_by_label("number input for Beam width")).to_have_value("5")
     expect(page.locator(".steps button.lit")).to_have_attribute("data-step", "1")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_text("Click to Access Webcam").click()
     page.get_by_role("button", name="capture photo").click()
     expect(page.locator(".walked")).to_have_text(re.compile(r"^[A-Z].*\.$"))
-    expect(page.get_by_text(re.compile("a word · [0-9]+ ms"))).to_be_visible()
+    expect(page.get_by_text(re.compile("per word · [0-9]+ ms"))).to_be_visible()
     page.get_by_role("button", name="Copy link").click()
     page.wait_for_url("**example=flower**cell=lstm**width=5**penalty=1**")
 

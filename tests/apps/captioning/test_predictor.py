@@ -9,7 +9,6 @@ from apps.captioning.predictor import ENCODER_FILE, FOLDER, MAX_STEPS, Predictor
 from shared import bundle, images
 from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
-from shared.images import ImageError
 from shared.text import WordTokenizer
 
 WORDS = ["[BEGIN]", "[END]", "a", "dog", "cat", "runs", "sits", "in", "the", "snow"]
@@ -200,5 +199,5 @@ def test_a_temperature_out_of_range_gets_a_sentence(predictor, texts):
 
 
 def test_a_missing_photo_is_refused(predictor):
-    with pytest.raises(ImageError):
+    with pytest.raises(UserError):
         predictor.describe([None])

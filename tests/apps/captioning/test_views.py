@@ -49,26 +49,27 @@ def plain(html):
     return " ".join(re.sub("<[^>]+>", " ", html).split())
 
 
-def test_the_caption_comes_with_its_probability_and_the_scores_of_the_network(texts):
-    html = views.draw_answer(captioned(), CARD, "rnn")
+def test_the_caption_comes_with_its_probability(texts):
+    html = views.draw_answer(captioned(), "rnn")
     assert '<p class="said">A dog runs.</p>' in html
     # 0.5 × 0.4 × 0.8 × 0.9 = 0.144, whose fourth root is 0.616
     assert "62\u202f% sure" in html and "probability 14\u202f%" in html
+    texts(plain(html))
+    texts(plain(views.draw_answer(captioned(caption(is_complete=False)), "lstm")))
+
+
+def test_the_details_hold_the_scores_of_the_network_that_wrote():
+    html = views.draw_details(captioned(), CARD, "rnn")
     assert "RNN 19.5" in html and "nearest training photo 9.0" in html
     assert "5.2 million parameters" in html  # the encoder's too
+    assert "People score 30.0. It counts &lt;badly&gt;." in html
     assert views.photos.OWN_PHOTO_NOTE not in html
-    texts(plain(html))
-
-
-def test_a_caption_of_an_own_photo_that_is_cut_off_says_both(texts):
-    html = views.draw_answer(captioned(caption(is_complete=False), example=""), CARD, "lstm")
-    assert views.photos.OWN_PHOTO_NOTE in html
-    texts(plain(html))
+    assert views.photos.OWN_PHOTO_NOTE in views.draw_details(captioned(example=""), CARD, "lstm")
 
 
 def test_people_are_left_out_where_nobody_scored_them():
     card = {**CARD, "baselines": {**CARD["baselines"], "human": None}}
-    assert "People" not in views.draw_answer(captioned(), card, "lstm") + views.draw_scores(card)
+    assert "People" not in views.draw_details(captioned(), card, "lstm") + views.draw_scores(card)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from apps.vqa.model import Answerer
 from apps.vqa.predictor import Predictor, check_question, tokenize_question
 from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
-from shared.images import ImageError
 from shared.text import WordTokenizer
 
 WORDS = ["what", "is", "the", "colour", "of", "bus", "this", "a", "are", "there", "trees"]
@@ -226,5 +225,5 @@ def test_half_a_character_and_a_control_character_do_no_harm(predictor):
 
 
 def test_a_missing_photo_is_refused(predictor):
-    with pytest.raises(ImageError):
+    with pytest.raises(UserError):
         predictor.answer(None, QUESTION)

@@ -90,18 +90,22 @@ def bar_widths(html):
     return re.findall(r"width:([\d.]+)%", html)
 
 
-def test_the_answer_comes_with_five_probabilities_and_the_scores_of_the_network(texts):
-    html = views.draw_answer(encoded(), answered("rnn"), CARD)
+def test_the_answer_comes_with_five_probabilities(texts):
+    html = views.draw_answer(answered("rnn"), CARD)
     assert '<p class="said">&lt;red&gt;</p>' in html
     assert bar_widths(html) == ["50.0", "20.0", "10.0", "5.0", "4.0"]
-    assert "RNN + photo 43.0\u202f%" in html and "blind LSTM 38.0\u202f%" in html
-    assert views.photos.OWN_PHOTO_NOTE not in html
-    assert views.photos.OWN_PHOTO_NOTE in views.draw_answer(encoded(""), answered(), CARD)
     texts(plain(html))
 
 
+def test_the_details_hold_the_scores_of_the_network_that_answered():
+    html = views.draw_details(encoded(), answered("rnn"), CARD)
+    assert "RNN + photo 43.0\u202f%" in html and "blind LSTM 38.0\u202f%" in html
+    assert views.photos.OWN_PHOTO_NOTE not in html
+    assert views.photos.OWN_PHOTO_NOTE in views.draw_details(encoded(""), answered(), CARD)
+
+
 def test_words_are_shaded_by_their_importance():
-    html = views.draw_answer(encoded(), answered(), CARD)
+    html = views.draw_details(encoded(), answered(), CARD)
     shades = re.findall(r"--c:rgb\(var\(--(\w+)-rgb\)/(\d+)%\)", html)
     assert shades == [("positive", "10"), ("positive", "60"), ("negative", "20")]
     assert "“&lt;zork&gt;” −0.50, unknown" in html
@@ -110,14 +114,14 @@ def test_words_are_shaded_by_their_importance():
 def test_a_reply_without_confidence_is_not_given_as_the_answer(texts):
     unknown = tuple(replace(word, is_known=False) for word in WORDS)
     for changes in ({}, {"words": unknown}):
-        html = views.draw_answer(encoded(), answered(is_confident=False, **changes), CARD)
+        html = views.draw_answer(answered(is_confident=False, **changes), CARD)
         said, sure = re.findall(r'<p class="(?:said|sure)">(.*?)</p>', html)
         assert said == "I don’t know" and "&lt;red&gt;" in sure
         texts(sure)
 
 
 def test_earlier_questions_about_the_photo_are_listed():
-    html = views.draw_answer(encoded(), answered(history=(("Is it <a> bus?", "Yes"),)), CARD)
+    html = views.draw_answer(answered(history=(("Is it <a> bus?", "Yes"),)), CARD)
     assert "Is it &lt;a&gt; bus? <b>Yes</b>" in html
 
 
@@ -184,7 +188,7 @@ def test_other_types_of_questions_are_described_as_a_whole():
 def test_a_bundle_with_few_networks_is_shown_too():
     card = {**CARD, "variants": {"lstm": LSTM}, "coverage": {"validation": 0.94}}
     assert "94.0\u202f%" in views.draw_about(card)
-    assert "type of question 30.0" in views.draw_answer(encoded(), answered(), card)
+    assert "type of question 30.0" in views.draw_details(encoded(), answered(), card)
     assert "Blind" not in views.draw_comparison({"lstm": reply()}, card)
 
 
