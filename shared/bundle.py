@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from shared import quantize
+from shared.errors import UserError
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -20,8 +21,8 @@ MODELS = Path(__file__).parent.parent / "models"
 CARD_KEYS = ("title", "date", "seed", "commit", "data", "test_set", "limits", "licence", "variants")
 
 
-class BundleError(Exception):
-    """A bundle is missing or damaged; the message is a sentence for the page."""
+class BundleError(UserError):
+    """A bundle is missing or damaged."""
 
 
 class Card(dict):

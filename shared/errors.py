@@ -2,4 +2,4 @@
 
 
 class UserError(ValueError):
-    """An input that cannot be used. The message is one sentence that says what would work."""
+    """An input or a file that cannot be used. The message says what would work, for the page."""

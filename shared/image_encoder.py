@@ -1,4 +1,4 @@
-"""MobileNetV2, a convolutional network that reads photographs (Sandler et al. 2018)."""
+"""MobileNetV2, a convolutional network that encodes photographs (Sandler et al. 2018)."""
 
 import json
 import threading
@@ -12,9 +12,9 @@ from shared.compiled import Compiled, pad_rows
 from shared.options import OptionsMixin
 from shared.text import choose_bucket
 
-TOGETHER = (1, 10)  # photographs encoded at once, a graph for each
-SIZE = 224  # pixels on each side of what it reads
-# Expansion, channels, repeats and first stride of each group of blocks: the paper's table 2.
+BATCH_SIZES = (1, 10)  # a graph is built for each
+SIZE = 224  # pixels on each side of an image
+# Expansion, channels, repeats and first stride of each group of blocks (table 2 of the paper).
 BLOCKS = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -28,11 +28,11 @@ BLOCKS = (
 
 @keras.saving.register_keras_serializable("unrolled")
 class ImageEncoder(OptionsMixin, keras.Model):
-    """From a photograph to a grid of features.
+    """Encodes an image as a grid of features.
 
-    Batch normalisation is folded into the kernels and biases, as networks are served. For transfer
-    learning the network is cut where the resolution last falls: `bottom` reads the picture, `top`
-    all that is computed on the grid of the features.
+    Batch normalisation is folded into the kernels and biases, for inference. For transfer learning
+    the network is divided after its last reduction of the resolution: `bottom` runs up to there,
+    and `top` runs on the grid of the features.
 
     Args:
         stem: Channels of the first convolution.
@@ -40,8 +40,8 @@ class ImageEncoder(OptionsMixin, keras.Model):
         features: Channels of the last convolution.
 
     Call arguments:
-        images: `(batch, height, width, 3)`, RGB from 0 to 255, 224 pixels each way for the trained
-            network.
+        images: `(batch, height, width, 3)`, RGB from 0 to 255; height and width are 224 for the
+            trained network.
 
     Returns:
         Features from 0 to 6, `(batch, height / 32, width / 32, features)`.
@@ -53,48 +53,50 @@ class ImageEncoder(OptionsMixin, keras.Model):
     def __init__(self, stem=32, blocks=BLOCKS, features=1280, **kwargs):
         super().__init__(name=kwargs.pop("name", "image_encoder"), **kwargs)
         self.stem = keras.layers.Conv2D(stem, 3, 2, padding="same", activation="relu6", name="stem")
-        self.blocks, below = [], stem
+        self.blocks, input_channels = [], stem
         for expansion, channels, repeats, first in blocks:
             for stride in [first] + [1] * (repeats - 1):
                 name = f"block_{len(self.blocks) + 1}"
-                self.blocks.append(InvertedResidual(below, expansion, channels, stride, name=name))
-                below = channels
+                self.blocks.append(
+                    InvertedResidual(input_channels, expansion, channels, stride, name=name)
+                )
+                input_channels = channels
         self.last = keras.layers.Conv2D(features, 1, activation="relu6", name="last")
-        self.cut = 1 + max(
+        self.first_top_block = 1 + max(
             (n for n, block in enumerate(self.blocks) if block.options["stride"] > 1), default=-1
         )
         self._graph = Compiled(self, xla=False)
 
     def build(self, shape=None):
         self.stem.build((None, None, None, 3))
-        below = self.options["stem"]
+        input_channels = self.options["stem"]
         for block in self.blocks:
-            block.build((None, None, None, below))
-            below = block.options["channels"]
-        self.last.build((None, None, None, below))
+            block.build((None, None, None, input_channels))
+            input_channels = block.options["channels"]
+        self.last.build((None, None, None, input_channels))
 
     @property
     def convolutions(self):
-        """Its convolutions from the picture on, as a list of layers."""
+        """All convolutions in the order of computation, as a list of layers."""
         return [self.stem, *(c for block in self.blocks for c in block.convolutions), self.last]
 
     @property
     def top_layers(self):
-        """The layers that `top` runs through."""
-        return [*self.blocks[self.cut :], self.last]
+        """The layers of `top`."""
+        return [*self.blocks[self.first_top_block :], self.last]
 
     def call(self, images):
         return self.top(self.bottom(images))
 
     def bottom(self, images):
-        """Up to the cut: `(batch, height, width, 3)` to `(batch, height / 32, width / 32, n)`."""
+        """`(batch, height, width, 3)` -> `(batch, height / 32, width / 32, channels)`."""
         values = self.stem(ops.cast(images, self.compute_dtype) / 127.5 - 1.0)
-        for block in self.blocks[: self.cut]:
+        for block in self.blocks[: self.first_top_block]:
             values = block(values)
         return values
 
     def top(self, values):
-        """From what `bottom` returned to the features."""
+        """The features, from the result of `bottom`."""
         for layer in self.top_layers:
             values = layer(values)
         return values
@@ -105,25 +107,25 @@ class ImageEncoder(OptionsMixin, keras.Model):
         Args:
             photos: List of arrays `(height, width, 3)`, as from `images.squash`.
         """
-        found = []
-        for start in range(0, len(photos), TOGETHER[-1]):
-            some = np.stack(photos[start : start + TOGETHER[-1]])
-            padded = pad_rows(some, choose_bucket(TOGETHER, len(some)))
-            found.append(np.asarray(self._graph(padded))[: len(some)])
-        return np.concatenate(found)
+        features = []
+        for start in range(0, len(photos), BATCH_SIZES[-1]):
+            batch = np.stack(photos[start : start + BATCH_SIZES[-1]])
+            padded = pad_rows(batch, choose_bucket(BATCH_SIZES, len(batch)))
+            features.append(np.asarray(self._graph(padded))[: len(batch)])
+        return np.concatenate(features)
 
     def freeze(self, top=True):
-        """Leave the weights as they are in training: all of them, or with `top=False` the rest."""
+        """Exclude weights from training: all of them, or with `top=False` those of `bottom`."""
         self.trainable = not top
         if not top:
-            for layer in (self.stem, *self.blocks[: self.cut]):
+            for layer in (self.stem, *self.blocks[: self.first_top_block]):
                 layer.trainable = False
 
     def set_kernels(self, pairs):
-        """Take over kernels and biases, a list with a pair of arrays for each convolution.
+        """Set kernels and biases, a list with a pair of arrays for each convolution.
 
         Raises:
-            ValueError: if there are more or fewer, or one has another shape.
+            ValueError: if the number of pairs or a shape is wrong.
         """
         if not self.built:
             self.build()
@@ -140,7 +142,7 @@ class ImageEncoder(OptionsMixin, keras.Model):
         """An encoder with the weights that `save` wrote.
 
         Raises:
-            BundleError: if the file is missing or damaged or does not fit.
+            BundleError: if the file is missing, damaged or of another network.
         """
         encoder = cls(**options)
         encoder.build()
@@ -148,37 +150,37 @@ class ImageEncoder(OptionsMixin, keras.Model):
         return encoder
 
     @classmethod
-    def shared(cls, path, **options):
-        """As `load`, read once per process, whichever page asks."""
-        name = json.dumps([str(path), options], sort_keys=True)
+    def load_shared(cls, path, **options):
+        """As `load`, but all callers in the process share one encoder per file and options."""
+        key = json.dumps([str(path), options], sort_keys=True)
         with cls._lock:
-            if name not in cls._encoders:
-                cls._encoders[name] = cls.load(path, **options)
-            return cls._encoders[name]
+            if key not in cls._encoders:
+                cls._encoders[key] = cls.load(path, **options)
+            return cls._encoders[key]
 
 
 @keras.saving.register_keras_serializable("unrolled")
 class InvertedResidual(OptionsMixin, keras.layers.Layer):
-    """A block of MobileNetV2: widen, filter each channel by itself, narrow, and add the input.
+    """A block of MobileNetV2: expand, filter each channel separately, project, and add the input.
 
     Args:
-        below: Channels of the input.
-        expansion: How many times as many there are inside; 1 leaves the widening out.
+        input_channels: Channels of the input.
+        expansion: Factor of the channels inside the block; with 1 there is no expansion.
         channels: Channels of the output.
-        stride: Step of the filters; the input is added where it is 1 and the channels agree.
+        stride: Stride of the filters. The input is added if it is 1 and the channels agree.
     """
 
-    def __init__(self, below, expansion, channels, stride, **kwargs):
+    def __init__(self, input_channels, expansion, channels, stride, **kwargs):
         super().__init__(**kwargs)
-        inside = below * expansion
+        inner_channels = input_channels * expansion
         relu6 = {"activation": "relu6"}
-        widen = keras.layers.Conv2D(inside, 1, name="widen", **relu6)
+        widen = keras.layers.Conv2D(inner_channels, 1, name="widen", **relu6)
         self.convolutions = [
             *([widen] if expansion > 1 else []),
             keras.layers.DepthwiseConv2D(3, stride, padding="same", name="filter", **relu6),
             keras.layers.Conv2D(channels, 1, name="narrow"),
         ]
-        self.residual = stride == 1 and channels == below
+        self.residual = stride == 1 and channels == input_channels
 
     def build(self, shape):
         channels = shape[-1]
@@ -194,12 +196,12 @@ class InvertedResidual(OptionsMixin, keras.layers.Layer):
         return inputs + values if self.residual else values
 
 
-def read_npz(path):
-    """Kernels and biases of an encoder file, int8 with a scale per output channel.
+def read_npz_kernels(path):
+    """Kernels and biases of an `.npz` file, stored as int8 with a scale per output channel.
 
     Args:
-        path: Of an `.npz` whose `arch_json` lists the layers: `<name>_q` times `<name>_scale` is
-            the kernel of one, `<name>_bias` its bias.
+        path: Path of the file. Its `arch_json` lists the layers. The kernel of a layer is
+            `<name>_q` times `<name>_scale`, its bias `<name>_bias`.
 
     Returns:
         List of pairs of float32 arrays, in order; the last is ImageNet's classifier.
@@ -217,11 +219,11 @@ def read_npz(path):
     return pairs
 
 
-def fold(network):
-    """Kernels and biases of `keras.applications.MobileNetV2`, its batch normalisation folded in.
+def fold_batch_normalization(network):
+    """Kernels and biases of a `keras.applications.MobileNetV2`, batch normalisation folded in.
 
     Args:
-        network: Without its classifier (`include_top=False`).
+        network: The network, without its classifier (`include_top=False`).
 
     Returns:
         List of pairs of float32 arrays, in order.

@@ -10,7 +10,7 @@ import numpy as np
 
 from shared import images
 from shared.compiled import Compiled
-from shared.image_encoder import ImageEncoder, fold, read_npz
+from shared.image_encoder import ImageEncoder, fold_batch_normalization, read_npz_kernels
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,11 @@ def starting_encoder(data_dir, output):
         return ImageEncoder.load(output)
     encoder = ImageEncoder()
     if data_dir is not None and (data_dir / MOBILENET).exists():
-        encoder.set_kernels(read_npz(data_dir / MOBILENET)[:-1])
+        encoder.set_kernels(read_npz_kernels(data_dir / MOBILENET)[:-1])
     else:
-        encoder.set_kernels(fold(keras.applications.MobileNetV2(include_top=False)))
+        encoder.set_kernels(
+            fold_batch_normalization(keras.applications.MobileNetV2(include_top=False))
+        )
     return encoder
 
 

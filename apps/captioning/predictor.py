@@ -342,7 +342,7 @@ def _build_search(network, width):
 @bundle.load_once
 def _load(variant, folder):
     network, _, card = bundle.load_bundle(folder, variant, Captioner)
-    encoder = ImageEncoder.shared(folder / ENCODER_FILE, **card["encoder"]["network"])
+    encoder = ImageEncoder.load_shared(folder / ENCODER_FILE, **card["encoder"]["network"])
     return Predictor(network, _load_tokenizer(folder), encoder, card)
 
 

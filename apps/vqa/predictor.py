@@ -375,7 +375,7 @@ def _load_encoder(folder):
     own = folder / ENCODER_FILE
     path = own if own.exists() else SHARED_ENCODER_PATH
     described = bundle.read_card(folder)["encoder"]
-    encoder = ImageEncoder.shared(path, **described["network"])
+    encoder = ImageEncoder.load_shared(path, **described["network"])
     if zlib.crc32(path.read_bytes()) != described["crc32"]:
         raise bundle.BundleError(
             f"The image encoder {path.parent.name}/{path.name} is not the one that the networks of "

@@ -4,10 +4,10 @@ import pytest
 from scipy.signal import correlate
 
 from shared.bundle import BundleError
-from shared.image_encoder import ImageEncoder, fold, read_npz
+from shared.image_encoder import ImageEncoder, fold_batch_normalization, read_npz_kernels
 
 TINY = {"stem": 3, "blocks": ((1, 4, 1, 1), (2, 4, 2, 2), (3, 5, 2, 1)), "features": 6}
-# What keras.applications makes of alpha 0.35.
+# The sizes of keras.applications.MobileNetV2 with alpha=0.35.
 NARROW = {
     "stem": 16,
     "blocks": (
@@ -18,10 +18,10 @@ NARROW = {
 
 
 def random_pairs(encoder, seed=0):
-    noise = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     shapes = [[w.shape for w in layer.get_weights()] for layer in encoder.convolutions]
     return [
-        (noise.normal(0, 0.5, kernel).astype("float32"), noise.normal(0, 1, bias).astype("float32"))
+        (rng.normal(0, 0.5, kernel).astype("float32"), rng.normal(0, 1, bias).astype("float32"))
         for kernel, bias in shapes
     ]
 
@@ -35,8 +35,8 @@ def tiny():
 
 
 def photos(size=(12, 9), count=2):
-    noise = np.random.default_rng(1)
-    return noise.integers(0, 256, (count, *size, 3)).astype("uint8")
+    rng = np.random.default_rng(1)
+    return rng.integers(0, 256, (count, *size, 3)).astype("uint8")
 
 
 def convolve(values, kernel, bias, stride=1, depthwise=False):
@@ -52,13 +52,13 @@ def convolve(values, kernel, bias, stride=1, depthwise=False):
         return correlate(plane, filter_, "valid")[::stride, ::stride]
 
     if depthwise:
-        found = [one(padded[..., n], kernel[..., n, 0]) for n in range(padded.shape[-1])]
+        features = [one(padded[..., n], kernel[..., n, 0]) for n in range(padded.shape[-1])]
     else:
-        found = [
+        features = [
             sum(one(padded[..., n], kernel[..., n, out]) for n in range(padded.shape[-1]))
             for out in range(kernel.shape[-1])
         ]
-    return np.stack(found, -1) + bias
+    return np.stack(features, -1) + bias
 
 
 def relu6(values):
@@ -87,25 +87,25 @@ def test_features_equal_convolutions_by_scipy(tiny):
 def test_features_equal_those_of_keras_applications():
     size = 71  # its halves are even and odd, which pad differently
     theirs = keras.applications.MobileNetV2((size, size, 3), 0.35, False, None)
-    noise = np.random.default_rng(2)
+    rng = np.random.default_rng(2)
     for layer in theirs.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             shape = layer.get_weights()[0].shape
             layer.set_weights(
-                [noise.uniform(0.5, 2, shape), noise.normal(0, 1, shape), noise.normal(0, 1, shape),
-                 noise.uniform(0.5, 2, shape)]
+                [rng.uniform(0.5, 2, shape), rng.normal(0, 1, shape), rng.normal(0, 1, shape),
+                 rng.uniform(0.5, 2, shape)]
             )  # fmt: skip
     ours = ImageEncoder(**NARROW)
-    ours.set_kernels(fold(theirs))
+    ours.set_kernels(fold_batch_normalization(theirs))
     images = photos((size, size))
     expected = np.asarray(theirs(images / np.float32(127.5) - 1))
-    found = np.asarray(ours(images))
-    assert found.shape == (2, -(-size // 32), -(-size // 32), 1280)
+    features = np.asarray(ours(images))
+    assert features.shape == (2, -(-size // 32), -(-size // 32), 1280)
     assert expected.std() > 0.1
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_cut_is_where_the_resolution_last_falls(tiny):
+def test_the_top_begins_after_the_last_reduction_of_the_resolution(tiny):
     images = photos((16, 16))
     below = np.asarray(tiny.bottom(images))
     assert below.shape == (2, 4, 4, 4)
@@ -113,7 +113,7 @@ def test_the_cut_is_where_the_resolution_last_falls(tiny):
     assert [layer.name for layer in tiny.top_layers] == ["block_3", "block_4", "block_5", "last"]
 
 
-def test_freezing_leaves_the_top_to_be_tuned_or_nothing():
+def test_freezing_leaves_the_top_or_nothing_trainable():
     encoder = ImageEncoder(**TINY)
     encoder.build()
     encoder.freeze()
@@ -123,7 +123,7 @@ def test_freezing_leaves_the_top_to_be_tuned_or_nothing():
     assert tuned == {layer.name for layer in encoder.top_layers}
 
 
-def test_stored_kernels_are_a_quarter_of_the_size_and_nearly_the_same(tiny, tmp_path):
+def test_stored_kernels_are_a_quarter_of_the_size_and_close(tiny, tmp_path):
     tiny.save(tmp_path / "encoder.safetensors")
     again = ImageEncoder.load(tmp_path / "encoder.safetensors", **TINY)
     for pair, layer in zip(random_pairs(tiny), again.convolutions, strict=True):
@@ -139,33 +139,33 @@ def test_stored_kernels_are_a_quarter_of_the_size_and_nearly_the_same(tiny, tmp_
 def test_an_encoder_file_is_read(tmp_path):
     import json
 
-    noise = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     layers = [
         {"name": "a", "op": "conv"}, {"name": "b", "op": "dw"}, {"name": "sum", "op": "add"},
     ]  # fmt: skip
     arrays = {
-        "a_q": noise.integers(-127, 128, (3, 3, 3, 2)).astype("int8"),
+        "a_q": rng.integers(-127, 128, (3, 3, 3, 2)).astype("int8"),
         "a_scale": np.array([0.5, 2], "float32"),
         "a_bias": np.array([1, -1], "float32"),
-        "b_q": noise.integers(-127, 128, (3, 3, 2, 1)).astype("int8"),
+        "b_q": rng.integers(-127, 128, (3, 3, 2, 1)).astype("int8"),
         "b_scale": np.array([3, 0.25], "float32"),
         "b_bias": np.zeros(2, "float32"),
     }
     listed = np.frombuffer(json.dumps(layers).encode(), "uint8")
     np.savez(tmp_path / "e.npz", arch_json=listed, **arrays)
-    (kernel, bias), (depthwise, _) = read_npz(tmp_path / "e.npz")
+    (kernel, bias), (depthwise, _) = read_npz_kernels(tmp_path / "e.npz")
     np.testing.assert_array_equal(kernel[..., 1], arrays["a_q"][..., 1] * 2.0)
     np.testing.assert_array_equal(depthwise[..., 1, 0], arrays["b_q"][..., 1, 0] * 0.25)
     np.testing.assert_array_equal(bias, [1, -1])
 
 
-def test_an_encoder_survives_its_configuration(tiny):
+def test_an_encoder_is_made_again_from_its_config(tiny):
     again = ImageEncoder.from_config(tiny.get_config())
     again.build()
     again.set_weights(tiny.get_weights())
     np.testing.assert_array_equal(again(photos()), tiny(photos()))
 
 
-def test_kernels_that_do_not_fit_are_refused(tiny):
+def test_kernels_of_another_shape_are_refused(tiny):
     with pytest.raises(ValueError):
         ImageEncoder(**TINY).set_kernels(random_pairs(tiny)[:-1])
