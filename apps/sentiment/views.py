@@ -14,6 +14,10 @@ SHORT_TEXT_WORDS = 15  # below this, a text is unlike the reviews of the trainin
 STRONGEST_UNITS = 12  # units drawn unless the visitor asks for all
 STRONGEST_NGRAMS = 8  # n-grams of the baseline that are drawn
 BATCH_PREVIEW_ROWS, BATCH_PREVIEW_CHARACTERS = 5, 80
+PREVIEW_REVIEW = (
+    "The harbour is beautifully shot and the sisters are wonderful, but the plot is a dull, "
+    "endless chase through a warehouse."
+)
 
 # Of each gate or state: its title, and what to see in its picture.
 TRACES = {
@@ -541,4 +545,44 @@ def scores(card):
     )
     return Markup("<h3>{}</h3><p>Scored on the {}, {:,} examples.</p>{}").format(
         card["title"], card["test_set"], card["examples"], Markup(table)
+    )
+
+
+def preview():
+    """A picture of an answer for the home page: shaded words above the running probability."""
+    from apps.sentiment.predictor import Predictor  # on first use: it brings in TensorFlow
+
+    reading = Predictor.load("pretrained").read(PREVIEW_REVIEW)
+    strongest = float(np.abs(reading.effects).max())
+    word = Markup('<span style="background:rgb(var(--{}-rgb)/{}%)">{}</span>')
+    words = [
+        word.format(
+            "positive" if effect >= 0 else "negative",
+            round(60 * abs(float(effect)) / strongest),
+            reading.text[each.start : each.end],
+        )
+        for each, effect in zip(reading.words, reading.effects, strict=True)
+    ]
+    return Markup(
+        '<p style="font:15px/1.5 var(--serif);color:var(--ink);margin:0">{}</p>'
+        '<svg viewBox="0 0 266 56" style="display:block;width:100%;margin-top:10px">'
+        '<path d="M0 28H266" style="stroke:var(--ink-2);stroke-dasharray:2 4"/>'
+        '<path d="{}" style="fill:none;stroke:var(--lstm);stroke-width:2"/></svg>'
+    ).format(_join_words(reading, words), _preview_curve(reading.running))
+
+
+def _join_words(reading, words):
+    """The words with the spaces that the text has between them."""
+    gaps = [
+        reading.text[before.end : after.start]
+        for before, after in zip(reading.words, reading.words[1:], strict=False)
+    ]
+    return Markup("").join(part for pair in zip(words, [*gaps, ""], strict=True) for part in pair)
+
+
+def _preview_curve(running):
+    """The path of probabilities in a box of 266 by 56."""
+    across = np.linspace(2, 264, len(running))
+    return "M" + "L".join(
+        f"{x:.0f} {2 + 52 * (1 - value):.1f}" for x, value in zip(across, running, strict=True)
     )

@@ -23,6 +23,7 @@ UNLIKELY_WORD = 0.35  # a word below this probability is underlined
 LOW_CONFIDENCE = 0.55
 MAX_NOTES = 6  # shown above an answer
 BATCH_PREVIEW_ROWS, BATCH_PREVIEW_CHARACTERS = 5, 120
+PREVIEW_SENTENCE, PREVIEW_MIN_WEIGHT = "He lives in a small white house.", 0.05
 EMPTY_TEXT = "(empty)"
 
 
@@ -548,3 +549,46 @@ def scores(card):
     return Markup(
         "<h3>{}</h3><p>Scored on the {}, {:,} sentences; BLEU and chrF by sacrebleu ({}).</p>{}"
     ).format(card["title"], card["test_set"], card["examples"], card["signature"], Markup(table))
+
+
+def preview():
+    """A picture of an answer for the home page: which English words each French word came from."""
+    from apps.translation.predictor import Predictor  # on first use: it brings in TensorFlow
+
+    (sentence,) = Predictor.load().translate_sentences([PREVIEW_SENTENCE])
+    best = sentence.hypotheses[0]
+    columns = _words_only(words(sentence.pieces, sentence.source), sentence.source)
+    rows = _words_only(words(best.pieces, best.text), best.text)
+    weights = word_weights(best.attention, rows, columns)
+    left, cell_width, cell_height = 72, 190 / len(columns), 17
+    text = Markup(
+        '<text x="{:.0f}" y="{:.0f}" text-anchor="end" transform="{}" '
+        'style="font:13px var(--serif);fill:var(--ink)">{}</text>'
+    )
+    square = Markup(
+        '<rect x="{:.1f}" y="{}" width="{:.1f}" height="{}" '
+        'style="fill:var(--positive);fill-opacity:{:.2f}"/>'
+    )
+    parts = [
+        square.format(
+            left + c * cell_width, r * cell_height, cell_width - 1, cell_height - 1, weights[r, c]
+        )
+        for r in range(len(rows))
+        for c in range(len(columns))
+        if weights[r, c] >= PREVIEW_MIN_WEIGHT
+    ]
+    for r, (start, end, _) in enumerate(rows):
+        parts.append(text.format(left - 8, r * cell_height + 13, "", best.text[start:end]))
+    for c, (start, end, _) in enumerate(columns):
+        x, y = left + (c + 0.7) * cell_width, len(rows) * cell_height + 11
+        turn = f"rotate(-40 {x:.0f} {y:.0f})"
+        parts.append(text.format(x, y, turn, sentence.source[start:end]))
+    height = len(rows) * cell_height + 40
+    return Markup('<svg viewBox="0 0 266 {}" style="display:block;width:100%">{}</svg>').format(
+        height, Markup("").join(parts)
+    )
+
+
+def _words_only(located, text):
+    """The words of `words` without punctuation marks."""
+    return [each for each in located if text[each[0]].isalnum()]

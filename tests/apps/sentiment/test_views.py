@@ -160,3 +160,10 @@ def test_training_minutes_include_those_of_the_language_models():
     }
     html = views.scores(card)
     assert "33.5" in html and "3.0" in html
+
+
+def test_the_preview_is_a_small_picture_of_a_real_answer():
+    html = views.preview()
+    assert "beautifully</span>" in html
+    assert "<path" in html
+    assert len(html) < 5_000

@@ -304,3 +304,10 @@ def test_the_scores_have_every_network_and_the_baseline():
     assert html.count("<tr") == 4
     assert "<tr class=winner><td>LSTM with attention" in html
     assert "nrefs:1" in html
+
+
+def test_the_preview_is_a_small_picture_of_a_real_answer():
+    html = views.preview()
+    for word in (">house<", ">maison<"):
+        assert word in html
+    assert len(html) < 5_000
