@@ -110,13 +110,13 @@ def _decode(stored):
     return arrays
 
 
-def weights_of(model):
-    """A built model's weights as arrays by path, without the state of random generators."""
+def get_weights(model):
+    """The weights of a built model as arrays by path, without the state of random generators."""
     return {path: np.asarray(variable) for path, variable in _variables(model).items()}
 
 
 def set_weights(model, arrays):
-    """Give a built model the weights of `arrays`, by path.
+    """Set the weights of a built model from arrays by path.
 
     Raises:
         BundleError: if a weight is missing or has another shape.
@@ -180,7 +180,7 @@ def read_card(folder):
     """The `Card` in the `card.json` of a bundle.
 
     Raises:
-        BundleError: if it is missing or damaged, or lacks what every card says.
+        BundleError: if it is missing or damaged, or lacks one of `CARD_KEYS`.
     """
     try:
         text = (folder / "card.json").read_text(encoding="utf-8")

@@ -134,7 +134,7 @@ class ImageEncoder(OptionsMixin, keras.Model):
 
     def save(self, path):
         """Write the weights to a safetensors file, kernels as int8 with a scale per channel."""
-        arrays = bundle.weights_of(self)
+        arrays = bundle.get_weights(self)
         bundle.save_arrays(path, arrays, int8=[n for n in arrays if n.endswith("kernel")])
 
     @classmethod

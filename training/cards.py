@@ -86,13 +86,13 @@ def store_weights(network, path, quantised=(), packed=()):
 
     All scores are measured after this, on the weights that the site will use.
     """
-    bundle.save_arrays(path, bundle.weights_of(network), quantised, packed)
+    bundle.save_arrays(path, bundle.get_weights(network), quantised, packed)
     bundle.set_weights(network, bundle.load_arrays(path))
 
 
 def tables_of(network):
     """The paths of a network's matrices, which `store_weights` can quantise."""
-    return [path for path, array in bundle.weights_of(network).items() if array.ndim == 2]
+    return [path for path, array in bundle.get_weights(network).items() if array.ndim == 2]
 
 
 def add_variant(output, card, name, details, section="variants"):

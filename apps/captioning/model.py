@@ -3,11 +3,10 @@
 import keras
 from keras import ops
 
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from shared.layers import CELLS, Recurrent
 from shared.layers.attention import DotAttention
 from shared.options import OptionsMixin
 
-CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 PADDING, UNKNOWN, BEGIN, END = range(4)
 
 

@@ -7,10 +7,9 @@ import numpy as np
 from keras import ops
 
 from apps.forecasting.features import HORIZONS, LEVELS, NAMES
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from shared.layers import CELLS, Recurrent
 from shared.options import OptionsMixin
 
-CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 MIDDLE = len(LEVELS) // 2
 # Distances between neighbouring quantiles of the standard normal distribution.
 GAPS = np.diff([NormalDist().inv_cdf(level) for level in LEVELS]).astype("float32")

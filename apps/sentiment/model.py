@@ -3,10 +3,8 @@
 import keras
 from keras import ops
 
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from shared.layers import CELLS, Recurrent
 from shared.options import OptionsMixin
-
-CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 
 
 @keras.saving.register_keras_serializable("unrolled")

@@ -1,10 +1,13 @@
-"""Recurrent layers written by hand on `keras.ops`."""
+"""Recurrent layers with hand-written back-propagation through time, for Keras 3."""
 
 from shared.layers.attention import AdditiveAttention, DotAttention
 from shared.layers.cells import Cell, GRUCell, LSTMCell, RNNCell
 from shared.layers.recurrent import Bidirectional, Recurrent, Stacked
 
+CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
+
 __all__ = [
+    "CELLS",
     "AdditiveAttention",
     "Bidirectional",
     "Cell",

@@ -133,10 +133,10 @@ def test_whatever_a_card_lacks_is_named_in_a_sentence(tmp_path):
 
 def test_a_network_refuses_weights_of_another_shape():
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
-    weights = bundle.weights_of(network)
+    weights = bundle.get_weights(network)
     changed = {name: array + 1 for name, array in weights.items()}
     bundle.set_weights(network, changed)
-    for name, array in bundle.weights_of(network).items():
+    for name, array in bundle.get_weights(network).items():
         np.testing.assert_array_equal(array, changed[name])
     with pytest.raises(bundle.BundleError, match="do not fit"):
         bundle.set_weights(network, {name: array[:1] for name, array in weights.items()})
@@ -165,7 +165,7 @@ class Scaled(OptionsMixin, keras.Model):
 def saved_bundle(folder):
     network = Scaled(3)
     network.build((None, 4))
-    bundle.save_arrays(folder / "lstm.safetensors", bundle.weights_of(network))
+    bundle.save_arrays(folder / "lstm.safetensors", bundle.get_weights(network))
     card = dict.fromkeys(bundle.CARD_KEYS, 0)
     card["variants"] = {"lstm": {"network": network.options}, "gru": {"network": {"width": 3}}}
     bundle.write_card(folder, card)
@@ -173,9 +173,9 @@ def saved_bundle(folder):
 
 
 def test_a_bundle_is_loaded_with_its_weights_and_its_card(tmp_path):
-    saved = bundle.weights_of(saved_bundle(tmp_path))
+    saved = bundle.get_weights(saved_bundle(tmp_path))
     network, details, card = bundle.load_bundle(tmp_path, "lstm", Scaled, (None, 4))
-    for path, array in bundle.weights_of(network).items():
+    for path, array in bundle.get_weights(network).items():
         np.testing.assert_allclose(array, saved[path], atol=1e-3)
     assert details is card["variants"]["lstm"]
 

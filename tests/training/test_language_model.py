@@ -101,7 +101,7 @@ def test_the_sampled_loss_comes_near_the_whole_one():
 def test_every_kind_of_dropout_acts_in_training_only(option):
     words = np.random.default_rng(0).integers(1, 40, (3, 9))
     plain, dropped = small(), small(**{option: 0.5})
-    bundle.set_weights(dropped, bundle.weights_of(plain))
+    bundle.set_weights(dropped, bundle.get_weights(plain))
     np.testing.assert_allclose(plain(words), dropped(words), atol=1e-6)
     for network in (plain, dropped):
         network.reset_states()

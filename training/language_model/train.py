@@ -61,7 +61,7 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(output / "tokenizer.json")
     network.reset_states()
-    bundle.save_arrays(output / "lstm.safetensors", bundle.weights_of(network))
+    bundle.save_arrays(output / "lstm.safetensors", bundle.get_weights(network))
     scores = {"validation_perplexity": perplexity(network, data["validation"])}
     command = f"python -m training.language_model train --corpus {corpus.value}"
     command += " --backward" if backward else ""

@@ -218,7 +218,7 @@ def _write_variant(output, name, network, record, tokenizer, data):
     table = network.embedding.embeddings.path
     large = {
         path
-        for path, array in bundle.weights_of(network).items()
+        for path, array in bundle.get_weights(network).items()
         if array.size > recipe.MIN_QUANTISED_SIZE
     }
     packed = {table} if name == Cell.pretrained else set()

@@ -71,9 +71,9 @@ def test_the_next_word_equals_a_numpy_implementation():
 
 
 def named(network):
-    from shared.bundle import weights_of
+    from shared.bundle import get_weights
 
-    return weights_of(network)
+    return get_weights(network)
 
 
 def test_hidden_cells_get_no_attention_and_change_nothing():

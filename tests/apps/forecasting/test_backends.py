@@ -34,7 +34,7 @@ print(json.dumps(quantiles.tolist()))
 @pytest.mark.skipif(not find_spec("jax"), reason="JAX is not installed")
 def test_both_backends_forecast_alike(tmp_path):
     network = build("lstm")
-    bundle.save_arrays(tmp_path / "lstm.safetensors", bundle.weights_of(network))
+    bundle.save_arrays(tmp_path / "lstm.safetensors", bundle.get_weights(network))
     details = {"network": network.options, "calibration": [1.1] * HORIZONS}
     card = dict.fromkeys(bundle.CARD_KEYS, "") | {"variants": {"lstm": details}}
     bundle.write_card(tmp_path, card)

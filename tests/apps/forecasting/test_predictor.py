@@ -226,7 +226,7 @@ def test_default_origins_have_a_future():
 
 def test_a_bundle_gives_back_what_was_saved(tmp_path, series):
     network = build("gru")
-    bundle.save_arrays(tmp_path / "gru.safetensors", bundle.weights_of(network))
+    bundle.save_arrays(tmp_path / "gru.safetensors", bundle.get_weights(network))
     details = {"network": network.options, "calibration": [1.1] * HORIZONS}
     card = dict.fromkeys(bundle.CARD_KEYS, "") | {"variants": {"gru": details}}
     bundle.write_card(tmp_path, {**card, "validated_until": "2018-06-01"})

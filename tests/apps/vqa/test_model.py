@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from apps.vqa.model import CELLS, READERS, Answerer
-from shared.bundle import weights_of
+from shared.bundle import get_weights
 
 ANSWERS = 5
 
@@ -31,7 +31,7 @@ def softmax(logits):
 
 def test_both_branches_equal_a_numpy_implementation():
     network = built(reader="rnn")
-    w = {path.removeprefix("answerer/"): a for path, a in weights_of(network).items()}
+    w = {path.removeprefix("answerer/"): a for path, a in get_weights(network).items()}
     grid, vectors, mask = inputs()
     logits, weights = (
         np.asarray(part) for part in network.predict_with_attention((grid, vectors, mask))
@@ -68,7 +68,7 @@ def test_in_training_each_branch_has_logits_of_its_own():
 
 def test_the_bag_of_words_equals_a_numpy_implementation():
     network = built(reader="bow")
-    w = {path.removeprefix("answerer/"): a for path, a in weights_of(network).items()}
+    w = {path.removeprefix("answerer/"): a for path, a in get_weights(network).items()}
     grid, vectors, mask = inputs()
     words = np.tanh(vectors @ w["narrow/kernel"] + w["narrow/bias"]) * mask[..., None]
     seen = np.concatenate([words.sum(axis=1), grid.mean(axis=1)], axis=-1)
