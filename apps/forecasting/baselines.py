@@ -1,4 +1,4 @@
-"""What the network has to beat: simple forecasts of the same quantiles from the same origins.
+"""The baselines: simple forecasts of the same quantiles from the same origins.
 
 Each baseline is a function of the closing prices `(days,)` and of origins (positions in them)
 that returns quantiles of the log-returns ahead, `(origins, HORIZONS, levels)`, from the prices
@@ -15,7 +15,7 @@ import pandas as pd
 from apps.forecasting.features import (
     HORIZONS,
     LEVELS,
-    SMALLEST,
+    MIN_VOLATILITY,
     log_returns,
     rolling_mean,
     trailing_volatility,
@@ -24,11 +24,11 @@ from apps.forecasting.features import (
 log = logging.getLogger(__name__)
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 STEPS = np.arange(1, HORIZONS + 1)
-HISTORY = 250  # days of the historical volatility and of the drift
-WEEK = 5  # trading days, the season of prices
+HISTORY_DAYS = 250  # of the historical volatility and of the drift
+WEEK_DAYS = 5  # trading days: the season of prices
 FIT_DAYS = 1000  # that GARCH, ETS and ARIMA are fitted to
-REFIT = 20  # days for which fitted parameters are kept
-LEAST_FOR_GARCH = 100  # returns
+REFIT_DAYS = 20  # after which parameters are fitted anew
+MIN_GARCH_RETURNS = 100
 
 
 def normal_quantiles(mean, deviation):
@@ -39,7 +39,7 @@ def normal_quantiles(mean, deviation):
 def naive(close, origins):
     """The last price, with the volatility of the last year times the square root of the horizon."""
     squares = log_returns(close) ** 2
-    deviation = np.maximum(np.sqrt(rolling_mean(squares, HISTORY)), SMALLEST)[origins]
+    deviation = np.maximum(np.sqrt(rolling_mean(squares, HISTORY_DAYS)), MIN_VOLATILITY)[origins]
     return normal_quantiles(np.zeros((len(origins), 1)), deviation[:, None] * np.sqrt(STEPS))
 
 
@@ -47,7 +47,7 @@ def drift(close, origins):
     """The naive forecast, moved by the mean return of the last year."""
     logs = np.log(close)
     origins = np.asarray(origins)
-    back = np.minimum(origins, HISTORY)
+    back = np.minimum(origins, HISTORY_DAYS)
     slope = (logs[origins] - logs[origins - back]) / np.maximum(back, 1)
     return naive(close, origins) + (slope[:, None] * STEPS)[..., None]
 
@@ -56,20 +56,24 @@ def seasonal(close, origins):
     """The price of the same weekday a trading week before, with the volatility of such errors."""
     logs = np.log(close)
     origins = np.asarray(origins)
-    weeks = -(-STEPS // WEEK)
-    past = np.maximum(origins[:, None] + STEPS - WEEK * weeks, 0)
-    changes = np.concatenate([np.zeros(WEEK), logs[WEEK:] - logs[:-WEEK]])[: len(logs)]
-    deviation = np.sqrt(rolling_mean(changes**2, HISTORY))[origins, None] * np.sqrt(weeks)
-    return normal_quantiles(logs[past] - logs[origins][:, None], np.maximum(deviation, SMALLEST))
+    weeks = -(-STEPS // WEEK_DAYS)
+    past = np.maximum(origins[:, None] + STEPS - WEEK_DAYS * weeks, 0)
+    changes = np.concatenate([np.zeros(WEEK_DAYS), logs[WEEK_DAYS:] - logs[:-WEEK_DAYS]])[
+        : len(logs)
+    ]
+    deviation = np.sqrt(rolling_mean(changes**2, HISTORY_DAYS))[origins, None] * np.sqrt(weeks)
+    return normal_quantiles(
+        logs[past] - logs[origins][:, None], np.maximum(deviation, MIN_VOLATILITY)
+    )
 
 
 def ewma(close, origins):
     """No change, with RiskMetrics' exponentially weighted volatility (λ = 0.94)."""
-    deviation = np.maximum(trailing_volatility(log_returns(close)), SMALLEST)[origins]
+    deviation = np.maximum(trailing_volatility(log_returns(close)), MIN_VOLATILITY)[origins]
     return normal_quantiles(np.zeros((len(origins), 1)), deviation[:, None] * np.sqrt(STEPS))
 
 
-def garch(close, origins, refit=REFIT, fits=None):
+def garch(close, origins, refit=REFIT_DAYS, fits=None):
     """GARCH(1,1) with Student-t shocks (Bollerslev 1987), fitted by `arch`.
 
     Refitted to the last 1,000 returns whenever `refit` days have passed; in between the
@@ -102,7 +106,7 @@ def garch(close, origins, refit=REFIT, fits=None):
     return quantiles
 
 
-def garch_fits(close, origins, refit=REFIT):
+def garch_fits(close, origins, refit=REFIT_DAYS):
     """The parameters at the first origin, and at each after `refit` days: a dict by position."""
     returns = log_returns(close)[1:]
     fits, parameters, last = {}, None, None
@@ -124,7 +128,7 @@ def fit_garch(returns, start=None):
         start: Parameters to start from, or None.
     """
     spread = float(np.sqrt(np.mean(returns**2))) if len(returns) else 0.0
-    if len(returns) < LEAST_FOR_GARCH or spread < SMALLEST:
+    if len(returns) < MIN_GARCH_RETURNS or spread < MIN_VOLATILITY:
         return None
     from arch import arch_model
 

@@ -36,7 +36,10 @@ MISSING = {
 # ---------------------------------------------------------------- dates
 
 TEXT, COMPACT, EPOCH, MONTH, YEAR = range(5)  # kinds of dates, the surest first
-_TIME = r"(?:\s*[T ,]\s*(?:\d{1,2}[:.h]\d\d.{0,40}|\d{4,9}(?:\.\d+)?|[A-Z]{1,5}))?$"
+_TIME = (
+    r"(?:\s*[T ,]\s*(?:\d{1,2}[:.h]\d\d.{0,40}|\d{4,9}(?:\.\d+)?|\d\d?[- ]?[AP]M|[A-Z]{1,5})"
+    r"|Z|[+-]\d\d:?\d\d)?$"
+)
 _WEEKDAY = r"(?:[^\W\d]{2,12}\.?,?\s+)?"
 _NAME = r"([^\W\d_]{3,12})\.?"
 _YEAR_FIRST = re.compile(
@@ -95,11 +98,13 @@ class Dates:
         values: Array `(cells,)` of `datetime64[D]`, NaT where a cell is no date.
         kind: `TEXT`, `COMPACT`, `EPOCH`, `MONTH` or `YEAR`; None if no cell is a date.
         note: What the reader should know, where the order of day and month is a guess.
+        dotted: Whether they are written like 31.12.2024.
     """
 
     values: np.ndarray
     kind: int | None
     note: str = ""
+    dotted: bool = False
 
     @property
     def share(self):
@@ -122,7 +127,7 @@ def parse_dates(cells):
     parts = np.array(
         [p[1:4] if p[0] == kind else (0, 0, 0) for p in parsed], "int64"
     )  # year, month, day; for a `TEXT` of unknown order what was written
-    note = ""
+    note, dotted = "", False
     if kind == EPOCH:
         values = (parts[:, 0] // 86400).astype("datetime64[D]")
         values[parts[:, 0] == 0] = np.datetime64("NaT")
@@ -137,7 +142,7 @@ def parse_dates(cells):
             short = all(digits == 2 for _, digits in forms.values())
             values[unordered], note = _order_dates(parts[unordered], dotted, short)
     places = np.fromiter((unique[cell] for cell in cells), "int64", len(cells))
-    return Dates(values[places], kind, note)
+    return Dates(values[places], kind, note, dotted)
 
 
 def _parse_date(cell):
@@ -308,12 +313,14 @@ def parse_numbers(cells, decimal=None):
         return plain
     matches = [_match_number(cell) for cell in cells]
     full = sum(not is_missing(cell) for cell in cells)
-    found = [match for match in matches if match]
-    if not found:
+    numbers = [match for match in matches if match]
+    if not numbers:
         return Numbers(np.full(len(cells), np.nan), 0.0)
-    affixes = Counter(affix for _, affix, _, _ in found)
-    scaled = any(affix.endswith("\0") for affix, count in affixes.items() if count > len(found) / 2)
-    cores = [match[2] for match in found]
+    affixes = Counter(affix for _, affix, _, _ in numbers)
+    scaled = any(
+        affix.endswith("\0") for affix, count in affixes.items() if count > len(numbers) / 2
+    )
+    cores = [match[2] for match in numbers]
     sure, ambiguous = _decimal_mark(cores)
     if sure is None and ambiguous and 0 < sum(ambiguous in core for core in cores) < len(cores):
         # Of two readings the one whose neighbours lie closer together.

@@ -31,11 +31,14 @@ ROLES = {
     "low": "low|min|low price|tief|tagestief|mínimo|mín|plus bas|bas|minimo|mínima|laag|najnizszy|"
     "мин|低|最低|最低价|安値|저가|düşük",
     "ticker": "ticker|symbol|name|instrument|isin|code|asset|stock|pair",
-    "volume": "volume|vol|volumen|volumes|qty|quantity|turnover|trades|openint|open interest|"
-    "umsatz|stück|market_cap|market cap|total_volume|change|change %|chg|returns|return|dividends|"
+    "volume": "volume|vol|volumen|wolumen|volym|volumes|qty|quantity|turnover|trades|openint|"
+    "open interest|umsatz|stück|market_cap|market cap|total_volume|change|change %|chg|returns|"
+    "return|dividends|"
     "stock splits|dividend|earnings|cpi|объём|объем|成交量|出来高|거래량",
 }
 ROLE_OF_NAME = {name: role for role, names in ROLES.items() for name in names.split("|")}
+RANKS = {name: rank for rank, name in enumerate(ROLE_OF_NAME)}  # of two names the better known
+TICKER = re.compile(r"[A-Z0-9^][A-Z0-9\-=^]*")
 SERIES_ROLES = ("adjusted", "close", "open", "high", "low")
 
 
@@ -50,13 +53,22 @@ class Heading:
 
 def role_of(name):
     """The role that a column's name stands for, or None."""
+    return ROLE_OF_NAME.get(_known_name(name))
+
+
+def rank_of(name):
+    """How well known a column's name is among those of its role; smaller is better."""
+    return RANKS.get(_known_name(name), len(RANKS))
+
+
+def _known_name(name):
     name = name.strip(" <>[]\"'*").casefold()
     name = re.sub(r"^\d+\. ?", "", name)  # `4. close`
     plain = re.sub(r"\s*[(\[].*$", "", name).strip(" .:")  # `Close (USD)`
     for form in (name, plain, plain.replace("_", " ")):
         if form in ROLE_OF_NAME:
-            return ROLE_OF_NAME[form]
-    return None
+            return form
+    return ""
 
 
 def split_heading(name):
@@ -65,9 +77,9 @@ def split_heading(name):
         return role, ""
     parts = [part for part in re.split(r"[\s_.,:()'\"]+", name) if part]
     if len(parts) == 2:
-        for word, other in (parts, parts[::-1]):
-            if (role := role_of(word)) in SERIES_ROLES:
-                return role, other
+        for word, ticker in (parts, parts[::-1]):
+            if (role := role_of(word)) in SERIES_ROLES and TICKER.fullmatch(ticker):
+                return role, ticker
     return None, ""
 
 

@@ -1,4 +1,4 @@
-"""Series that the site may show: simulated with known truth, or found in installed packages."""
+"""The built-in series: simulated ones, or those of installed packages, which may be shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SIMULATED = {
 
 
 def simulated(kind, days=1500, seed=7):
-    """A made-up price of which the truth is known.
+    """A simulated price, so that the best possible forecast is known.
 
     Args:
         kind: `"walk"`, `"garch"`, `"regimes"` or `"season"`.
@@ -40,8 +40,8 @@ def simulated(kind, days=1500, seed=7):
     Returns:
         A `Series` on weekdays up to the end of 2024, starting at 100.
     """
-    random = np.random.default_rng(seed)
-    shocks = random.standard_normal(days)
+    rng = np.random.default_rng(seed)
+    shocks = rng.standard_normal(days)
     if kind == "walk":
         returns = 0.01 * shocks
     elif kind == "garch":
@@ -50,7 +50,7 @@ def simulated(kind, days=1500, seed=7):
             returns[day] = np.sqrt(variance) * shocks[day]
             variance = 2e-6 + 0.10 * returns[day] ** 2 + 0.88 * variance
     elif kind == "regimes":
-        rough = np.cumsum(random.random(days) < 1 / 120) % 2
+        rough = np.cumsum(rng.random(days) < 1 / 120) % 2
         returns = np.where(rough, 0.025, 0.007) * shocks
     elif kind == "season":
         time = np.arange(days)
@@ -185,7 +185,7 @@ EXAMPLES = {
 
 @cache
 def example(key):
-    """A built-in `Series` by its key in `EXAMPLES`, made when first asked for.
+    """A built-in `Series` by its key in `EXAMPLES`, built at the first call.
 
     Raises:
         ValueError: if there is none of that key.

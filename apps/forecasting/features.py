@@ -24,7 +24,7 @@ NAMES = (
     "trend_22",
     "trend_250",
 )
-SMALLEST = 1e-6  # volatility a day of a price that does not move
+MIN_VOLATILITY = 1e-6  # a day, of a price that does not move
 
 
 class Features(NamedTuple):
@@ -93,9 +93,9 @@ def features(close, open=None, high=None, low=None):
     returns = log_returns(close)
     squares = returns**2
     year = np.sqrt(rolling_mean(squares, 250))
-    scale = np.maximum(np.maximum(trailing_volatility(returns), 0.1 * year), SMALLEST)
-    known = np.concatenate([[scale[0]], scale[:-1]])  # the day before
-    surprise = np.clip(returns / known, -20, 20)
+    scale = np.maximum(np.maximum(trailing_volatility(returns), 0.1 * year), MIN_VOLATILITY)
+    day_before = np.concatenate([[scale[0]], scale[:-1]])
+    surprise = np.clip(returns / day_before, -20, 20)
     variance, usable = daily_variance(close, open, high, low)
     columns = [np.arcsinh(surprise), np.log(0.1 + np.abs(surprise))]
     columns += [_relative(squares, days, scale) for days in WINDOWS]

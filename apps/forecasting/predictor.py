@@ -257,7 +257,7 @@ class Predictor:
         until = self.card.get("validated_until")
         if until and series.dates[at] <= np.datetime64(until):
             notes.append(
-                f"The network was made with prices up to {until}: forecasts before that day may "
+                f"The network was trained with prices up to {until}: forecasts before that day may "
                 "look better than they are."
             )
         if at + 1 < WARM_UP + WINDOW:
@@ -320,11 +320,11 @@ def _origin(series, origin):
 def _fan(series, at, returns, horizon, model, notes):
     """A `Forecast` from quantiles of log-returns `(HORIZONS, levels)`."""
     horizon = _horizon(horizon)
-    known = series.dates[at + 1 : at + 1 + horizon]
-    ahead = future_dates(series.dates[: at + 1 + len(known)], horizon - len(known))
-    dates = np.concatenate([known, ahead])
+    after = series.dates[at + 1 : at + 1 + horizon]
+    ahead = future_dates(series.dates[: at + 1 + len(after)], horizon - len(after))
+    dates = np.concatenate([after, ahead])
     actual = np.full(horizon, np.nan)
-    actual[: len(known)] = series.close[at + 1 : at + 1 + horizon]
+    actual[: len(after)] = series.close[at + 1 : at + 1 + horizon]
     last = float(series.close[at])
     return Forecast(
         name=series.name,

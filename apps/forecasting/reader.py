@@ -243,7 +243,7 @@ def _read_table(table, name, min_prices, column, max_series):
     ticker_column = _find_ticker_column(table, dates.values)
     roles_by_name, choices = _find_prices(table, dates.values, ticker_column, column)
     texts = {n: table.column(n) for roles in roles_by_name.values() for n in roles.values()}
-    values, more = _parse_columns(texts, table.separator)
+    values, more = _parse_columns(texts, table.separator, dates.dotted)
     notes += more
     groups = {}
     if ticker_column is None:
@@ -281,24 +281,31 @@ def _read_table(table, name, min_prices, column, max_series):
     return PriceFile(tuple(series), len(tickers))
 
 
-def _parse_columns(texts, separator):
+def _parse_columns(texts, separator, dotted_dates):
     """Columns of strings as numbers, with the decimal mark that the file shows: by position."""
     numbers = {n: parse_numbers(cells) for n, cells in texts.items()}
-    marks = {one.decimal for one in numbers.values() if one.decimal}
+    marks = {each.decimal for each in numbers.values() if each.decimal}
     notes = ()
-    if any(one.ambiguous for one in numbers.values()):
-        if marks == {","}:
+    if any(each.ambiguous for each in numbers.values()):
+        # Who writes 31.12.2024 and parts cells at semicolons has a decimal comma.
+        if marks == {","} or (not marks and dotted_dates and separator != ","):
             numbers = {n: parse_numbers(cells, ",") for n, cells in texts.items()}
-        elif not marks:
-            n = next(n for n, one in numbers.items() if one.ambiguous)
-            place = next(i for i, cell in enumerate(texts[n]) if "." in cell or "," in cell)
-            # Where commas part the cells, a point is the decimal mark.
-            if separator != "," or "," in texts[n][place]:
-                notes = (
-                    f"“{texts[n][place][:20]}” could be read two ways; "
-                    f"{numbers[n].values[place]:,.10g} was taken.",
-                )
-    return {n: one.values for n, one in numbers.items()}, notes
+        if not marks:
+            notes = _describe_ambiguity(texts, numbers, separator)
+    return {n: each.values for n, each in numbers.items()}, notes
+
+
+def _describe_ambiguity(texts, numbers, separator):
+    """A note on numbers such as `1.234` in a tuple, where nothing says what the mark is."""
+    n = next(n for n, each in numbers.items() if each.ambiguous)
+    cell, value = next(
+        (cell, value)
+        for cell, value in zip(texts[n], numbers[n].values, strict=True)
+        if "." in cell or "," in cell
+    )
+    if separator == "," and "," not in cell:  # where commas part cells, a point is the decimal mark
+        return ()
+    return (f"“{cell[:20]}” could be read two ways; {value:,.10g} was taken.",)
 
 
 def _find_ticker_column(table, dates):
@@ -352,20 +359,7 @@ def _find_prices(table, dates, ticker_column, column):
         if column not in choices:
             raise UserError(f"This file has no column of numbers named “{column[:30]}”.")
         return {"": {"close": choices[column]}}, choices
-    by_ticker = {}
-    for n, heading in enumerate(table.headings):
-        if heading.role in columns.SERIES_ROLES and n not in skip:
-            by_ticker.setdefault(heading.ticker, {}).setdefault(heading.role, n)
-    by_ticker = {
-        ticker: {
-            role: n for role, n in roles.items() if role in ("close", "adjusted") or n in numeric
-        }
-        for ticker, roles in by_ticker.items()
-        if "close" in roles or "adjusted" in roles
-    }
-    if by_ticker:
-        if len(by_ticker) > 1:
-            by_ticker.pop("", None)
+    if by_ticker := _find_named_prices(table, numeric, skip):
         return by_ticker, choices
     plain = [n for n in numeric if table.headings[n].role is None] or [
         n for n in numeric if table.headings[n].role != "volume"
@@ -391,6 +385,26 @@ def _find_prices(table, dates, ticker_column, column):
             f"Numbers such as “{cut}” need quotes around them, as their commas part the cells."
         )
     return {"": columns.find_ranges(rows, plain) or {"close": plain[0]}}, choices
+
+
+def _find_named_prices(table, numeric, skip):
+    """The positions of columns whose names say what they are, by role: a dict from tickers."""
+    by_ticker = {}
+    ranked = sorted(range(len(table.headings)), key=lambda n: columns.rank_of(table.label(n)))
+    for n in ranked:
+        heading = table.headings[n]
+        is_price = heading.role in ("close", "adjusted")
+        if heading.role in columns.SERIES_ROLES and n not in skip and (is_price or n in numeric):
+            by_ticker.setdefault(heading.ticker, {}).setdefault(heading.role, n)
+    by_ticker = {
+        ticker: roles
+        for ticker, roles in by_ticker.items()
+        if "close" in roles or "adjusted" in roles
+    }
+    if "" in by_ticker:  # `Prev Close` beside `Close` is no ticker
+        return {"": by_ticker[""]}
+    first = {ticker: min(roles.values()) for ticker, roles in by_ticker.items()}
+    return {ticker: by_ticker[ticker] for ticker in sorted(first, key=first.get)}
 
 
 def _order(dates):

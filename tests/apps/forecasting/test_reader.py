@@ -244,6 +244,46 @@ def test_a_column_named_by_its_ticker_gives_the_series_its_name():
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        (
+            "open_time,open,high,low,close,volume,close_time",
+            "{epoch}000,{p},{p},{p},{p},9,{epoch}999",
+            1,
+        ),
+        ("Date,Open,High,Low,Last,Close", "{day},1{p},1{p},1{p},1{p},{p}", 1),
+        ("Date,PREV. CLOSE,close,vwap", "{day},1{p},{p},1{p}", 1),
+        ("Gmt time,Open,High,Low,Close,Volume", "{dmy} 00:00:00.000 GMT+0200,{p},{p},{p},{p},9", 1),
+        ("Date,Symbol,Open,Close", "{day} 04-PM,BTC,1{p},{p}", 1),
+        ("time,price,last_updated", "{day}+00:00,{p},{epoch}", 1),
+        ("timeOpen;name;close;timestamp", '"{day}T00:00:00Z";"2781";{p};"{day}T23:59:59.999Z"', 1),
+        (",Date,Price", "{n},{day},{p}", 1),
+        ("Date,P,CPI,Date Fraction", "{day},{p},9.{n},2024.{n}", 1),
+        ("day;value", "{dmy};{n1}.{n2}", 1000),
+    ],
+)
+def test_the_price_is_found_among_other_columns(header, row, expected):
+    rows = [
+        row.format(
+            day=day,
+            p=price,
+            n=n,
+            n1=price // 1000 + 100,
+            n2=f"{n:03}",
+            dmy=f"{date:%d.%m.%Y}",
+            epoch=int(date.timestamp()),
+        )
+        for n, (day, date, price) in enumerate(zip(DAYS, DATES, PRICES, strict=True))
+    ]
+    (series,) = read_prices("\n".join([header, *rows]).replace(".0.", "."))
+    if expected == 1:
+        np.testing.assert_allclose(series.close, PRICES)
+    else:
+        assert (series.close > 90_000).all()
+    assert str(series.dates[0]) == DAYS[0]
+
+
 def test_another_column_can_be_chosen():
     lines = [f"{day},{p},{3 * p}" for day, p in zip(DAYS, PRICES, strict=True)]
     text = "\n".join(["Date,Close,Index", *lines])
