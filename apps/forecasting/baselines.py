@@ -76,29 +76,31 @@ def ewma(close, origins):
 def garch(close, origins, refit=REFIT_DAYS, fits=None):
     """GARCH(1,1) with Student-t shocks (Bollerslev 1987), fitted by `arch`.
 
-    Refitted to the last 1,000 returns whenever `refit` days have passed; in between the
-    variance is rolled forward with the parameters as they were. A series too short falls back
-    on RiskMetrics, a fit that fails on the parameters before. The mean is zero: on the
-    validation days that was better than a fitted one, and Student's t than normal shocks.
+    The parameters are fitted to the last 1,000 returns, and again whenever `refit` days have
+    passed; in between the variance is updated with the old parameters. If a fit fails, the
+    previous parameters are kept; if the series is too short for a fit, the forecast is
+    RiskMetrics'. The mean is fixed at zero and the shocks are Student-t: on the validation days
+    that was better than a fitted mean and than normal shocks.
 
     Args:
-        fits: What `garch_fits` gave for these origins, to save fitting again.
+        refit: Days between two fits.
+        fits: The result of `garch_fits` for these origins, if it has been computed.
     """
     origins = np.asarray(origins)
     fits = fits or garch_fits(close, origins, refit)
     returns = log_returns(close)[1:]  # returns[t - 1] is day t's
     quantiles = np.empty((len(origins), HORIZONS, len(LEVELS)))
-    begins = np.array(sorted(fits))
-    owner = begins[np.searchsorted(begins, origins, side="right") - 1]
-    for begin in np.unique(owner):
-        rows = np.flatnonzero(owner == begin)
+    fit_days = np.array(sorted(fits))
+    latest_fits = fit_days[np.searchsorted(fit_days, origins, side="right") - 1]
+    for fit_day in np.unique(latest_fits):
+        rows = np.flatnonzero(latest_fits == fit_day)
         at = origins[rows]
-        if fits[begin] is None:
+        if fits[fit_day] is None:
             quantiles[rows] = ewma(close, at)
             continue
-        constant, alpha, beta, freedom = fits[begin]
-        first = max(0, begin - FIT_DAYS)
-        start = float(np.mean(returns[first:begin] ** 2))
+        constant, alpha, beta, freedom = fits[fit_day]
+        first = max(0, fit_day - FIT_DAYS)
+        start = float(np.mean(returns[first:fit_day] ** 2))
         # Place n of the filter is the variance of returns[first + n], the day after the last too.
         variance = garch_filter(returns[first : at.max()], constant, alpha, beta, start)[at - first]
         total = np.cumsum(garch_path(variance, constant, alpha, beta), axis=1)
@@ -107,7 +109,11 @@ def garch(close, origins, refit=REFIT_DAYS, fits=None):
 
 
 def garch_fits(close, origins, refit=REFIT_DAYS):
-    """The parameters at the first origin, and at each after `refit` days: a dict by position."""
+    """GARCH parameters fitted at the first origin and then every `refit` days.
+
+    Returns:
+        Dict from positions to what `fit_garch` returns.
+    """
     returns = log_returns(close)[1:]
     fits, parameters, last = {}, None, None
     for origin in np.sort(origins).tolist():
@@ -121,11 +127,14 @@ def garch_fits(close, origins, refit=REFIT_DAYS):
 
 
 def fit_garch(returns, start=None):
-    """Constant, alpha, beta and degrees of freedom, by maximum likelihood; None if that fails.
+    """Fit GARCH(1,1) with Student-t shocks by maximum likelihood.
 
     Args:
         returns: Array `(days,)`.
         start: Parameters to start from, or None.
+
+    Returns:
+        Constant, alpha, beta and degrees of freedom; None if the fit fails.
     """
     spread = float(np.sqrt(np.mean(returns**2))) if len(returns) else 0.0
     if len(returns) < MIN_GARCH_RETURNS or spread < MIN_VOLATILITY:
@@ -159,7 +168,8 @@ def fit_garch(returns, start=None):
 def summed_student(freedom):
     """Quantiles of standardised sums of 1 … 20 Student-t shocks: `(HORIZONS, levels)`.
 
-    The sum of h shocks is taken for a Student-t whose excess kurtosis is an h-th of one's.
+    The sum of h shocks is approximated by a Student-t distribution with 1/h of the excess
+    kurtosis of one shock.
     """
     from scipy.stats import t
 
@@ -168,12 +178,12 @@ def summed_student(freedom):
 
 
 def garch_filter(residuals, constant, alpha, beta, start):
-    """The variance of each day given those before, and of the day after the last.
+    """The conditional variance of each day, and of the day after the last.
 
     Args:
         residuals: Array `(days,)`, returns minus their mean.
         constant, alpha, beta: The parameters.
-        start: The variance that stands for the past before the first day.
+        start: The variance before the first day.
 
     Returns:
         Array `(days + 1,)`.

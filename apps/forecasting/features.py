@@ -1,7 +1,7 @@
-"""What the network reads of a series: one row of numbers a day, each known at that day's close.
+"""The input of the network: one row of features for each day, computed from its past.
 
-Nothing here looks ahead: row t depends on the prices up to day t only, and the scale that
-returns are divided by, and quantiles multiplied by, is a trailing volatility.
+Row t depends on the prices up to day t only. Returns are divided by a trailing volatility, and
+the network's quantiles are multiplied by it.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import pandas as pd
 HORIZONS = 20  # trading days ahead, 1 … 20
 LEVELS = tuple(round(0.05 * n, 2) for n in range(1, 20))  # 0.05 … 0.95
 DECAY = 0.94  # of the exponentially weighted variance (RiskMetrics 1996)
-WARM_UP = 20  # first days of a series, too few for a volatility
+WARM_UP = 20  # first days of a series, which are too few for a volatility
 WINDOWS = (3, 5, 10, 22, 66, 250)  # days of the realised volatilities
 NAMES = (
     "return",
@@ -43,7 +43,7 @@ def log_returns(close):
 def trailing_volatility(returns, decay=DECAY):
     """Exponentially weighted volatility a day, known at each day's close: `(days,)`.
 
-    The first return is the 0 that `log_returns` put there, and does not count.
+    The first return is left out: it is the 0 that `log_returns` puts there.
     """
     squares = pd.Series(np.asarray(returns, float) ** 2)
     squares.iloc[0] = np.nan
@@ -60,7 +60,7 @@ def rolling_mean(values, days):
 
 
 def daily_variance(close, open=None, high=None, low=None):
-    """An estimate of each day's variance from its range, `(days,)`, and where there is one.
+    """An estimate of each day's variance, `(days,)`, and whether it comes from the day's range.
 
     Garman & Klass (1980) plus the squared overnight return; Parkinson (1980) without opening
     prices; the squared return where high or low is missing or makes no sense.

@@ -20,20 +20,20 @@ class ForecastNetwork(OptionsMixin, keras.Model):
     """Reads a series day by day and gives quantiles of the log-return 1 … 20 days ahead.
 
     The quantiles are in units of the trailing volatility times the square root of the horizon.
-    They are the median plus and minus running sums of positive steps, so they cannot cross;
-    and an untrained network's are those of the standard normal distribution: a random walk
-    with the trailing volatility, from which training departs where the data say so.
+    They are the median plus and minus cumulative sums of positive steps, so they cannot cross.
+    Those of an untrained network are the quantiles of the standard normal distribution, which
+    makes it a random walk with the trailing volatility.
 
     Args:
         cell: `"rnn"`, `"gru"` or `"lstm"`.
         units: Size of the hidden state.
         width: Size of the layer between hidden state and quantiles.
-        dropout: Fraction dropped of the inputs' features and of that layer.
+        dropout: Dropout rate of the input features and of that layer.
         seed: Integer or None.
 
     Call arguments:
         rows: Tensor `(batch, time, features)`, from `features.features`.
-        mask: Boolean `(batch, time)`, True where a day counts, or None.
+        mask: Boolean `(batch, time)`, False for padding, or None.
 
     Returns:
         Quantiles after every day: `(batch, time, horizons, levels)`.
@@ -50,7 +50,7 @@ class ForecastNetwork(OptionsMixin, keras.Model):
         )
         self.mix = keras.layers.Dense(width, activation="gelu", name="mix")
         self.dropout = keras.layers.Dropout(dropout, seed=seed)
-        # Training may ask after every few days only: neighbouring days share their future.
+        # Training sets a stride: the futures of neighbouring days overlap.
         self.every = 1
         self.head = keras.layers.Dense(
             HORIZONS * len(LEVELS), kernel_initializer="zeros", name="head"
@@ -77,7 +77,7 @@ class ForecastNetwork(OptionsMixin, keras.Model):
         return self._quantiles(hidden[:, :: self.every], rows[:, :: self.every], training)
 
     def last(self, rows, mask):
-        """Quantiles after the last day that counts: `(batch, horizons, levels)`."""
+        """Quantiles after the last day that is not padding: `(batch, horizons, levels)`."""
         rows = self.standardise(rows)
         hidden = self.recurrent(rows, mask=mask)[:, -1]  # masked days carry the state over
         place = ops.sum(ops.cast(mask, "int32"), axis=1) - 1
@@ -99,7 +99,7 @@ class ForecastNetwork(OptionsMixin, keras.Model):
 
 @keras.saving.register_keras_serializable("unrolled")
 class Pinball(keras.losses.Loss):
-    """Mean pinball loss of quantiles; days without a target (NaN) do not count.
+    """Mean pinball loss of quantiles over the days that have a target.
 
     Call arguments:
         y_true: `(…, horizons)`, NaN where the future is not known.

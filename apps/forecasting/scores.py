@@ -12,7 +12,7 @@ from apps.forecasting.features import LEVELS
 
 MIDDLE = len(LEVELS) // 2
 INTERVALS = (50, 80, 90)  # percent
-# Each level stands for the probabilities nearest to it, the outermost for the tails too.
+# The share of probabilities that lie nearest to each level; the outermost ones cover the tails.
 WEIGHTS = np.diff(np.concatenate([[0], (np.array(LEVELS[1:]) + np.array(LEVELS[:-1])) / 2, [1]]))
 
 
@@ -48,7 +48,7 @@ def crps(actual, quantiles):
 
 
 def covered(actual, quantiles, percent):
-    """1 where the interval held the outcome, 0 where not, NaN where unknown."""
+    """1 where the outcome lies in the interval, 0 where it does not, NaN where it is unknown."""
     low, high = interval_ends(quantiles, percent)
     inside = ((actual >= low) & (actual <= high)).astype(float)
     return np.where(np.isnan(actual), np.nan, inside)
@@ -129,7 +129,7 @@ def measure(actual, quantiles, scale):
         "crps": crps(actual, quantiles),
         "mase": absolute_scaled_error(actual, quantiles, scale),
         "direction": hits(actual, quantiles),
-        # What saying “up” every time would score, which a rising market makes more than half.
+        # The accuracy of always saying “up”, which is more than half in a rising market.
         "always_up": np.where(known & (actual != 0), (actual > 0).astype(float), np.nan),
     }
     for percent in INTERVALS:
