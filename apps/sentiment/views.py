@@ -64,10 +64,6 @@ STEPS = {
 }
 
 
-def _join(*parts):
-    return Markup("").join(map(Markup, parts))
-
-
 def networks(card):
     """The titles of the networks that a bundle has, by their names, the best first."""
     return {name: title for name, title in NETWORKS.items() if name in card["variants"]}
@@ -139,24 +135,23 @@ def answer(reading, card):
     baseline_wins = card["baseline"]["accuracy"] > details["accuracy"]
     share = max(reading.probability, 1 - reading.probability)
     name = label(reading.probability)
-    return _join(
-        components.answer(
-            percent(min(share, 0.999), 1 if share > 0.99 else 0),
-            name,
-            name,
-            _meaning(reading, share, card),
-        ),
-        *map(components.note, notes(reading)),
-        _coloured_words(reading),
-        components.score_line(
-            card,
-            NETWORKS[reading.network],
-            percent(details["accuracy"], 1),
-            percent(card["baseline"]["accuracy"], 1),
-            details["parameters"],
-            remark="The baseline is the better of the two." if baseline_wins else "",
-            trained=details.get("date"),
-        ),
+    number = percent(min(share, 0.999), 1 if share > 0.99 else 0)
+    score_line = components.score_line(
+        card,
+        NETWORKS[reading.network],
+        percent(details["accuracy"], 1),
+        percent(card["baseline"]["accuracy"], 1),
+        details["parameters"],
+        remark="The baseline is the better of the two." if baseline_wins else "",
+        trained=details.get("date"),
+    )
+    return Markup().join(
+        [
+            components.answer(number, name, name, _meaning(reading, share, card)),
+            *map(components.note, notes(reading)),
+            _coloured_words(reading),
+            score_line,
+        ]
     )
 
 
@@ -208,7 +203,7 @@ def comparison(network, words, curves, baseline, ngrams, card):
     answers[card["baseline"]["name"]] = baseline
     scores[card["baseline"]["name"]] = card["baseline"]["accuracy"]
     rows = [
-        [name, label(value), _meter(value), chance(value), percent(scores[name], 1)]
+        [name, label(value), plots.meter(value), chance(value), percent(scores[name], 1)]
         for name, value in answers.items()
     ]
     columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
@@ -227,11 +222,7 @@ def comparison(network, words, curves, baseline, ngrams, card):
         parts.insert(0, components.note(sentence))
     if ngrams:
         parts.append(_ngram_bars(ngrams[:STRONGEST_NGRAMS]))
-    return _join(*parts)
-
-
-def _meter(probability):
-    return Markup(plots.meter(probability))
+    return Markup().join(parts)
 
 
 def _small(text, *values):
@@ -330,18 +321,15 @@ def changes(rewrites, network):
             [
                 title,
                 change.format(*rewrite.changed),
-                _meter(rewrite.probability),
+                plots.meter(rewrite.probability),
                 moved(rewrite.probability, original.probability, rewrite),
                 moved(rewrite.baseline_probability, original.baseline_probability, rewrite),
             ]
         )
     columns = ["Text", "What was done", "Negative to positive", NETWORKS[network], "Baseline"]
-    return _join(
-        components.table(columns, rows, numbers=(3, 4)),
-        _small(
-            "Probability that the review is positive, and by how many points it moved. A model "
-            "that does not move when the words are shuffled ignores their order."
-        ),
+    return components.table(columns, rows, numbers=(3, 4)) + _small(
+        "Probability that the review is positive, and by how many points it moved. A model that "
+        "does not move when the words are shuffled ignores their order."
     )
 
 
@@ -353,10 +341,8 @@ def suite_table(card):
         [kind.capitalize(), *(percent(accuracies[kind]) for accuracies in models.values())]
         for kind in card["baseline"]["suite"]
     ]
-    return _join(
-        components.table(["Kind", *models], rows, numbers=range(1, len(models) + 1)),
-        _small("Share of right answers. Guessing would get {}.", percent(0.5)),
-    )
+    table = components.table(["Kind", *models], rows, numbers=range(1, len(models) + 1))
+    return table + _small("Share of right answers. Guessing would get {}.", percent(0.5))
 
 
 def cases(chosen, predicted, baseline, network):
@@ -384,13 +370,13 @@ def cases(chosen, predicted, baseline, network):
         sum(not is_correct(value, case) for value, case in zip(values, chosen, strict=True))
         for values in (predicted, baseline)
     )
-    return _join(
+    return (
         components.note(
             f"Of these {len(chosen)} texts the {_name_in_sentence(network)} gets {wrong} wrong, "
             f"the baseline {baseline_wrong}."
-        ),
-        components.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3)),
-        _small("The numbers are the probability, by each model, that the text is positive."),
+        )
+        + components.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3))
+        + _small("The numbers are the probability, by each model, that the text is positive.")
     )
 
 
@@ -422,13 +408,11 @@ def study(card):
         ],
         numbers=[1],
     )
-    return _join(
-        _learning_curves(curves, counts),
-        table,
+    heading = Markup(
         "<h3>Step by step, with all labels</h3><p>Each model was trained once: differences of less "
-        "than half a point may be chance.</p>",
-        steps,
+        "than half a point may be chance.</p>"
     )
+    return _learning_curves(curves, counts) + table + heading + steps
 
 
 def _learning_curves(curves, counts):
@@ -476,7 +460,7 @@ def layer(cell, step):
         "product unit by unit. The code is the step that has just run, once per word. The products "
         "with x were computed for all words at once before the first step."
     )
-    return _join(components.equations(cell), explanation, components.source_code(step))
+    return components.equations(cell) + explanation + components.source_code(step)
 
 
 def summary(table, column, results, network):
@@ -506,11 +490,8 @@ def summary(table, column, results, network):
         ]
         for text, (probability, name, note) in preview
     ]
-    return _join(
-        components.note(sentence),
-        *map(components.note, table.notes),
-        components.table(["First rows", "Answer", "Positive"], rows),
-    )
+    remarks = Markup().join(map(components.note, [sentence, *table.notes]))
+    return remarks + components.table(["First rows", "Answer", "Positive"], rows)
 
 
 def _training_minutes(details):
@@ -544,7 +525,7 @@ def scores(card):
         winner=max(range(len(rows)), key=lambda n: rows[n][1]),
     )
     return Markup("<h3>{}</h3><p>Scored on the {}, {:,} examples.</p>{}").format(
-        card["title"], card["test_set"], card["examples"], Markup(table)
+        card["title"], card["test_set"], card["examples"], table
     )
 
 
@@ -577,7 +558,7 @@ def _join_words(reading, words):
         reading.text[before.end : after.start]
         for before, after in zip(reading.words, reading.words[1:], strict=False)
     ]
-    return Markup("").join(part for pair in zip(words, [*gaps, ""], strict=True) for part in pair)
+    return Markup().join(part for pair in zip(words, [*gaps, ""], strict=True) for part in pair)
 
 
 def _preview_curve(running):

@@ -26,9 +26,9 @@ def alignment(sentence, caption):
         'attend to." src="{picture}"/><div class="strips">{strips}</div>'
         '<div class="columns">{columns}</div></div></div></div>'
     ).format(
-        rows=Markup("").join(map(label.format, french)),
-        columns=Markup("").join(map(label.format, english)),
-        strips=Markup("").join(
+        rows=Markup().join(map(label.format, french)),
+        columns=Markup().join(map(label.format, english)),
+        strips=Markup().join(
             strip.format(f"“{name}” looked at {_name_strongest(english, weights)}")
             for name, weights in zip(french, best.attention, strict=True)
         ),
@@ -97,7 +97,7 @@ def beam_tree(sentence, pieces_of, caption):
         columns=steps + 1,
         rows=2 * width,
         edges=_draw_edges(edges, steps + 1, 2 * width),
-        nodes=Markup("").join(nodes),
+        nodes=Markup().join(nodes),
     )
     entries = [("the translation", "positive"), ("kept to the end", "lstm")]
     legend = plots.legend([*entries, ("pruned", "baseline", True)])
@@ -153,7 +153,7 @@ def _draw_edges(edges, columns, rows):
     """An SVG of the edges (kind, start node, end node), the more important ones on top."""
     edges = sorted(edges, key=lambda edge: ("alive" in edge[0], "best" in edge[0]))
     return Markup('<svg viewBox="0 0 {} {}">{}</svg>').format(
-        columns * NODE_WIDTH, rows * NODE_HEIGHT, Markup("").join(_curve(*edge) for edge in edges)
+        columns * NODE_WIDTH, rows * NODE_HEIGHT, Markup().join(_curve(*edge) for edge in edges)
     )
 
 

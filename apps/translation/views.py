@@ -27,10 +27,6 @@ PREVIEW_SENTENCE, PREVIEW_MIN_WEIGHT = "He lives in a small white house.", 0.05
 EMPTY_TEXT = "(empty)"
 
 
-def _join(*parts):
-    return Markup("").join(map(Markup, parts))
-
-
 def warnings(sentence, overlap, usual_words):
     """Reasons not to trust a translation, the gravest first: a list of sentences.
 
@@ -128,22 +124,22 @@ def answer(translation, warnings_by_sentence, card):
         more = len(remarks) - MAX_NOTES + 1
         remarks = [*remarks[: MAX_NOTES - 1], f"There are {more} more remarks like these."]
     details, baseline = card["variants"]["attention"], card["baseline"]
-    return _join(
-        _confidence(translation, any(warnings_by_sentence)),
-        *map(components.note, remarks),
-        *(
-            aligned(sentence)
-            for sentence in translation.sentences
-            if sentence.text and not sentence.copied
-        ),
-        components.score_line(
-            card,
-            NETWORKS["attention"][0],
-            f"{details['bleu']:.1f}",
-            f"{baseline['bleu']:.1f}",
-            details["parameters"],
-            measure="BLEU (overlap with people’s translations, 0 to 100)",
-        ),
+    score_line = components.score_line(
+        card,
+        NETWORKS["attention"][0],
+        f"{details['bleu']:.1f}",
+        f"{baseline['bleu']:.1f}",
+        details["parameters"],
+        measure="BLEU (overlap with people’s translations, 0 to 100)",
+    )
+    written = [each for each in translation.sentences if each.text and not each.copied]
+    return Markup().join(
+        [
+            _confidence(translation, any(warnings_by_sentence)),
+            *map(components.note, remarks),
+            *map(aligned, written),
+            score_line,
+        ]
     )
 
 
@@ -225,7 +221,7 @@ def _replace_words(text, words, spans):
     for (start, end, _), span in zip(words, spans, strict=True):
         parts += [text[position:start], span]
         position = end
-    return Markup("").join([*parts, text[position:]])
+    return Markup().join([*parts, text[position:]])
 
 
 def words(pieces, text):
@@ -322,13 +318,10 @@ def beam(sentence, pieces_of, best_by_length_penalty, alpha):
         )
         for number, each in enumerate(sentence.hypotheses)
     ]
-    return _join(
+    return Markup('{}<div class="beneath">{}</div><div class="hypotheses one">{}</div>{}').format(
         tree,
-        '<div class="beneath">',
         components.heading("The translations found"),
-        '</div><div class="told one">',
-        *hypotheses,
-        "</div>",
+        Markup().join(hypotheses),
         _penalty_ranges(best_by_length_penalty, alpha),
     )
 
@@ -378,9 +371,9 @@ def comparison(sentences, word_for_word, card):
     name = baseline["name"][:1].upper() + baseline["name"][1:]
     items.append(_hypothesis(word_for_word, f"BLEU {baseline['bleu']:.1f}", name))
     return Markup(
-        '<div class="told">{}</div><p class="small">BLEU on the {}. The networks differ in size: '
-        "compare those of the same size.</p>"
-    ).format(Markup("").join(items), card["test_set"])
+        '<div class="hypotheses">{}</div><p class="small">BLEU on the {}. The networks differ in '
+        "size: compare those of the same size.</p>"
+    ).format(Markup().join(items), card["test_set"])
 
 
 def study(card):
@@ -446,12 +439,8 @@ def training_overlap(sentence, overlap, nearest, card):
         "training sentence is shipped, only hashes of words, of runs of four words and of whole "
         "sentences in a Bloom filter, which takes something new for something old {}.</p>"
     ).format(details["sentences"], frequency)
-    return _join(
-        components.answer(*_overlap_verdict(overlap)),
-        _marked_overlap(sentence.source, overlap),
-        nearest_line,
-        explanation,
-    )
+    verdict = components.answer(*_overlap_verdict(overlap))
+    return verdict + _marked_overlap(sentence.source, overlap) + nearest_line + explanation
 
 
 def _marked_overlap(source, overlap):
@@ -462,13 +451,13 @@ def _marked_overlap(source, overlap):
     for number, ((start, end), occurs) in enumerate(zip(overlap.spans, overlap.words, strict=True)):
         parts += [
             source[position:start],
-            Markup('<span class="seen">') if number == first else "",
+            Markup('<span class="in-training">') if number == first else "",
             source[start:end] if occurs else new_word.format(source[start:end]),
             Markup("</span>") if number + 1 == end_of_stretch else "",
         ]
         position = end
-    text = Markup("").join([*parts, source[position:]])
-    return Markup('<p class="recalled" lang="en">{}</p>').format(text)
+    text = Markup().join([*parts, source[position:]])
+    return Markup('<p class="overlap" lang="en">{}</p>').format(text)
 
 
 def _overlap_verdict(overlap):
@@ -514,7 +503,7 @@ def summary(results):
         for french, confidence, note in results[:BATCH_PREVIEW_ROWS]
     ]
     table = components.table(["First rows", "Confidence", "Note"], rows, numbers=(1,))
-    return _join(components.note(sentence), table)
+    return components.note(sentence) + table
 
 
 def scores(card):
@@ -548,7 +537,7 @@ def scores(card):
     )
     return Markup(
         "<h3>{}</h3><p>Scored on the {}, {:,} sentences; BLEU and chrF by sacrebleu ({}).</p>{}"
-    ).format(card["title"], card["test_set"], card["examples"], card["signature"], Markup(table))
+    ).format(card["title"], card["test_set"], card["examples"], card["signature"], table)
 
 
 def preview():
@@ -585,7 +574,7 @@ def preview():
         parts.append(text.format(x, y, turn, sentence.source[start:end]))
     height = len(rows) * cell_height + 40
     return Markup('<svg viewBox="0 0 266 {}" style="display:block;width:100%">{}</svg>').format(
-        height, Markup("").join(parts)
+        height, Markup().join(parts)
     )
 
 

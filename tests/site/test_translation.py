@@ -25,8 +25,8 @@ def french(page):
 def test_the_page_opens_with_an_answer_whose_words_highlight_each_other(page):
     expect(french(page)).to_have_value(re.compile(r"\w+ \w+ .*\."))
     expect(page.locator(".tree .node.best").first).to_have_text("start")
-    expect(page.locator(".told", has_text="LSTM, no attention")).to_be_visible()
-    expect(page.locator(".recalled")).to_contain_text("A young woman in a red coat")
+    expect(page.locator(".hypotheses", has_text="LSTM, no attention")).to_be_visible()
+    expect(page.locator(".overlap")).to_contain_text("A young woman in a red coat")
     pair = page.locator(".aligned")
     word = pair.locator(".f").nth(2)
     word.hover()
@@ -45,10 +45,10 @@ def test_lines_are_kept_and_any_sentence_can_be_inspected(page):
     translate(page, LETTER)
     expect(french(page)).to_have_value(re.compile(r"^[^\n]+\n\n[^\n]+$"))
     expect(page.locator(".aligned")).to_have_count(3)
-    expect(page.locator(".recalled")).to_have_text("The dog is sleeping.")
+    expect(page.locator(".overlap")).to_have_text("The dog is sleeping.")
     page.get_by_label("Sentence shown below").click()
     page.get_by_role("option", name="3. She has a red hat!").click()
-    expect(page.locator(".recalled")).to_have_text("She has a red hat!")
+    expect(page.locator(".overlap")).to_have_text("She has a red hat!")
     expect(page.locator(".attended .columns")).to_contain_text("hat")
 
 
@@ -57,11 +57,11 @@ def test_the_sliders_change_the_search(page):
     page.get_by_label("number input for Beam width").fill("2")
     page.get_by_label("number input for Beam width").press("Enter")
     expect(page.locator(".tree")).to_have_attribute("aria-label", re.compile("2 kept at each"))
-    before = page.locator(".told.one small").first.text_content()
+    before = page.locator(".hypotheses.one small").first.text_content()
     page.get_by_label("number input for Length penalty").fill("0")
     page.get_by_label("number input for Length penalty").press("Enter")
-    expect(page.locator(".told.one + p")).to_contain_text(re.compile(r"to the power 0\. "))
-    assert page.locator(".told.one small").first.text_content() != before
+    expect(page.locator(".hypotheses.one + p")).to_contain_text(re.compile(r"to the power 0\. "))
+    assert page.locator(".hypotheses.one small").first.text_content() != before
 
 
 def test_a_refused_text_leaves_no_answer_and_keeps_what_was_typed(page):
@@ -75,7 +75,7 @@ def test_a_refused_text_leaves_no_answer_and_keeps_what_was_typed(page):
         expect(page.get_by_role("alert")).to_contain_text(fragment)
         expect(page.get_by_label("English, up to 5,000")).to_have_value(text)
         expect(french(page)).to_have_value("")
-        for shown in (".answer", ".aligned", ".attended", ".tree", ".recalled"):
+        for shown in (".answer", ".aligned", ".attended", ".tree", ".overlap"):
             expect(page.locator(shown)).to_have_count(0)
 
 

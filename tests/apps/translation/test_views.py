@@ -281,7 +281,7 @@ def test_memorised_and_composed_sentences_are_told_apart(texts):
 def test_the_stretch_and_new_words_are_marked_and_the_nearest_sentence_is_quoted():
     overlap = Overlap(SPANS, (True, False, True), False, 0.5, (0, 2))
     html = views.training_overlap(make_sentence(), overlap, ("A <black> cat.", 0.5), CARD)
-    assert '<span class="seen">The <span class="new">black</span></span> dog!' in html
+    assert '<span class="in-training">The <span class="new">black</span></span> dog!' in html
     assert "once in 400 times" in html
     assert "(50\u202f% of words" in html
     assert "A &lt;black&gt; cat." in html
