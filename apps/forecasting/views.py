@@ -47,7 +47,7 @@ TRACES = {
 LEAKS = {
     "scaling": (
         "Scaling on all data",
-        "The rule: “Below the mean of the data a price will rise, above the mean it will fall.” The "
+        "The rule: “Below the mean of the data a price will rise, above it fall.” The "
         "mistake takes the mean of all data, the future included, in place of the mean of the "
         "days before.",
     ),
