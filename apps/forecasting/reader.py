@@ -61,7 +61,13 @@ def read_prices(source, name=None, min_prices=MIN_PRICES):
 
 
 def read_file(
-    source, name=None, min_prices=MIN_PRICES, column=None, max_series=None, max_bytes=MAX_BYTES
+    source,
+    name=None,
+    min_prices=MIN_PRICES,
+    column=None,
+    max_series=None,
+    max_rows=MAX_ROWS,
+    max_bytes=MAX_BYTES,
 ):
     """The series of a table with dates, prices, and perhaps the day's range and tickers.
 
@@ -73,7 +79,8 @@ def read_file(
         min_prices: Fewest usable rows of a series; shorter ones are left out.
         column: Name of the column to take for the price, one of `Reading.choices`.
         max_series: The most series to read, or None.
-        max_bytes: The most that an archive may hold unpacked.
+        max_rows: The most rows of the file.
+        max_bytes: The most bytes that an archive may hold unpacked.
 
     Returns:
         A `PriceFile`.
@@ -88,21 +95,23 @@ def read_file(
         except OSError as error:
             raise UserError(f"{source.name} cannot be read: {error.strerror}.") from error
     text = read_text(source, max_bytes) if isinstance(source, bytes) else source
-    table = _find_table(text)
+    table = _find_table(text, max_rows)
     return _read_table(table, name or "Your series", min_prices, column, max_series)
 
 
 # ---------------------------------------------------------------- the table in a text
 
 
-def _find_table(text):
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = [line for line in lines if line.strip(" \t\x1a\0")]
+def _find_table(text, max_rows):
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if (count := text.count("\n")) > 2 * max_rows:  # every second line may be blank
+        raise UserError(f"This file has {count:,} lines; at most {max_rows:,} are read at once.")
+    lines = [line for line in text.split("\n") if line.strip(" \t\x1a\0")]
     if not lines:
         raise UserError("This file is empty. It needs the columns date and close.")
-    if len(lines) > MAX_ROWS:
+    if len(lines) > max_rows:
         raise UserError(
-            f"This file has {len(lines):,} rows; at most {MAX_ROWS:,} are read at once."
+            f"This file has {len(lines):,} rows; at most {max_rows:,} are read at once."
         )
     longest = max(range(len(lines)), key=lambda n: len(lines[n]))
     if len(lines[longest]) > MAX_LINE:
@@ -111,6 +120,8 @@ def _find_table(text):
     if lines[0].lower().startswith("sep=") and len(lines) > 1:  # Excel's hint
         separators, lines = (lines[0][4:5] or "\t",), lines[1:]
     separator = _find_separator(columns.sample_rows(lines), separators)
+    if separator and max(line.count(separator) for line in lines) > MAX_COLUMNS:
+        raise UserError(f"A line of this file has more than {MAX_COLUMNS} cells.")
     rows = [_split(line, separator) for line in lines]
     width = _usual_width(rows)
     if width < 2:
@@ -118,8 +129,6 @@ def _find_table(text):
             "This file has only one column. It needs a date and a closing price, "
             "separated by commas, semicolons or tabs."
         )
-    if width > MAX_COLUMNS:
-        raise UserError(f"This file has {width:,} columns; at most {MAX_COLUMNS} are read.")
     rows, width = _join_dates(rows, width)
     return _split_headings(rows, width, separator)
 
@@ -128,9 +137,10 @@ def _find_separator(lines, separators):
     """The separator that leaves a column of dates beside one of numbers, or the most cells."""
 
     def suitability(separator):
-        rows = [_split(line, separator) for line in lines]
-        width = _usual_width(rows)
-        if not 2 <= width <= MAX_COLUMNS:
+        narrow = [line for line in lines if line.count(separator or " ") <= MAX_COLUMNS]
+        rows = [_split(line, separator) for line in narrow]
+        width = _usual_width(rows) if rows else 0
+        if width < 2:
             return False, False, width
         rows = [row for row in rows if len(row) == width]
         date_column = columns.find_date_column(rows)

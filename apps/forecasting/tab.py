@@ -27,7 +27,8 @@ DESCRIPTION = "How far a price may move in the coming weeks, beside GARCH, with 
 SHAPE = "many to many"
 FOLDER = bundle.MODELS / "forecasting"
 FILE_TYPES = [".csv", ".txt", ".tsv", ".zip", ".gz"]
-UNPACKED_FACTOR = 4  # how much larger than the largest upload an archive's content may be
+MAX_ROWS = 300_000  # of a visitor's file
+UNPACKED_FACTOR = 2  # how much larger than the largest upload an archive's content may be
 
 SERIES = Knob(
     "series", "Series", "sp500", choices={key: each.title for key, each in EXAMPLES.items()}
@@ -128,15 +129,17 @@ def _build_inputs(state, settings):
         "concurrency_limit": 4,
         **INTERACTIVE,
     }
-    max_bytes = UNPACKED_FACTOR * settings.max_upload_mb * 2**20
+    limits = {
+        "max_series": MAX_SERIES,
+        "max_rows": MAX_ROWS,
+        "max_bytes": UNPACKED_FACTOR * settings.max_upload_mb * 2**20,
+    }
 
     def read_upload(path, own):
         try:
             path = Path(path)
             content = path.read_bytes()
-            prices = read_file(
-                content, path.name.split(".")[0], max_series=MAX_SERIES, max_bytes=max_bytes
-            )
+            prices = read_file(content, path.name.split(".")[0], **limits)
             return _add_series(own, prices.series, prices.count, content)
         except OSError:
             return _refuse("This file is no longer here. Upload it again.")
@@ -149,9 +152,7 @@ def _build_inputs(state, settings):
             content = own.read_file(key)
             if content is None:
                 return _refuse("Upload the file again to read another of its columns.")
-            prices = read_file(
-                content, name, column=column, max_series=MAX_SERIES, max_bytes=max_bytes
-            )
+            prices = read_file(content, name, column=column, **limits)
             return _add_series(own, prices.series, prices.count, content)
         except UserError as problem:
             return _refuse(problem)
@@ -530,7 +531,7 @@ def _read_argument(text, settings):
             f"“{key[:30]}” is not a built-in series. Send a CSV with the columns date and close, "
             f"or one of: {', '.join(EXAMPLES)}."
         )
-    prices = read_file(text, max_series=1)
+    prices = read_file(text, max_series=1, max_rows=MAX_ROWS)
     if prices.count > 1:
         raise UserError(f"This CSV has {prices.count} series; send one at a time.")
     return prices.series[0]

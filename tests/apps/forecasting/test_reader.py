@@ -373,6 +373,15 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(content, texts):
     texts(str(error.value))
 
 
+def test_a_file_may_have_only_so_many_rows_and_cells():
+    with pytest.raises(UserError, match="81 rows; at most 80"):
+        read_file(csv(), max_rows=80)
+    with pytest.raises(UserError, match="5,081 lines; at most 80"):
+        read_file("\n" * 5_000 + csv() + "\n", max_rows=80)
+    with pytest.raises(UserError, match="more than 500 cells"):
+        read_file("\n".join([csv(), "," * 15_000]))
+
+
 def test_an_archive_may_hold_only_so_much():
     bomb = gzip.compress(bytes(3 * 2**20))
     with pytest.raises(UserError, match="more than 2 MB"):
