@@ -120,8 +120,11 @@ def test_the_sliders_and_switches_act_and_the_forecast_comes_down(open_page):
 # What stands in a file, and the sentence that refuses it.
 REFUSED = {
     "ten rows": (text_of(prices(10)), "10 usable prices; a forecast needs at least 61"),
-    "strings": (text_of([[d, "n.v."] for d, _ in prices(80)]), "text instead of a price"),
-    "no price": (text_of([[d, "abc", "x"] for d, _ in prices(80)]), "No column of this file"),
+    "strings": (text_of([[d, "abc"] for d, _ in prices(80)]), "text instead of a price"),
+    "no price": (
+        text_of([[d, "a", "b"] for d, _ in prices(80)], ("date", "x", "y")),
+        "No column of this file",
+    ),
     "no date": (text_of([["soon", p] for _, p in prices(80)], ("when", "close")), "no date column"),
     "one price": (text_of([[d, "7"] for d, _ in prices(80)]), "the price is 7 on every day"),
     "returns": (
