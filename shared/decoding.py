@@ -233,28 +233,28 @@ def beam_search(step, states, begin, end, steps, width, alpha=0.0):
         ops.zeros((rows * beams, steps), "int32"),
         ops.zeros((rows * beams, steps), "float32"),
         ops.zeros((rows * beams, steps, memory), "float32"),
-        {
-            "parent": ops.zeros((rows, steps, 2 * width), "int32"),
-            "token": ops.zeros((rows, steps, 2 * width), "int32"),
-            "score": ops.full((rows, steps, 2 * width), MIN_LOG_PROBABILITY),
-        },
+        _empty_tree(rows, steps, width),
     )
     _, _, _, scores, _, tokens, log_probabilities, attention, tree = ops.while_loop(
         _unfinished(steps), body, start
     )
     lengths = ops.sum(ops.cast(ops.not_equal(tokens, 0), "int32"), axis=-1)
-    lengths = ops.reshape(lengths, (-1, beams))
-    normalized = scores / length_penalty(ops.maximum(lengths, 1), alpha)
+    divisors = length_penalty(ops.maximum(ops.reshape(lengths, (-1, beams)), 1), alpha)
+    normalized = scores / divisors
     order = ops.argsort(-normalized, axis=-1)
-    flat = (
-        tokens,
-        ops.reshape(lengths, (-1,)),
-        ops.reshape(scores, (-1,)),
-        log_probabilities,
-        attention,
-    )
+    flat = (tokens, lengths, ops.reshape(scores, (-1,)), log_probabilities, attention)
     ordered = [ops.reshape(part, (-1, beams, *part.shape[1:])) for part in reorder(flat, order)]
     return Beams(Sequences(*ordered), ops.take_along_axis(normalized, order, axis=1), tree)
+
+
+def _empty_tree(rows, steps, width):
+    """`Beams.tree` before the first step."""
+    shape = (rows, steps, 2 * width)
+    return {
+        "parent": ops.zeros(shape, "int32"),
+        "token": ops.zeros(shape, "int32"),
+        "score": ops.full(shape, MIN_LOG_PROBABILITY),
+    }
 
 
 def _continue_with_zeros(log_probabilities, done):
