@@ -238,14 +238,14 @@ def _order_dates(parts, dotted, short):
 
 
 def _disorder(dates):
-    """How far dates are from one direction and an even step: smaller is better."""
+    """How far dates are from one direction, an even step and a short one: smaller is better."""
     steps = np.diff(dates[~np.isnat(dates)]).astype(float)
     if not len(steps):
-        return 0.0, 0.0
-    turned = min(np.mean(steps > 0), np.mean(steps < 0))
-    return round(float(turned), 2), round(
-        float(np.std(np.abs(steps)) / (np.mean(np.abs(steps)) or 1)), 1
-    )
+        return 0.0, 0.0, 0.0
+    turns = min(np.mean(steps > 0), np.mean(steps < 0))
+    mean = float(np.mean(np.abs(steps)))
+    unevenness = float(np.std(np.abs(steps))) / (mean or 1)
+    return round(float(turns), 2), round(unevenness, 1), mean
 
 
 def looks_like_time(dates):

@@ -259,6 +259,7 @@ def test_a_column_named_by_its_ticker_gives_the_series_its_name():
         ("time,price,last_updated", "{day}+00:00,{p},{epoch}", 1),
         ("timeOpen;name;close;timestamp", '"{day}T00:00:00Z";"2781";{p};"{day}T23:59:59.999Z"', 1),
         (",Date,Price", "{n},{day},{p}", 1),
+        (",Open,Close", "{day} 00:00:00-04:00,1{p},{p}", 1),
         ("Date,P,CPI,Date Fraction", "{day},{p},9.{n},2024.{n}", 1),
         ("day;value", "{dmy};{n1}.{n2}", 1000),
     ],
