@@ -64,7 +64,7 @@ def paths():
 def group(shape, cards):
     """The applications of one shape, below its diagram."""
     return Markup(
-        '<section class="shape"><div class="shape-name">{}<div><h2 id="{}">{}</h2><p>{}</p></div>'
+        '<section class="shape"><div class="shape-name">{}<h2 id="{}">{}</h2><p>{}</p>'
         '</div><div class="cards">{}</div></section>'
     ).format(
         diagram(*SHAPES[shape]),
