@@ -130,11 +130,14 @@ def patch_page_template(metadata):
 
     environment = routes.templates.env
     name = "frontend/index.html"
-    template, *_ = environment.loader.get_source(environment, name)
-    template = re.sub(r'\s*<meta\s+(property="og:|name="twitter:)[^>]*>', "", template)
+    original = getattr(environment.loader, "original", environment.loader)
+    template, *_ = original.get_source(environment, name)
+    for tag in (r'meta\s+(property="og:|name="twitter:)', 'link rel="manifest"'):
+        template = re.sub(rf"\s*<{tag}[^>]*>", "", template)
     charset = '<meta charset="utf-8" />'
     template = template.replace(charset, f"{charset}{METADATA}", 1)
-    environment.loader = ChoiceLoader([DictLoader({name: template}), environment.loader])
+    environment.loader = ChoiceLoader([DictLoader({name: template}), original])
+    environment.loader.original = original
     environment.cache.clear()
     environment.globals["page_metadata"] = metadata
 

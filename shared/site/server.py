@@ -68,7 +68,7 @@ def mount(site, pages, settings):
         site,
         path="/",
         app_kwargs={"openapi_url": None, "exception_handlers": handlers},
-        root_path=getattr(settings, "root_path", None) or None,
+        root_path=settings.root_path,
         theme=theme.build_theme(),
         head=theme.build_head(),
         favicon_path=theme.FAVICON,
