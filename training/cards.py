@@ -81,17 +81,19 @@ def count_parameters(network):
     return int(sum(np.prod(variable.shape) for variable in network.trainable_variables))
 
 
-def store_weights(network, path, quantised=(), packed=()):
+def store_weights(network, path, int8=(), int4=()):
     """Write a network's weights, and give it the rounded ones that were stored.
+
+    The names of weights in `int8` and `int4` are those of `bundle.save_arrays`.
 
     All scores are measured after this, on the weights that the site will use.
     """
-    bundle.save_arrays(path, bundle.get_weights(network), quantised, packed)
+    bundle.save_arrays(path, bundle.get_weights(network), int8, int4)
     bundle.set_weights(network, bundle.load_arrays(path))
 
 
 def tables_of(network):
-    """The paths of a network's matrices, which `store_weights` can quantise."""
+    """The paths of a network's matrices, which `store_weights` can round to int8."""
     return [path for path, array in bundle.get_weights(network).items() if array.ndim == 2]
 
 

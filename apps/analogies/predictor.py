@@ -596,4 +596,6 @@ def _load(file):
     vectors = store.load(FOLDER)
     extra = bundle.load_arrays(FOLDER / "counts.safetensors")
     paragraphs = extra["paragraphs"].astype("float64"), float(extra["total"][0])
-    return Predictor(vectors, bundle.read_card(FOLDER), paragraphs)
+    card = bundle.read_card(FOLDER)
+    # Vectors that were trained but not evaluated yet are served like a file: without scores.
+    return Predictor(vectors, card if "sections" in card else None, paragraphs)

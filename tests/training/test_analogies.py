@@ -1,14 +1,18 @@
 import json
 import random
+import shutil
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from apps.analogies import predictor
 from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
 from shared import bundle
-from training.analogies import train as analogies
+from training.analogies import data, evaluate, fit, recipe
+from training.analogies.__main__ import app
+from training.analogies.ppmi import ppmi_svd
 
 CAPITALS = [("oslo", "norway"), ("rome", "italy"), ("paris", "france"), ("cairo", "egypt")]
 GRAMMAR = ["the", "of", "and", "in", "to", "is", "was", "by", "with", "from", "near", "that"]
@@ -16,12 +20,12 @@ GRAMMAR = ["the", "of", "and", "in", "to", "is", "was", "by", "with", "from", "n
 
 def made_up(lines, seed=0):
     """Sentences about four countries: enough for vectors, not for good ones."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for _ in range(lines):
-        city, country = chance.choice(CAPITALS)
-        words = [city, country, *chance.choices(GRAMMAR, k=9)]
-        chance.shuffle(words)
+        city, country = rng.choice(CAPITALS)
+        words = [city, country, *rng.choices(GRAMMAR, k=9)]
+        rng.shuffle(words)
         rows.append(" ".join(words))
     return "\n".join(rows)
 
@@ -32,7 +36,7 @@ def trained(tmp_path_factory):
     (folder / "mine.txt").write_text(made_up(400))
     command = ["train", "--input", folder / "mine.txt", "--output", folder / "out"]
     command += ["--work-dir", folder / "work", "--epochs", "2", "--dimensions", "8", "--json"]
-    result = CliRunner().invoke(analogies.app, [str(part) for part in command])
+    result = CliRunner().invoke(app, [str(part) for part in command])
     assert result.exit_code == 0, result.output
     return folder, json.loads(result.output.splitlines()[-1])
 
@@ -49,11 +53,35 @@ def test_training_writes_a_bundle_that_loads(trained):
     vectors = store.load(folder / "out")
     assert set(vectors.words) == {*GRAMMAR, *(word for pair in CAPITALS for word in pair)}
     assert vectors.matrix.shape == (20, 8)
-    assert printed["vocabulary"] == 20
     card = bundle.read_card(folder / "out")
+    assert card["vocabulary"] == 20
     assert card["variants"]["CBOW"]["parameters"] == 20 * 8
+    assert card["variants"]["CBOW"]["validation_accuracy"] == printed["CBOW"]
     assert card["baseline"]["name"] == "PPMI + SVD"
     assert {path.suffix for path in (folder / "out").iterdir()} == {".json", ".safetensors"}
+
+
+def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
+    folder, _ = trained
+    model = shutil.copytree(folder / "out", tmp_path / "out")
+    before = bundle.read_card(model)
+    assert "accuracy" not in before["variants"]["CBOW"] and "sections" not in before
+    monkeypatch.setattr(predictor, "FOLDER", model)
+    # The page serves the vectors without scores. What it loads must not stay in its cache.
+    assert predictor._load.__wrapped__(None).card is None
+    tests = data.read_questions(questions_file(folder)), [("oslo", "norway", 9.0), ("of", "by", 1)]
+    monkeypatch.setattr(data, "official_tests", lambda: tests)
+    command = ["evaluate", "--save", "--json", "--model", model, "--work-dir", folder / "work"]
+    result = CliRunner().invoke(app, [str(part) for part in command])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.output.splitlines()[-1])
+    card = bundle.read_card(model)
+    assert card["test_set"] == evaluate.TEST_SET
+    assert card["variants"]["CBOW"]["accuracy"] == card["accuracy"] == metrics["accuracy"]
+    assert card["sections"]["capitals"]["covered"] == card["examples"] == 12
+    assert card["baseline"]["accuracy"] == metrics["baseline_ppmi_accuracy"]
+    assert set(card["quantisation"]) > {"bits", "accuracy_float32"}
+    assert len(bundle.load_arrays(model / "answers.safetensors")["answers"]) == 12
 
 
 def test_evaluation_scores_a_questions_file_and_a_similarity_file(trained):
@@ -62,7 +90,7 @@ def test_evaluation_scores_a_questions_file_and_a_similarity_file(trained):
     pairs.write_text("oslo\tnorway\t9\nrome\titaly\t8\nthe\toslo\t1\nthe\tdragon\t2\n")
     command = ["evaluate", "--model", folder / "out", "--input", questions_file(folder)]
     command += ["--similarity", pairs, "--json"]
-    result = CliRunner().invoke(analogies.app, [str(part) for part in command])
+    result = CliRunner().invoke(app, [str(part) for part in command])
     metrics = json.loads(result.output.splitlines()[-1])
     assert metrics["questions"] == 13
     assert metrics["covered"] == pytest.approx(12 / 13)
@@ -80,7 +108,7 @@ def test_evaluation_reads_a_file_of_vectors(tmp_path):
     questions = tmp_path / "questions.txt"
     questions.write_text(": capitals\nOslo Norway Rome Italy\n")
     command = ["evaluate", "--vectors", path, "--input", questions, "--json"]
-    result = CliRunner().invoke(analogies.app, [str(part) for part in command])
+    result = CliRunner().invoke(app, [str(part) for part in command])
     assert json.loads(result.output.splitlines()[-1])["accuracy"] == 1
 
 
@@ -89,7 +117,7 @@ def test_a_questions_file_that_is_none_is_refused(trained, tmp_path):
     path = tmp_path / "questions.txt"
     path.write_text("one two three\n")
     command = ["evaluate", "--model", str(folder / "out"), "--input", str(path)]
-    result = CliRunner().invoke(analogies.app, command)
+    result = CliRunner().invoke(app, command)
     assert result.exit_code == 2
     assert "line 1" in result.output
 
@@ -98,31 +126,30 @@ def test_a_questions_file_that_is_none_is_refused(trained, tmp_path):
 def test_too_little_text_is_refused(tmp_path, content):
     (tmp_path / "mine.txt").write_text(content)
     command = ["train", "--input", str(tmp_path / "mine.txt"), "--work-dir", str(tmp_path)]
-    result = CliRunner().invoke(analogies.app, [*command, "--output", str(tmp_path / "out")])
+    result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "too few words" in " ".join(result.output.split())
 
 
-def test_a_stopped_run_goes_on_from_its_last_epoch(tmp_path):
-    corpus = analogies.write_corpus(
+def test_an_interrupted_run_resumes_after_its_last_epoch(tmp_path):
+    corpus = data.write_corpus(
         [line.split() for line in made_up(60).split("\n")], tmp_path / "corpus.txt", 0
     )
-    recipe = {"vector_size": 6, "sg": 1, "min_count": 1}
-    options = {"workers": 1, **recipe}
-    words, whole, _ = analogies.learn(corpus, tmp_path / "whole", 0, 3, **options)
-    _, first, _ = analogies.learn(corpus, tmp_path / "part", 0, 1, **options)
+    options = {"workers": 1, "vector_size": 6, "sg": 1, "min_count": 1}
+    words, whole, _ = fit.learn(corpus, tmp_path / "whole", 0, 3, **options)
+    _, first, _ = fit.learn(corpus, tmp_path / "part", 0, 1, **options)
     with np.load(tmp_path / "part" / "checkpoint.npz") as arrays:
         assert int(arrays["done"]) == 1
         np.testing.assert_array_equal(arrays["vectors"], first)
-    again, resumed, _ = analogies.learn(corpus, tmp_path / "part", 0, 3, **options)
+    again, resumed, _ = fit.learn(corpus, tmp_path / "part", 0, 3, **options)
     assert again == words
     assert np.abs(resumed - first).max() > 0
-    _, done, _ = analogies.learn(corpus, tmp_path / "whole", 0, 3, **options)
+    _, done, _ = fit.learn(corpus, tmp_path / "whole", 0, 3, **options)
     np.testing.assert_array_equal(done, whole)
 
 
 def test_the_first_words_of_a_corpus_are_a_corpus(tmp_path):
-    corpus = analogies.write_corpus([["a", "b", "c"]] * 5 + [["d"]], tmp_path / "corpus.txt", 0)
+    corpus = data.write_corpus([["a", "b", "c"]] * 5 + [["d"]], tmp_path / "corpus.txt", 0)
     part = corpus.first(7)
     assert corpus.size == 16 and 4 <= part.size <= 7
     assert part.path.read_text() == corpus.path.read_text()[: len(part.path.read_text())]
@@ -132,30 +159,30 @@ def test_words_that_belong_together_are_joined(tmp_path):
     # Words that meet by chance are as many as in a text: their pairs are the measure.
     others = [[f"{a}{b}{c}" for c in "klmnopqrst"] for a in "abcdefghij" for b in "uvwxyz"]
     lines = [*([*row, "new", "york"] for row in others[:40]), *others]
-    corpus = analogies.write_corpus(lines, tmp_path / "corpus.txt", 0)
-    joined = analogies.with_phrases(corpus)
+    corpus = data.write_corpus(lines, tmp_path / "corpus.txt", 0)
+    joined = data.with_phrases(corpus)
     assert joined.counts["new_york"] == 40 and "york" not in joined.counts
     assert joined.size == corpus.size - 40 and joined.lines == corpus.lines
 
 
 def test_the_study_learns_only_the_rows_that_its_card_lacks(tmp_path, monkeypatch):
-    corpus = analogies.write_corpus(
+    corpus = data.write_corpus(
         [line.split() for line in made_up(400).split("\n")], tmp_path / "corpus.txt", 0
     )
-    monkeypatch.setattr(analogies, "_corpus", lambda *_: (corpus, tmp_path))
+    monkeypatch.setattr(data, "read_corpus", lambda *_: (corpus, tmp_path))
     small = {"vector_size": 6, "min_count": 1}
     rows = ((2000, 1, small), (2000, 1, {**small, "phrases": True}))
     learned = []
-    learn = analogies.learn
-    monkeypatch.setattr(analogies, "learn", lambda *a, **o: learned.append(a) or learn(*a, **o))
-    monkeypatch.setattr(analogies, "STUDY", rows[:1])
+    learn = fit.learn
+    monkeypatch.setattr(fit, "learn", lambda *a, **o: learned.append(a) or learn(*a, **o))
+    monkeypatch.setattr(recipe, "STUDY", rows[:1])
     bundle.write_card(tmp_path / "out", dict.fromkeys(bundle.CARD_KEYS, "mine"))
     command = ["study", "--output", str(tmp_path / "out")]
     for expected in (1, 1):
-        assert CliRunner().invoke(analogies.app, command).exit_code == 0
+        assert CliRunner().invoke(app, command).exit_code == 0
         assert len(learned) == expected
-    monkeypatch.setattr(analogies, "STUDY", rows)
-    assert CliRunner().invoke(analogies.app, command).exit_code == 0
+    monkeypatch.setattr(recipe, "STUDY", rows)
+    assert CliRunner().invoke(app, command).exit_code == 0
     assert len(learned) == 2
     card = bundle.read_card(tmp_path / "out")
     assert [row["phrases"] for row in card["study"]] == [False, True]
@@ -165,12 +192,14 @@ def test_the_study_learns_only_the_rows_that_its_card_lacks(tmp_path, monkeypatc
 def test_smaller_vectors_are_learned_again_and_nothing_else(trained, monkeypatch):
     folder, _ = trained
     (work,) = (path for path in (folder / "work").iterdir() if path.is_dir())
-    corpus = analogies.Corpus.read(work / "corpus.txt")
-    monkeypatch.setattr(analogies, "_corpus", lambda *_: (corpus, work))
-    monkeypatch.setattr(analogies, "SIZES", {2000: 2})
-    monkeypatch.setattr(analogies, "SMALL_RECIPE", {"vector_size": 6, "min_count": 1})
+    corpus = data.Corpus.read(work / "corpus.txt")
+    monkeypatch.setattr(data, "read_corpus", lambda *_: (corpus, work))
+    monkeypatch.setattr(recipe, "SIZES", {2000: 2})
+    small = {"vector_size": 6, "min_count": 1}
+    monkeypatch.setattr(recipe, "SIZES_RECIPE", small)
+    monkeypatch.setattr(fit, "SIZES_RECIPE", small)
     before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
-    result = CliRunner().invoke(analogies.app, ["sizes", "--output", str(folder / "out")])
+    result = CliRunner().invoke(app, ["sizes", "--output", str(folder / "out")])
     assert result.exit_code == 0, result.output
     after = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
     changed = {name for name in after if after[name] != before.get(name)}
@@ -182,12 +211,12 @@ def test_smaller_vectors_are_learned_again_and_nothing_else(trained, monkeypatch
 
 
 def test_counting_gives_words_of_like_company_like_vectors(tmp_path):
-    chance = random.Random(0)
+    rng = random.Random(0)
     groups = [[f"{c}{d}x" for d in "abcdef"] for c in "mnop"]
-    lines = [chance.choices(chance.choice(groups), k=8) for _ in range(400)]
-    corpus = analogies.write_corpus(lines, tmp_path / "corpus.txt", 0)
+    lines = [rng.choices(rng.choice(groups), k=8) for _ in range(400)]
+    corpus = data.write_corpus(lines, tmp_path / "corpus.txt", 0)
     words = [word for group in groups for word in group]
-    vectors = Vectors.of(words, analogies.ppmi_svd(corpus, words, dimensions=4))
+    vectors = Vectors.of(words, ppmi_svd(corpus, words, dimensions=4))
     for word in words:
         nearest = words[np.argsort(-(vectors.matrix @ vectors[word]))[1]]
         assert nearest[0] == word[0]
@@ -203,8 +232,8 @@ def test_pairs_are_counted_within_the_window_and_the_paragraph(tmp_path, monkeyp
 
     monkeypatch.setattr("sklearn.utils.extmath.randomized_svd", keep)
     lines = [["a", "b", "z", "c"]] * 3 + [["c"], ["a"]]
-    corpus = analogies.write_corpus(lines, tmp_path / "corpus.txt", 0)
-    analogies.ppmi_svd(corpus, ["a", "b", "c"], window=2)
+    corpus = data.write_corpus(lines, tmp_path / "corpus.txt", 0)
+    ppmi_svd(corpus, ["a", "b", "c"], window=2)
     information = counted[0]
     # a and b meet three times, b and c too over the unknown z; a and c never do.
     assert information[0, 1] > 0 and information[1, 2] > 0
@@ -214,32 +243,32 @@ def test_pairs_are_counted_within_the_window_and_the_paragraph(tmp_path, monkeyp
 
 
 def test_the_validation_questions_are_none_of_the_test():
-    official, _ = analogies.official_tests()
+    official, _ = data.official_tests()
     pairs = {pair for rows in official.values() for q in rows for pair in (q[:2], q[2:])}
-    own = analogies.validation_questions()
+    own = data.validation_questions()
     assert sum(map(len, own.values())) > 3000
     assert not pairs & {pair for rows in own.values() for q in rows for pair in (q[:2], q[2:])}
 
 
 def test_the_official_questions_are_all_there():
-    questions, pairs = analogies.official_tests()
+    questions, pairs = data.official_tests()
     assert sum(map(len, questions.values())) == 19_544
     assert len(questions) == 14 and len(pairs) == 353
 
 
 def test_the_strongest_direction_is_removed():
-    noise = np.random.default_rng(0)
-    matrix = noise.normal(size=(200, 6)) + 4
-    matrix[:, 0] += 9 * noise.normal(size=200)
-    assert analogies.finish(matrix, None) is matrix
-    centred = analogies.finish(matrix, 0)
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(200, 6)) + 4
+    matrix[:, 0] += 9 * rng.normal(size=200)
+    assert fit.remove_directions(matrix, None) is matrix
+    centred = fit.remove_directions(matrix, 0)
     np.testing.assert_allclose(centred.mean(axis=0), 0, atol=1e-5)
-    finished = analogies.finish(matrix, 1)
+    finished = fit.remove_directions(matrix, 1)
     assert finished[:, 0].std() < 0.3 < 5 < centred[:, 0].std()
 
 
 def test_fewer_dimensions_keep_the_most():
     matrix = np.random.default_rng(0).normal(size=(50, 6)) * [9, 9, 1, 0.1, 0.1, 0.1]
-    reduced = analogies.reduce(matrix, 3)
+    reduced = fit.reduce_dimensions(matrix, 3)
     np.testing.assert_allclose(reduced @ reduced.T, matrix @ matrix.T, atol=2)
-    assert analogies.reduce(matrix, 6) is matrix
+    assert fit.reduce_dimensions(matrix, 6) is matrix

@@ -5,6 +5,7 @@ import lzma
 import pytest
 
 from shared.text import plain_words
+from training.analogies.data import read_questions, read_similarity
 from training.datasets import words
 
 LONG = "The harbour of São Paulo’s sister city was rebuilt in 1921 by well-known architects."
@@ -76,7 +77,7 @@ def test_the_test_reviews_are_never_read(monkeypatch):
 def test_questions_are_read_by_section(tmp_path):
     path = tmp_path / "questions.txt"
     path.write_text(": Capitals\nOslo Norway Rome Italy\n\n: plurals\ncar cars cow cows\n")
-    assert words.questions(path) == {
+    assert read_questions(path) == {
         "capitals": [("oslo", "norway", "rome", "italy")],
         "plurals": [("car", "cars", "cow", "cows")],
     }
@@ -95,13 +96,13 @@ def test_a_questions_file_that_is_none_is_refused(tmp_path, content, sentence):
     path = tmp_path / "questions.txt"
     path.write_text(content)
     with pytest.raises(ValueError, match=sentence):
-        words.questions(path)
+        read_questions(path)
 
 
 def test_similarity_files_have_tabs_or_commas_and_perhaps_a_header(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("# made up\nWord 1,Word 2,Score\nCat,tiger,7.5\nsun\tmoon\t6\n")
-    assert words.similarity(path) == [("cat", "tiger", 7.5), ("sun", "moon", 6.0)]
+    assert read_similarity(path) == [("cat", "tiger", 7.5), ("sun", "moon", 6.0)]
     path.write_text("cat\ttiger\t7.5\nsun\tmoon\n")
     with pytest.raises(ValueError, match="line 2: expected two words and a score"):
-        words.similarity(path)
+        read_similarity(path)

@@ -221,9 +221,9 @@ def _write_variant(output, name, network, record, tokenizer, data):
         for path, array in bundle.get_weights(network).items()
         if array.size > recipe.MIN_QUANTISED_SIZE
     }
-    packed = {table} if name == Cell.pretrained else set()
+    int4 = {table} if name == Cell.pretrained else set()
     path = output / f"{name}.safetensors"
-    cards.store_weights(network, path, {table, *large} - packed, packed)
+    cards.store_weights(network, path, {table, *large} - int4, int4)
     predictor = Predictor(network, tokenizer, 1.0, {})
     sequences, labels = data["validation"]
     predictor.temperature = fit_temperature(predictor.log_odds(sequences), labels)
