@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from apps.forecasting import columns
-from apps.forecasting.cells import FIRST_YEAR, LAST_YEAR, is_missing, parse_dates, parse_numbers
 from apps.forecasting.files import MAX_BYTES, read_text
+from apps.forecasting.parsing import FIRST_YEAR, LAST_YEAR, is_missing, parse_dates, parse_numbers
 from apps.forecasting.series import MIN_PRICES, Reading, Series
 from shared.errors import UserError
 

@@ -200,7 +200,8 @@ def _add_series(own, new, count, content=None):
 
 
 def _refuse(problem):
-    return error(problem), *[gr.skip()] * 4
+    """The outputs if no prices have come: the forecast of the series before stays."""
+    return error(problem) + note("Below is still the previous forecast."), *[gr.skip()] * 4
 
 
 # ---------------------------------------------------------------- the forecast

@@ -627,11 +627,12 @@ def preview():
     from apps.forecasting.examples import example
 
     series = example("sp500")
-    at = len(series) - 21
+    at = int(np.searchsorted(series.dates, np.datetime64("2018-04-02")))
     forecast = analysis.forecast("lstm", series, 20, at)
     past, count = series.close[at - 39 : at + 1], 60
     low, high = forecast.interval(90)
-    bottom, top = min(past.min(), low.min()), max(past.max(), high.max())
+    drawn = np.concatenate([past, low, high, forecast.actual])
+    bottom, top = drawn.min(), drawn.max()
 
     def path(values, first):
         x = 266 * (first + np.arange(len(values))) / (count - 1)
@@ -653,7 +654,7 @@ def preview():
             f'<polyline points="{path(values, first)}" style="fill:none;stroke:var(--ink);'
             f'stroke-width:{width}"/>'
         )
-    text = f"S&P 500, 20 days: {price(low[-1])} – {price(high[-1])}"
+    text = f"S&P 500, April 2018: {price(low[-1])} – {price(high[-1])}"
     return Markup(
         '<svg viewBox="0 0 266 150" width="266" height="150" role="img" aria-label="A forecast of '
         'the S&amp;P 500 as a fan">{}<text x="0" y="144" style="font:13px var(--sans);'
