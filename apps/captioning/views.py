@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from apps.captioning import GRID_SIZE
-from apps.captioning.examples import REFERENCES
+from apps.captioning.examples import FIRST, REFERENCES
 from shared import photos, plots
 from shared.plots import chance, percent, signed
 from shared.site import components
@@ -392,3 +392,28 @@ def draw_about(card):
         draw_scores(card),
         PEOPLE_NOTE,
     )
+
+
+def preview():
+    """A photo, its caption and the gate of each word for the home page, from the shipped LSTM."""
+    from apps.captioning.predictor import (
+        Predictor,
+    )  # imported on first use: it brings in TensorFlow
+
+    example = photos.EXAMPLES[FIRST]
+    best = Predictor.load().describe([example.path])[0].captions[0]
+    word = Markup(
+        '<span style="display:inline-block">{}'
+        '<i style="display:block;height:4px;width:{:.0f}%;background:var(--positive)"></i></span>'
+    )
+    words = Markup(" ").join(
+        word.format(*pair) for pair in zip(best.words, 100 * best.gate, strict=False)
+    )
+    return Markup(
+        '<div style="display:flex;gap:14px;align-items:center;color:var(--ink)">'
+        '<img src="{}" alt="{}" style="width:96px;height:120px;object-fit:cover;border-radius:6px;'
+        'margin:0"/><div style="flex:1;min-width:0">'
+        '<div style="font:600 18px/1.5 var(--serif)">{}</div>'
+        '<div style="font-size:12px;color:var(--ink-2);margin-top:6px">Bars: use of the photo for '
+        "each word. It was trained on people and dogs.</div></div></div>"
+    ).format(f"{{photo:{FIRST}}}", example.description, words)

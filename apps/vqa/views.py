@@ -6,6 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from apps.vqa import GRID_SIZE
+from apps.vqa.examples import FIRST, suggest_questions
 from shared import photos, plots
 from shared.plots import chance, percent, signed
 from shared.site import components
@@ -426,4 +427,34 @@ def draw_about(card):
         card["scoring"],
         draw_scores(card),
         describe_scores(card),
+    )
+
+
+def preview():
+    """A photo, a question and its answers for the home page, from the shipped LSTM."""
+    from apps.vqa.predictor import Predictor  # imported on first use: it brings in TensorFlow
+
+    question = suggest_questions(FIRST)[0]
+    reply = Predictor.load().answer(photos.EXAMPLES[FIRST].path, question)
+    bar = Markup(
+        '<div style="display:flex;gap:8px;align-items:center;font-size:12px">'
+        '<span style="width:4em">{}</span><i style="flex:1;height:8px;background:var(--rule)">'
+        '<i style="display:block;height:100%;width:{:.0f}%;background:var(--positive)"></i></i>'
+        '<span style="width:3em;text-align:right">{}</span></div>'
+    )
+    bars = Markup().join(
+        bar.format(each.text, 100 * each.probability, chance(each.probability))
+        for each in reply.answers[:3]
+    )
+    return Markup(
+        '<div style="display:flex;gap:14px;align-items:center;color:var(--ink)">'
+        '<img src="{}" alt="{}" style="width:96px;height:120px;object-fit:cover;border-radius:6px;'
+        'margin:0"/><div style="flex:1;min-width:0"><div style="font-size:13px;color:var(--ink-2)">'
+        '{}</div><div style="font:600 24px/1.3 var(--serif)">{}</div>{}</div></div>'
+    ).format(
+        f"{{photo:{FIRST}}}",
+        photos.EXAMPLES[FIRST].description,
+        question,
+        format_answer(reply),
+        bars,
     )

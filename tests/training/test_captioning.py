@@ -268,7 +268,7 @@ def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, name):
 def test_the_card_speaks_of_the_photographs_that_were_seen(trained):
     card = bundle.read_card(trained[0] / "bundle")
     assert "then on own photographs" in card["encoder"]["origin"]
-    assert "54 photographs" in card["limits"][0]
+    assert "54 photos" in card["limits"][0]
     assert "your photographs" in card["licence"]
     shipped, some = bundle.read_card(command.FOLDER), [Photo("a", ("a dog",))]
     official = command._new_card(command.FOLDER, 0, some, some, official=True)

@@ -191,18 +191,24 @@ def _new_card(output, seed, training, validation, official):
             "encoder comes from MobileNetV2, Apache-2.0."
         )
         subjects = (
-            "It has seen 6,000 photographs of people and dogs out of doors; of much else it says "
-            "that it is a person or a dog."
+            "It has seen 6,000 photos of people and dogs outdoors, and calls most other subjects a "
+            "person or a dog."
         )
-        words = "It knows only words that people used five times in those captions."
+        words = (
+            "Its vocabulary is the words that people used at least five times in those captions."
+        )
     else:
         licence = (
             "Weights: for non-commercial research at most, for the image encoder, which comes from "
             "MobileNetV2, Apache-2.0, was fine-tuned on Flickr8k; and as your photographs allow."
         )
-        subjects = f"It has seen {len(training):,} photographs; of others it says what fits those."
-        words = "It knows only the words of their captions."
-    limits = [subjects, "It counts badly, and guesses colours and sexes that it cannot see.", words]
+        subjects = f"It has seen {len(training):,} photos, and describes all others as if like them."
+        words = "Its vocabulary is the words of their captions."
+    limits = [
+        subjects,
+        "It counts badly, and guesses colours and genders that it cannot see.",
+        words,
+    ]
     return cards.new_card(
         output,
         "captioning",

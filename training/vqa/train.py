@@ -230,10 +230,10 @@ def _new_card(output, fingerprint, seed, training, validation, official):
         scoring="the whole answer must be right; lower case, no articles, numbers in figures",
         licence=f"{licence} The image encoder {origin}",
         limits=[
-            f"It has seen {seen:,} photographs with {len(training):,} questions: much of what it "
-            "says is the habit of the language.",
+            f"It has seen {seen:,} photos with {len(training):,} questions; many of its answers "
+            "come from the question alone.",
             "It counts badly, and cannot read.",
-            "It answers from a closed list of frequent answers, whatever it is asked.",
+            "It chooses from a closed list of frequent answers.",
         ],
         fingerprint=fingerprint,
     )
