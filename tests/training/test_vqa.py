@@ -98,7 +98,7 @@ def test_training_writes_a_bundle_whose_network_looks(trained):
     assert card["baselines"]["majority"]["accuracy"] <= 0.75
     assert card["coverage"] == {"training": 1.0, "validation": 1.0}
     assert card["answers"] == 4
-    assert card["data"] == "own" and "36 photographs with 72 questions" in card["limits"][0]
+    assert card["data"] == "own" and "36 photos with 72 questions" in card["limits"][0]
     assert "your questions and photographs" in card["licence"]
     assert "encoder is MobileNetV2" in card["licence"]  # that of the captions is nowhere
     predictor = Predictor.load("lstm", folder / "bundle")

@@ -202,7 +202,7 @@ def _new_card(output, seed, training, validation, official):
             "Weights: for non-commercial research at most, for the image encoder, which comes from "
             "MobileNetV2, Apache-2.0, was fine-tuned on Flickr8k; and as your photographs allow."
         )
-        subjects = f"It has seen {len(training):,} photos, and describes all others as if like them."
+        subjects = f"It has seen {len(training):,} photos, and describes others as if like them."
         words = "Its vocabulary is the words of their captions."
     limits = [
         subjects,
