@@ -22,7 +22,7 @@ import apps
 import release
 from apps.cells.tab import LESSONS, address
 from apps.home import tab as home
-from shared import settings
+from shared import limits, settings
 
 ROOT = Path(__file__).parent.parent
 GUIDES = [
@@ -134,6 +134,16 @@ def test_lesson_links_name_existing_lessons():
 def test_every_setting_is_documented():
     for row in settings.describe():
         assert f"`{row.variable}`" in TEXTS["docs/deploy.md"], row.variable
+
+
+def test_documented_limits_are_those_in_force():
+    text = TEXTS["docs/deploy.md"]
+    assert f"At most {limits.WAITING_QUESTIONS} requests" in text
+    assert f"at most {limits.WAITING_QUESTIONS_PER_VISITOR} of them" in text
+    assert f"at most {limits.WAITING_BYTES // limits.MIB} MiB" in text
+    assert f"at most {limits.WAITING_BYTES_PER_VISITOR // limits.MIB} MiB" in text
+    assert f"within {limits.REQUEST_SECONDS} seconds" in text
+    assert f"at most {limits.UPLOAD_FILES} files" in text
 
 
 @pytest.mark.parametrize("source", code_blocks(TEXTS["README.md"], "python"))
