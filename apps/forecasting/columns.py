@@ -64,7 +64,7 @@ def rank_of(name):
 def _known_name(name):
     name = name.strip(" <>[]\"'*").casefold()
     name = re.sub(r"^\d+\. ?", "", name)  # `4. close`
-    plain = re.sub(r"\s*[(\[].*$", "", name).strip(" .:")  # `Close (USD)`
+    plain = re.split(r"[(\[]", name, maxsplit=1)[0].strip(" .:\n\t")  # `Close (USD)`
     for form in (name, plain, plain.replace("_", " ")):
         if form in ROLE_OF_NAME:
             return form

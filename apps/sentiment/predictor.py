@@ -441,7 +441,7 @@ def _swap_halves(reading):
     """
     for match in re.finditer(r"[^.!?]+", reading.text):
         sentence = match.group().strip()
-        halves = re.split(r",?\s+but\s+", sentence, maxsplit=1, flags=re.I)
+        halves = re.split(r",? but ", sentence, maxsplit=1, flags=re.I)
         if len(halves) == 2 and all(halves):
             start = match.start() + match.group().index(sentence)
             before, after = reading.text[:start], reading.text[start + len(sentence) :]

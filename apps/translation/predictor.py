@@ -29,7 +29,7 @@ BATCH_SIZES = (1, 16)
 # A full stop after these does not end a sentence.
 _ABBREVIATION = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\b[ap]\.m)"
 _SENTENCE_END = re.compile(rf"((?:[!?…]|{_ABBREVIATION}\.)[\"')\]]*)\s+(?=[\"'(\[]?[A-Z0-9])")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\S)[^\s@]+@[^\s@.]+\.\S+")
 _FRENCH = {
     "le",
     "la",
@@ -216,7 +216,7 @@ def split_sentences(line):
 
 def french_spacing(text):
     """Text with the narrow spaces that French sets before `? ! ;` and inside « », after NF Z 44."""
-    text = re.sub(r" ?([?!;]+)(?=\s|$|[»\"')])", "\u202f\\1", text)
+    text = re.sub(r"(?: |(?<![?!; ]))([?!;]++)(?=\s|$|[»\"')])", "\u202f\\1", text)
     text = re.sub(r" :(?=\s|$)", "\u00a0:", text)
     return re.sub(r"« ?", "«\u00a0", re.sub(r" ?»", "\u00a0»", text)).strip()
 
