@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from shared import page, plots
+from shared import plots
+from shared.site import components
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -88,7 +89,7 @@ def savable_lines(lines, x, column, chart, caption, name):
     legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
     rows = [[int(place), *(float(line.values[n]) for line in lines)] for n, place in enumerate(x)]
     figure = plots.figure(chart, caption, legend)
-    return page.savable(figure, name, [column, *(line.name for line in lines)], rows)
+    return components.savable_figure(figure, name, [column, *(line.name for line in lines)], rows)
 
 
 def _power_of_ten(exponent):

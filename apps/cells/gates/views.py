@@ -1,13 +1,13 @@
-"""What the lesson of the gates shows: HTML from readings with hands on the gates and without."""
-
-from html import escape
+"""HTML of the lesson on gates, from readings with held gates and without."""
 
 import numpy as np
+from markupsafe import Markup
 
-from shared import page, plots
+from shared import plots
 from shared.plots import chance, percent
+from shared.site import components
 
-HELD = {
+HOLDS = {
     "nothing": "nothing is held",
     "forget": "the forget gate held at {value:g}",
     "input": "the input gate held at {value:g}",
@@ -15,72 +15,70 @@ HELD = {
     "freeze": "the cell state frozen",
     "silence": "the hidden state silenced",
 }
-# What a probe asks of each character; and how the page says it.
+EFFECTS = {
+    ("forget", 0): "Every step wipes the memory: only the previous hidden state is left.",
+    ("forget", 1): "The memory is never wiped: old notes pile up under the new ones.",
+    ("input", 0): "Nothing new is written: the memory can only fade.",
+    ("input", 1): "Everything is written, important or not.",
+    ("output", 0): "The memory is kept but never shown: the network answers as if it knew nothing.",
+    ("output", 1): "The whole memory is shown at every step, even what should wait.",
+    ("freeze", 0): "The memory does not change: the text passes by unnoticed.",
+    ("silence", 0): "The units go on computing, but no other unit receives their output.",
+}
+# The property of a character that each probe looks for, as the page says it.
 FEATURES = {
     "quotation": "stands in double quotation marks",
     "bracket": "stands in brackets",
-    "line of a page": "comes late in its line",
-    "speaker": "stands in the line that names who speaks",
-    "line of a play": "comes late in its line",
+    "line of a page": "comes late in its line of an article",
+    "speaker": "stands in the line that names the speaker",
+    "line of a play": "comes late in its line of a play",
     "word position": "comes late in its word",
     "gap": "is a space or the end of a line",
     "vowel": "is a vowel",
     "capital": "is a capital letter",
-    "comma": "follows a comma, within a part of a sentence",
+    "comma": "follows a comma within its clause",
     "question": "stands in a sentence that will end in a question mark",
 }
-MEANING = {
-    ("forget", 0): "Every step wipes the memory: only the hidden state of the step before is left.",
-    ("forget", 1): "Nothing is ever wiped: old notes pile up under the new ones.",
-    ("input", 0): "Nothing new is written: the memory can only fade.",
-    ("input", 1): "Everything is written, important or not.",
-    ("output", 0): "The memory is kept but never shown: the network answers as if it knew nothing.",
-    ("output", 1): "All of the memory is shown all the time, what should wait as well.",
-    ("freeze", 0): "The memory stays what it was: the text goes by unnoticed.",
-    ("silence", 0): "The units go on computing, but nobody hears them.",
-}
 
 
-def named(hold):
+def describe_hold(hold):
     """A hold in words."""
-    where = "" if hold.what == "nothing" else " in all units"
-    if hold.unit is not None and where:
-        where = f" in unit {hold.unit}"
-    return HELD[hold.what].format(value=hold.value) + where
+    words = HOLDS[hold.what].format(value=hold.value)
+    if hold.what == "nothing":
+        return words
+    return f"{words} in {'all units' if hold.unit is None else f'unit {hold.unit}'}"
 
 
-def meaning(hold):
-    """What a hold does, a sentence; empty where there is none to say."""
-    return MEANING.get(
-        (hold.what, hold.value if hold.what in ("forget", "input", "output") else 0), ""
-    )
+def describe_effect(hold):
+    """A sentence on the effect of a hold, or an empty string."""
+    has_value = hold.what in ("forget", "input", "output")
+    return EFFECTS.get((hold.what, hold.value if has_value else 0), "")
 
 
 def characters_answer(free, held, hold):
-    """How much worse the network guesses, large."""
+    """How uncertain the network is of the next character, large, free and held."""
     before, after = (float(np.exp(reading.surprisals.mean())) for reading in (free, held))
     if hold.what == "nothing":
-        return page.answer(
+        return components.answer(
             f"{before:.1f}",
             "characters to choose from",
             "",
-            "On average the network is as unsure of what comes next in this text as of the roll of "
-            "a fair die with so many sides. Hold a gate and watch it change.",
+            "On average, the network is as uncertain of the next character of this text as of the "
+            "roll of a fair die with so many sides. Hold a gate and watch this number change.",
         )
-    return page.answer(
+    return components.answer(
         f"{before:.1f} → {after:.1f}",
         "characters to choose from",
         "",
-        f"With {named(hold)}, the network is as unsure of the next character as of the roll of a "
-        f"fair die with {after:.1f} sides; left alone, with {before:.1f}. {meaning(hold)}",
+        f"With {describe_hold(hold)}, the network is as uncertain of the next character as of the "
+        f"roll of a fair die with {after:.1f} sides; with free gates, {before:.1f}. "
+        f"{describe_effect(hold)}",
     )
 
 
-def surprises(free, held, hold, after):
-    """What each character costs, free and held."""
-    lines = [plots.Line("left alone", free.surprisals, "lstm")]
-    if hold.what != "nothing":
-        lines.append(plots.Line(named(hold), held.surprisals, _shade(hold), True))
+def surprisals(free, held, hold, after):
+    """The surprisal of each character, free and held."""
+    lines = _pair(free.surprisals, held.surprisals, hold)
     names = [_visible(character) for character in free.text]
     readouts = [
         f"“{names[n + 1]}” after “{names[n]}” · "
@@ -90,71 +88,77 @@ def surprises(free, held, hold, after):
     chart = plots.line_chart(
         lines,
         "character",
-        "surprise: −log of the probability it was given, nats",
-        "Line chart of the surprise at each character.",
+        "surprisal: −log of its probability, nats",
+        "Line chart of the surprisal of each character.",
         x=range(2, len(free.text) + 1),
         low=0,
         readouts=readouts,
     )
-    where = f" The hand is on from character {after + 1} on." if after else ""
     caption = (
-        "High: the network did not see this character coming. Left alone it is surprised at the "
-        f"first letters of words and rarely within them.{where if hold.what != 'nothing' else ''}"
+        "A high value means that the network did not expect this character. With free gates, the "
+        "first letters of words surprise it, the others rarely do."
+        f"{_describe_start(hold, after, 'character')}"
     )
-    legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
     rows = [
         [n + 2, character, *(float(line.values[n]) for line in lines)]
         for n, character in enumerate(free.text[1:])
     ]
-    columns = ["place", "character", *(line.name for line in lines)]
-    return page.savable(plots.figure(chart, caption, legend), "surprise", columns, rows)
+    return _savable_pair(chart, caption, lines, "surprise", "character", rows)
 
 
-def _shade(hold):
-    return hold.what if hold.what in ("forget", "input", "output") else "negative"
+def _pair(free, held, hold):
+    """The lines of the free and, if anything is held, of the held network."""
+    lines = [plots.Line("free", free, "lstm")]
+    if hold.what != "nothing":
+        colour = hold.what if hold.what in ("forget", "input", "output") else "negative"
+        lines.append(plots.Line(describe_hold(hold), held, colour, True))
+    return lines
 
 
-def following(free, held, hold):
+def _describe_start(hold, after, unit):
+    if hold.what == "nothing" or not after:
+        return ""
+    return f" The hold begins at {unit} {after + 1}."
+
+
+def _savable_pair(chart, caption, lines, name, item, rows):
+    legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
+    columns = ["place", item, *(line.name for line in lines)]
+    return components.savable_figure(plots.figure(chart, caption, legend), name, columns, rows)
+
+
+def next_characters(free, held, hold):
     """The likeliest next characters, free and held, as a table."""
-    theirs = dict(held.next_characters)
-    names = [name for name, _ in free.next_characters]
-    names += [name for name in theirs if name not in names]
-    mine = dict(free.next_characters)
-
-    def shown(share):
-        return "–" if share is None else chance(share)
-
-    columns = ["Next character", "Left alone"]
-    rows = [[_visible(name), shown(mine.get(name))] for name in names]
+    free_shares, held_shares = dict(free.next_characters), dict(held.next_characters)
+    columns, shares = ["Next character", "Free"], [free_shares]
     if hold.what != "nothing":
         columns.append("Held")
-        rows = [[*row, shown(theirs.get(name))] for row, name in zip(rows, names, strict=True)]
-    said = "Only the six likeliest of each are listed."
-    return page.table(columns, rows, numbers=(1, 2)) + f'<p class="small">{said}</p>'
-
-
-def written(free, held, hold):
-    """Two continuations with the same random numbers."""
-    parts = [f"<h3>Left alone</h3>{_play(free)}"]
-    if hold.what != "nothing":
-        title = escape(named(hold))
-        parts.append(f"<h3>{title[0].upper()}{title[1:]}</h3>{_play(held)}")
-    return "".join(parts) + (
-        '<p class="small">Both continue your text with the same random numbers: they differ only '
-        "by what the network makes of them.</p>"
+        shares.append(held_shares)
+    rows = [
+        [_visible(name), *(chance(each[name]) if name in each else "–" for each in shares)]
+        for name in free_shares | held_shares
+    ]
+    return components.table(columns, rows, numbers=(1, 2)) + Markup(
+        '<p class="small">Only the six likeliest characters of each are listed.</p>'
     )
 
 
-def _play(text):
-    return f'<pre class="play">{escape(text)}</pre>'
+def continuations(free, held, hold):
+    """Two continuations of a text, sampled with the same random numbers."""
+    titles = {"Free": free}
+    if hold.what != "nothing":
+        name = describe_hold(hold)
+        titles[name[0].upper() + name[1:]] = held
+    part = Markup('<h3>{}</h3><pre class="play">{}</pre>')
+    return Markup().join(part.format(*item) for item in titles.items()) + Markup(
+        '<p class="small">Both are sampled with the same random numbers, so they differ only '
+        "through the network’s predictions.</p>"
+    )
 
 
 def sentiment(words, free, held, hold, after):
-    """The running sentiment, free and held."""
-    before, now = float(free[-1]), float(held[-1])
-    lines = [plots.Line("left alone", free, "lstm")]
-    if hold.what != "nothing":
-        lines.append(plots.Line(named(hold), held, _shade(hold), True))
+    """The answer on a review and the chart of its running sentiment, free and held."""
+    lines = _pair(free, held, hold)
     chart = plots.line_chart(
         lines,
         "words read",
@@ -169,93 +173,100 @@ def sentiment(words, free, held, hold, after):
             for n, word in enumerate(words)
         ],
     )
-    where = f" The hand is on from word {after + 1} on." if after else ""
-    caption = f"Where the two lines part, the held gate was needed.{where}"
-    legend = plots.legend([(line.name, line.colour, line.dashed) for line in lines])
+    caption = (
+        "Where the two lines part, the network needed what is held."
+        f"{_describe_start(hold, after, 'word')}"
+    )
     rows = [
         [n + 1, word, *(float(line.values[n]) for line in lines)] for n, word in enumerate(words)
     ]
-    columns = ["place", "word", *(line.name for line in lines)]
-    tone = "positive" if now >= 0.5 else "negative"
-    if hold.what == "nothing":
-        number, sentence = (
-            chance(before),
-            "Nothing is held: this is the answer of the Sentiment page.",
-        )
-    else:
-        number = f"{chance(before)} → {chance(now)}"
-        sentence = f"With {named(hold)}. {meaning(hold)}"
-    return page.answer(number, "positive", tone, sentence), page.savable(
-        plots.figure(chart, caption, legend), "held-sentiment", columns, rows
-    )
+    number, sentence = chance(free[-1]), "Nothing is held: the Sentiment page gives this answer."
+    if hold.what != "nothing":
+        number = f"{number} → {chance(held[-1])}"
+        sentence = f"With {describe_hold(hold)}. {describe_effect(hold)}"
+    tone = "positive" if held[-1] >= 0.5 else "negative"
+    figure = _savable_pair(chart, caption, lines, "held-sentiment", "word", rows)
+    return components.answer(number, "positive", tone, sentence), figure
 
 
-def unit(number, parts, states, probes):
-    """A unit's cell state over texts: `parts` their (name, text), `states` an array of each."""
-    said = found(number, probes)
+def unit(number, texts, states, probes):
+    """The cell state of a unit over texts.
+
+    Args:
+        number: The unit.
+        texts: List of (name, text).
+        states: For each text an array of the unit's cell state at each character.
+        probes: The probes of the model card.
+    """
     limit = max(float(np.quantile(np.abs(np.concatenate(states)), 0.98)), 1e-6)
     legend = plots.scale_legend(f"−{limit:.1f}", "cell state 0", f"{limit:.1f}")
-    caption = f"{said} Point at a character for its number."
-    body = "".join(
-        f"<h3>{name}</h3>{coloured(text, values, limit)}"
-        for (name, text), values in zip(parts, states, strict=True)
+    caption = f"{describe_unit(number, probes)} Point at a character for its number."
+    body = Markup().join(
+        Markup("<h3>{}</h3>{}").format(name, color_text(text, values, limit))
+        for (name, text), values in zip(texts, states, strict=True)
     )
     rows = [
         [name, n + 1, character, float(value)]
-        for (name, letters), values in zip(parts, states, strict=True)
-        for n, (character, value) in enumerate(zip(letters, values, strict=True))
+        for (name, text), values in zip(texts, states, strict=True)
+        for n, (character, value) in enumerate(zip(text, values, strict=True))
     ]
+    columns = ["text", "place", "character", "state"]
     figure = plots.figure(body, caption, legend)
-    return page.savable(figure, f"unit-{number}", ["text", "place", "character", "state"], rows)
+    return components.savable_figure(figure, f"unit-{number}", columns, rows)
 
 
-def found(number, probes):
-    """What the probes found out about a unit, a sentence."""
-    parts = []
+def describe_unit(number, probes):
+    """A sentence on the properties that a unit follows, according to the probes."""
+    phrases = {}
     for name, probe in probes.items():
+        measure = "AUC" if probe["kind"] == "auc" else "correlation"
         for entry in probe["units"]:
             if entry["unit"] == number:
-                way = "falls" if entry["falls"] else "rises"
-                measure = "AUC" if probe["kind"] == "auc" else "correlation"
-                parts.append(
-                    f"{way} where a character {FEATURES[name]} ({measure} {entry['score']:.2f})"
-                )
-    if not parts:
-        return f"Unit {number} is not one of those that the probes found."
-    return f"Unit {number} {'; it '.join(parts)}."
+                verb = "falls" if entry["falls"] else "rises"
+                phrase = f"{FEATURES[name]} ({measure} {entry['score']:.2f})"
+                phrases.setdefault(verb, []).append(phrase)
+    if not phrases:
+        return f"The probes found no property that unit {number} follows."
+    clauses = (
+        f"{verb} where a character {' and where it '.join(parts)}"
+        for verb, parts in phrases.items()
+    )
+    return f"Unit {number} {'; it '.join(clauses)}."
 
 
-def coloured(text, values, limit):
-    """A text with each character shaded by a signed number, full at `limit`."""
-    pieces = []
-    for character, value in zip(text, values, strict=True):
-        tone = "positive" if value >= 0 else "negative"
-        share = min(round(abs(float(value)) / limit * 70), 70)
-        shown = f"{'↵' if character == chr(10) else ''}{escape(character)}"
-        pieces.append(
-            f'<i style="background:rgb(var(--{tone}-rgb)/{share}%)" '
-            f'data-t="“{escape(_visible(character))}” {plots.signed(value)}">{shown}</i>'
+def color_text(text, values, limit):
+    """A text with each character shaded by a signed number, fully at `limit`."""
+    piece = Markup('<i style="background:rgb(var(--{}-rgb)/{}%)" data-t="“{}” {}">{}</i>')
+    pieces = (
+        piece.format(
+            "positive" if value >= 0 else "negative",
+            min(round(abs(float(value)) / limit * 70), 70),
+            _visible(character),
+            plots.signed(value),
+            f"{'↵' if character == chr(10) else ''}{character}",
         )
-    return f'<div class="characters">{"".join(pieces)}</div>'
+        for character, value in zip(text, values, strict=True)
+    )
+    return Markup('<div class="characters">{}</div>').format(Markup().join(pieces))
 
 
 def probes(card):
-    """What was looked for, and how well the best unit follows it."""
+    """The properties that were looked for, and how well the best unit follows each."""
     rows = []
-    for name in FEATURES:
+    for name, feature in FEATURES.items():
         probe = card["probes"][name]
         best = probe["units"][0]
         scores = best["score"], probe["untrained"], probe["chance"]
-        found = [f"{score:z.2f}".replace("-", "−") for score in scores]
-        rows.append([name, f"A character {FEATURES[name]}", best["unit"], *found])
-    columns = ["Probe", "Asks whether", "Best unit", "Score", "Untrained", "By luck"]
-    return page.table(columns, rows, numbers=(2, 3, 4, 5)) + (
+        texts = [f"{score:z.2f}".replace("-", "−") for score in scores]
+        rows.append([name, f"A character {feature}", best["unit"], *texts])
+    columns = ["Probe", "Asks whether", "Best unit", "Score", "Untrained", "By chance"]
+    return components.table(columns, rows, numbers=(2, 3, 4, 5)) + Markup(
         '<p class="small">Units are chosen on the validation text and scored on the test text. The '
-        "score is an AUC (0.5 is luck) for yes and no, a rank correlation (0 is luck) for the "
-        "positions. Untrained: the best unit of the same network with random weights, chosen "
-        "the same way; what it scores is no merit of the training. By luck: the best unit for "
-        "labels shifted along the text. Quotation marks, brackets and the lines of a page were "
-        "looked for in articles, the others in plays.</p>"
+        "score is an AUC for yes-or-no properties (0.5 is chance) and a rank correlation for "
+        "positions (0 is chance). Untrained: the best unit of the same network with random "
+        "weights, chosen in the same way. By chance: the best unit for labels that were shifted "
+        "along the text. Quotation marks, brackets and the lines of a page were looked for in "
+        "articles, the others in plays.</p>"
     )
 
 
@@ -267,7 +278,7 @@ def scores(card):
         (baseline["name"], baseline, "counts"),
     ]
     keys = [f"{part}nats_per_character" for part in ("plays_", "articles_", "")]
-    table = page.table(
+    table = components.table(
         ("Model", "Plays", "Articles", "Both", "Parameters", "Training, minutes"),
         [
             [name, *(f"{row[key]:.3f}" for key in keys), size, f"{row['minutes']:g}"]
@@ -276,11 +287,10 @@ def scores(card):
         numbers=(1, 2, 3, 4, 5),
         winner=min((0, 1), key=lambda n: rows[n][1]["nats_per_character"]),
     )
-    return (
-        f"<h3>{escape(card['title'])}</h3><p>Scored on the {escape(card['test_set'])}, "
-        f"{card['examples']:,} characters, by the mean surprise at a character in nats (−log of "
-        f"its probability); lower is better.</p>{table}"
-    )
+    return Markup(
+        "<h3>{}</h3><p>Scored on the {}, {:,} characters, by the mean surprisal per character in "
+        "nats (−log of its probability); lower is better.</p>{}"
+    ).format(card["title"], card["test_set"], card["examples"], table)
 
 
 def _visible(character):

@@ -1,9 +1,10 @@
-"""What the lesson of attention shows: HTML from two trials."""
+"""HTML of the lesson on attention, from two training runs."""
 
 import numpy as np
 
 from apps.cells.charts import draw_log_chart, format_power
-from shared import page, plots
+from shared import plots
+from shared.site import components
 
 COLOURS = {"none": "rnn", "dot": "lstm", "additive": "lstm"}
 NAMES = {
@@ -12,101 +13,105 @@ NAMES = {
     "additive": "with additive attention",
 }
 LETTERS = "abcdefgh"
+MAX_POINTS = 120  # of a line in the chart of the losses
 
 
-def answer(trials, looks):
-    """How much each recalls, large."""
-    (plain, other), (mine, theirs) = trials, looks
-    return page.answer(
-        f"{plots.percent(mine.accuracy)} → {plots.percent(theirs.accuracy)}",
-        "of the symbols said right",
+def answer(runs, evaluations):
+    """The accuracy without and with attention, large."""
+    plain, other = runs
+    without, with_attention = (plots.percent(result.accuracy) for result in evaluations)
+    return components.answer(
+        f"{without} → {with_attention}",
+        "of the symbols right, without → with attention",
         "",
-        f"After {plain.done:,} training steps: without attention, then {NAMES[other.kind]}. A "
-        f"guess is right in {plots.percent(1 / len(LETTERS), 1)} of cases. They have "
+        f"After {plain.done:,} training steps, the network without attention repeats {without} of "
+        f"the symbols correctly, the one {NAMES[other.kind]} {with_attention}. Guessing is right "
+        f"in {plots.percent(1 / len(LETTERS), 1)} of cases. The networks have "
         f"{plain.parameters:,} and {other.parameters:,} parameters.",
     )
 
 
-def losses(trials, guess):
-    """Both training losses."""
-    every = max(1, len(trials[0].losses) // 120)
-    steps = range(every, len(trials[0].losses) + 1, every)
+def losses(runs, guess):
+    """The training losses of both networks; `guess` is the loss of guessing."""
+    count = len(runs[0].losses)
+    every = max(1, count // MAX_POINTS)
+    steps = range(every, count + 1, every)
     lines = [
         plots.Line(
-            NAMES[trial.kind],
-            np.array([np.mean(trial.losses[step - every : step]) for step in steps]),
-            COLOURS[trial.kind],
+            NAMES[run.kind],
+            np.array([np.mean(run.losses[step - every : step]) for step in steps]),
+            COLOURS[run.kind],
         )
-        for trial in trials
+        for run in runs
     ]
     lines.append(plots.Line("guessing", np.full(len(steps), guess), "baseline", True))
     caption = (
-        "Without attention the whole sequence has to fit into the last state; with it the answer "
-        "may be looked up where it stood, and what has to be learned is where to look."
+        "Without attention, the whole sequence has to fit into the last state of the reader. With "
+        "attention, the network can look up each symbol where it stood; it only has to learn where "
+        "to look."
     )
     axes = "training steps", "cross-entropy, nats"
     return draw_log_chart(lines, list(steps), axes, caption, "memory-loss")
 
 
-def weights(trial, look, symbols):
-    """The attention of one sequence."""
+def weights(run, evaluation, symbols):
+    """The attention weights of one sequence."""
     letters = [LETTERS[n] for n in symbols]
-    asked = letters[::-1]
-    strongest = look.weights.argmax(axis=1)
+    targets = letters[::-1]
+    table = np.asarray(evaluation.weights, float)  # (answers, time)
+    readouts = [
+        f"symbol {n + 1}, “{letter}” · most attention from answer {int(column.argmax()) + 1} "
+        f"(weight {column.max():.2f})"
+        for n, (letter, column) in enumerate(zip(letters, table.T, strict=True))
+    ]
     chart = plots.heat_map(
-        look.weights,
+        table,
         letters,
-        f"answers from the first (top) to the last: {' '.join(asked)}",
+        f"answers from the first (top) to the last: {' '.join(targets)}",
         "Heat map of the attention weights: a row for each answer, a column for each symbol read.",
         shade="positive",
-        readouts=[
-            f"symbol {n + 1}, “{letter}” · looked at most by answer "
-            f"{int(look.weights[:, n].argmax()) + 1} (weight {look.weights[:, n].max():.2f})"
-            for n, letter in enumerate(letters)
-        ],
+        readouts=readouts,
         row_height=max(8, 240 // len(letters)),
     )
-    right = int(np.sum(strongest == np.arange(len(letters))[::-1]))
+    right = int(np.sum(table.argmax(axis=1) == np.arange(len(letters))[::-1]))
     caption = (
-        f"{right} of {len(letters)} answers look most at the symbol that they have to say. Once "
-        "that is learned the weights form a diagonal from bottom left to top right: the sequence "
-        "read backwards."
+        f"{right} of {len(letters)} answers attend most to the symbol that they have to repeat. "
+        "Once the network has learned this, the weights form a diagonal from bottom left to top "
+        "right: the sequence read backwards."
     )
     figure = plots.figure(chart, caption, plots.scale_legend("weight 0", "", "1", "positive"))
-    rows = [
-        [n + 1, asked[n], *map(float, row)] for n, row in enumerate(np.asarray(look.weights, float))
-    ]
+    rows = [[n + 1, targets[n], *map(float, row)] for n, row in enumerate(table)]
     columns = ["answer", "symbol", *(f"{n + 1} {letter}" for n, letter in enumerate(letters))]
-    return page.savable(figure, f"attention-{trial.kind}", columns, rows)
+    return components.savable_figure(figure, f"attention-{run.kind}", columns, rows)
 
 
-def gradients(trials, looks):
-    """The gradient path with and without."""
-    length = trials[0].length
+def gradients(runs, evaluations):
+    """The gradient of the last answer by lag, without and with attention."""
     lines = [
-        plots.Line(NAMES[trial.kind], look.gradients[::-1], COLOURS[trial.kind])
-        for trial, look in zip(trials, looks, strict=True)
+        plots.Line(NAMES[run.kind], evaluation.gradients[::-1], COLOURS[run.kind])
+        for run, evaluation in zip(runs, evaluations, strict=True)
     ]
-    first, second = (float(look.gradients[0]) for look in looks)
+    at_first = (float(evaluation.gradients[0]) for evaluation in evaluations)
     caption = (
-        "The error of the last answer, which asks for the first symbol, on its way back through "
-        f"the reader. {_compared(first, second)} Attention is a way that does not lead through the "
-        "steps between: it is two products long from wherever it looks."
+        "The gradient of the last answer’s loss with respect to each hidden state of the reader. "
+        f"The last answer is the first symbol. {_compare(*at_first)} Attention is a shortcut: it "
+        "leads from the answer to every hidden state without the steps between."
     )
     axes = "lag, time steps back", "|∂L/∂h|"
-    return draw_log_chart(lines, range(length), axes, caption, "memory-gradients")
+    return draw_log_chart(lines, range(runs[0].length), axes, caption, "memory-gradients")
 
 
-def _compared(first, second):
-    if first == 0 or second == 0:
+def _compare(without, with_attention):
+    """A sentence on the gradients at the first symbol."""
+    if without == 0 or with_attention == 0:
         return (
-            f"At the first symbol its gradient is {format_power(first)} without attention and "
-            f"{format_power(second)} with it."
+            f"At the first symbol it is {format_power(without)} without attention and "
+            f"{format_power(with_attention)} with it."
         )
-    times = second / first
-    if times >= 1:
-        return f"At the first symbol it is {times:,.1f} times as long with attention."
+    ratio = with_attention / without
+    if ratio >= 1:
+        return f"At the first symbol it is {ratio:,.1f} times as long with attention."
     return (
-        f"At the first symbol it is {1 / times:,.1f} times shorter with attention, because an "
-        "error that has been learned away sends nothing back."
+        f"At the first symbol it is {1 / ratio:,.1f} times as long without attention, because a "
+        "network that no longer makes errors has little gradient."
     )

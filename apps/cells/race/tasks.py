@@ -183,7 +183,7 @@ TASKS = {
     "adding": Task(
         "Adding",
         "Two of the numbers are marked. After the last number, the network must give their sum.",
-        "always answering the mean, which is 1,",
+        "always the mean, 1",
         2,
         1,
         adding,
@@ -193,7 +193,7 @@ TASKS = {
     "copy": Task(
         "Copy",
         f"The network reads {COPY_SYMBOLS} symbols, then blanks, and must repeat the symbols.",
-        "guessing the symbols",
+        "random symbols",
         COPY_KINDS + 2,
         COPY_KINDS,
         copy,
@@ -203,7 +203,7 @@ TASKS = {
     "order": Task(
         "Temporal order",
         "Two of the letters are X or Y. After the last letter, the network must give their order.",
-        "guessing one of the four orders",
+        "one of the four orders at random",
         6,
         4,
         order,
@@ -213,7 +213,7 @@ TASKS = {
     "parity": Task(
         "Parity",
         "After every zero or one, the network must say whether the ones so far are odd in number.",
-        "guessing",
+        "a coin toss",
         1,
         2,
         parity,
@@ -224,7 +224,7 @@ TASKS = {
         "Reber grammar",
         "A small machine writes the letters, with random choices. After every letter, the network "
         "must predict the next one; the last but one always repeats the second.",
-        "knowing the grammar but guessing the last letter but one",
+        "knowing the grammar, with the last letter but one at random",
         len(LETTERS),
         len(LETTERS),
         reber,

@@ -1,35 +1,46 @@
-"""What the race shows: HTML from its record."""
-
-from html import escape
+"""HTML of the race, from its record."""
 
 import numpy as np
+from markupsafe import Markup
 
 from apps.cells import CELLS
 from apps.cells.charts import draw_log_chart, format_power, line_readouts, savable_lines
 from apps.cells.race.tasks import COPY_KINDS, LETTERS, TASKS
-from shared import page, plots
+from shared import plots
+from shared.site import components
+
+COLUMNS = (
+    "Cell",
+    "Units",
+    "Parameters",
+    "Steps",
+    "Loss",
+    "Right answers",
+    "Solved after",
+    "Seconds",
+)
+NOT_LEARNED = 0.9  # share of the baseline's loss above which a cell is no better than a guess
 
 
 def example(task, length, seed):
-    """One sequence of a task, and what is asked about it."""
+    """One sequence of a task and its answer."""
     inputs, targets, _ = TASKS[task].make(np.random.default_rng((seed, 1)), 1, length)
-    letters, answer = _letters(task, inputs[0], targets[0])
+    letters, answer = _name_steps(task, inputs[0], targets[0])
     chart = plots.heat_map(
         inputs[0].T,
         letters,
-        f"what comes in, {length} time steps from left to right",
+        f"input, {length} time steps from left to right",
         "One sequence of the task, a column for each time step.",
         row_height=max(12, 48 // inputs.shape[-1]),
     )
-    baseline = TASKS[task].baseline(length)
     caption = (
-        f"{TASKS[task].about} Here the answer is {answer}. "
-        f"{TASKS[task].baseline_about.capitalize()} scores a loss of {baseline:.3f}."
+        f"{TASKS[task].about} Here the answer is {answer}. The best guess without memory "
+        f"({TASKS[task].baseline_about}) has a loss of {TASKS[task].baseline(length):.3f}."
     )
     return plots.figure(chart, caption)
 
 
-def _letters(task, inputs, targets):
+def _name_steps(task, inputs, targets):
     """The name of each time step, and the answer in words."""
     if task == "adding":
         marked = inputs[inputs[:, 1] == 1, 0]
@@ -51,29 +62,30 @@ def _letters(task, inputs, targets):
 
 
 def answer(race):
-    """Who has solved the task, large, and how the others stand."""
+    """The first cell that solved the task, large, and how the others stand."""
     runners = list(race.runners.values())
-    first = min(
-        (runner for runner in runners if runner.solved is not None),
-        key=lambda runner: runner.solved,
-        default=None,
-    )
+    solvers = [runner for runner in runners if runner.solved is not None]
     baseline = race.task.baseline(race.setting.length)
-    if first is None:
+    if not solvers:
         best = min(runners, key=lambda runner: runner.tests[-1])
-        return page.answer(
+        return components.answer(
             f"{best.tests[-1]:.3g}",
             f"is the lowest loss so far, by the {CELLS[best.cell]}",
             "",
-            f"Step {race.done:,}. {race.task.baseline_about.capitalize()} scores {baseline:.3f}.",
+            f"Step {race.done:,}. The best guess without memory ({race.task.baseline_about}) "
+            f"has a loss of {baseline:.3f}.",
         )
-    others = [runner for runner in runners if runner is not first]
-    said = "; ".join(f"{CELLS[runner.cell]} {_standing(runner, baseline)}" for runner in others)
-    return page.answer(
+    first = min(solvers, key=lambda runner: runner.solved)
+    others = "; ".join(
+        f"{CELLS[runner.cell]} {_standing(runner, baseline)}"
+        for runner in runners
+        if runner is not first
+    )
+    return components.answer(
         f"{first.solved:,}",
         f"training steps until the {CELLS[first.cell]} solved it",
         "",
-        f"Step {race.done:,}. " + (f"The others: {said}." if said else "It runs alone."),
+        f"Step {race.done:,}. " + (f"The others: {others}." if others else "It runs alone."),
     )
 
 
@@ -82,39 +94,33 @@ def _standing(runner, baseline):
         return f"after {runner.solved:,}"
     if runner.diverged is not None:
         return f"diverged at step {runner.diverged:,}"
-    return "no better than a guess" if runner.tests[-1] > 0.9 * baseline else "not yet"
+    return "no better than a guess" if runner.tests[-1] > NOT_LEARNED * baseline else "not yet"
 
 
 def charts(race):
     """Loss, accuracy and gradients by lag."""
-    return _losses(race) + f'<div class="pair">{_accuracies(race)}{_gradients(race)}</div>'
+    pair = Markup('<div class="pair">{}{}</div>').format(_accuracies(race), _gradients(race))
+    return _losses(race) + pair
 
 
 def _losses(race):
     baseline = race.task.baseline(race.setting.length)
     steps = _steps(race)
-    lines = [
-        plots.Line(CELLS[cell], _on(steps, runner, runner.tests), cell)
-        for cell, runner in race.runners.items()
-    ]
-    lines.append(
-        plots.Line("guess without memory", np.full(len(steps), baseline), "baseline", True)
-    )
+    lines = _lines(race, steps, "tests")
+    guess = np.full(len(steps), baseline)
+    lines.append(plots.Line("guess without memory", guess, "baseline", True))
     caption = (
-        f"The loss on {len(race.test[0])} sequences that no cell trains on. A cell that learned "
-        "only what needs no memory stays on the grey line; the fall below it is the moment "
-        "when it works the task out."
+        f"The loss on {len(race.test[0])} test sequences. A cell that has learned only what needs "
+        "no memory stays on the grey line; it falls below once the cell uses its memory."
     )
     loss = "mean squared error" if race.task.outputs == 1 else "cross-entropy, nats"
-    return draw_log_chart(lines, steps, ("training steps", loss), caption, "race-loss", height=280)
+    axes = "training steps", loss
+    return draw_log_chart(lines, steps, axes, caption, "race-loss", height=280)
 
 
 def _accuracies(race):
     steps = _steps(race)
-    lines = [
-        plots.Line(CELLS[cell], _on(steps, runner, runner.accuracies), cell)
-        for cell, runner in race.runners.items()
-    ]
+    lines = _lines(race, steps, "accuracies")
     chart = plots.line_chart(
         lines,
         "training steps",
@@ -126,50 +132,42 @@ def _accuracies(race):
         form=plots.percent,
         readouts=line_readouts(lines, steps, "step", plots.percent),
     )
-    right = "A sum off by less than 0.1 counts as right. " if race.task.outputs == 1 else ""
-    caption = f"{right}Learning to remember is sudden: nothing for a long time, then all of it."
+    right = "A sum within 0.1 counts as right. " if race.task.outputs == 1 else ""
+    caption = f"{right}Cells often learn to remember suddenly, after a long time without progress."
     return savable_lines(lines, steps, "step", chart, caption, "race-accuracy")
 
 
 def _gradients(race):
-    longest = max(len(runner.gradients[-1]) for runner in race.runners.values())
-    lags = np.arange(longest)
     lines = [
         plots.Line(CELLS[cell], runner.gradients[-1], cell) for cell, runner in race.runners.items()
     ]
+    lags = np.arange(max(len(line.values) for line in lines))
     caption = (
-        "How much of the error at the last answer reaches the hidden state so many steps before, "
-        "in the networks as they stand now. What the first steps need must come this far."
+        "The gradient of the last answer’s loss with respect to the hidden state so many steps "
+        "earlier, in the networks as they are now. To learn from the first steps, a network needs "
+        "a gradient there."
     )
     axes = "lag, time steps back", "|∂L/∂h|"
     return draw_log_chart(lines, lags, axes, caption, "race-gradients", height=220)
 
 
 def _steps(race):
+    """The training steps of the longest record."""
     return max((runner.steps for runner in race.runners.values()), key=len)
 
 
-def _on(steps, runner, values):
-    """A runner's record on the steps of the longest; NaN after it diverged."""
-    found = np.full(len(steps), np.nan)
-    found[: len(values)] = values
-    return found
-
-
-COLUMNS = (
-    "Cell",
-    "Units",
-    "Parameters",
-    "Steps",
-    "Loss",
-    "Right answers",
-    "Solved after",
-    "Seconds",
-)
+def _lines(race, steps, record):
+    """A line for each cell with its record of this name; NaN after it has diverged."""
+    lines = []
+    for cell, runner in race.runners.items():
+        values = np.full(len(steps), np.nan)
+        values[: len(runner.steps)] = getattr(runner, record)
+        lines.append(plots.Line(CELLS[cell], values, cell))
+    return lines
 
 
 def rows(race):
-    """The table of a race: what `COLUMNS` names, for each cell."""
+    """The rows of the table of results; `COLUMNS` names its columns."""
     return [
         [
             CELLS[cell],
@@ -186,9 +184,8 @@ def rows(race):
 
 
 def results(race):
-    """What happened, in words, and the table."""
-    said = [_story(race, runner) for runner in race.runners.values()]
-    shown = [
+    """The result of each cell, in words and in a table."""
+    table = [
         [
             name,
             units,
@@ -201,42 +198,49 @@ def results(race):
         ]
         for name, units, parameters, steps, loss, right, solved, seconds in rows(race)
     ]
-    spent = sum(runner.seconds for runner in race.runners.values())
-    steps = sum(runner.steps[-1] for runner in race.runners.values())
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in said)
-    speed = (
-        f'<p class="small">{steps:,} training steps of {race.setting.batch} sequences in '
-        f"{spent:.1f} seconds of computing, two cells at a time.</p>"
-        if spent
-        else ""
+    item = Markup("<li>{}</li>")
+    return Markup("<ul>{}</ul>{}{}").format(
+        Markup().join(item.format(_story(race, runner)) for runner in race.runners.values()),
+        components.table(COLUMNS, table, numbers=range(1, 8)),
+        _speed(race),
     )
-    return f"<ul>{items}</ul>{page.table(COLUMNS, shown, numbers=range(1, 8))}{speed}"
+
+
+def _speed(race):
+    seconds = sum(runner.seconds for runner in race.runners.values())
+    steps = sum(runner.steps[-1] for runner in race.runners.values())
+    if not seconds:
+        return ""
+    return Markup(
+        '<p class="small">{:,} training steps of {} sequences in {:.1f} seconds of computing, two '
+        "cells at a time.</p>"
+    ).format(steps, race.setting.batch, seconds)
 
 
 def _story(race, runner):
-    name, setting = CELLS[runner.cell], race.setting
-    baseline, loss = race.task.baseline(setting.length), runner.tests[-1]
+    name, length = CELLS[runner.cell], race.setting.length
+    baseline, loss = race.task.baseline(length), runner.tests[-1]
     gradient = runner.gradients[-1]
     share = gradient[-1] / gradient[0] if gradient[0] > 0 else 0.0
-    reach = f"{format_power(share)} of its error reaches the first step"
+    reach = f"{format_power(share)} of its gradient reaches the first step"
     if runner.diverged is not None:
         return (
             f"{name}: diverged at step {runner.diverged:,}. The loss became infinite or not a "
-            "number: an exploding gradient, or steps too large, threw the weights away. It stands "
-            "as it was before that; a smaller learning rate or a tighter clip helps."
+            "number, because of an exploding gradient or too large steps. The results are those "
+            "before it; a smaller learning rate or a tighter clip helps."
         )
     if runner.solved is not None:
         return (
-            f"{name}: solved after {runner.solved:,} steps. Its loss is {loss:.2g} where a guess "
-            f"without memory scores {baseline:.3g}; {reach}."
+            f"{name}: solved after {runner.solved:,} steps. Its loss is {loss:.2g}; a guess "
+            f"without memory has {baseline:.3g}; {reach}."
         )
     if race.done == 0:
         return f"{name}: not trained yet; {reach}."
-    if loss > 0.9 * baseline:
+    if loss > NOT_LEARNED * baseline:
         why = (
-            "far too little to learn from what stood there"
+            "too little to learn anything from that step"
             if share < 1e-3
-            else "so the error does get there, but it has not found the rule"
+            else "enough to learn from that step, but it has not found the rule"
         )
         return f"{name}: no better than a guess after {race.done:,} steps. {reach}: {why}."
     return (
