@@ -104,9 +104,10 @@ class Knob:
                 raise self._refusal(None, f"one or more of {self._values}")
             return [each for each in self.choices if each in values]
         if self.choices:
-            if not isinstance(value, str | int | float) or value not in self.choices:
-                raise self._refusal(value, f"one of {self._values}")
-            return value
+            for choice in self.choices:
+                if value in (choice, str(choice)):
+                    return choice
+            raise self._refusal(value, f"one of {self._values}")
         if isinstance(self.default, bool):
             return bool(value)
         if isinstance(self.default, str):

@@ -64,12 +64,12 @@ class Plane:
         return np.linalg.norm(self.paths[0] - self.paths[1], axis=-1)
 
 
-def impulse(steps):
+def make_impulse(steps):
     """A signal that is 1 at step 0 and 0 afterwards, `(steps,)`."""
     return np.eye(1, steps, dtype="float32")[0]
 
 
-def sine(steps, period):
+def make_sine(steps, period):
     """A sine wave `(steps,)` with a period in steps."""
     return np.sin(2 * np.pi * np.arange(steps) / period).astype("float32")
 
@@ -81,7 +81,7 @@ def respond(w1, w2, signal):
     return Response(w1, w2, signal, output[0, :, 0])
 
 
-def plane(weights, start, apart=0.05, steps=60):
+def follow_paths(weights, start, apart=0.05, steps=60):
     """The `Plane` of W.
 
     Args:

@@ -2,17 +2,42 @@
 
 import gradio as gr
 
-from apps.cells.knobs import KnobError, number, whole
 from apps.cells.scalar import views
-from shared import page
+from shared.site import components
+from shared.site.api import publish
+from shared.site.events import COMPUTE, answer_or_error, set_inputs_on, user_edits
+from shared.site.knobs import Knob, check_all, read_link
+from shared.site.permalinks import locked
 
 TITLE = "One line"
 LEAD = (
     "The smallest recurrent network is one line. Whether it remembers, forgets or blows up is "
-    "decided by a single number: how much a step multiplies the past."
+    "decided by a single number: the factor by which each step multiplies the past."
 )
-W1, W2, STEPS, PERIOD = 0.9, 1.0, 60, 20
-START = (-0.02, 0.6)  # a second path starts beyond the border of two basins
+W1 = Knob("w1", "w₁", 0.9, -2, 2, step=0.01)
+W2 = Knob("w2", "w₂", 1.0, -2, 2, step=0.01)
+STEPS = Knob("steps", "Steps", 60, 2, 500)
+PERIOD = Knob("period", "Period of the sine in steps", 20.0, 2, 500)
+LINE_KNOBS = (W1, W2, STEPS, PERIOD)
+WEIGHTS = tuple(
+    Knob(
+        f"w{row + 1}{column + 1}",
+        f"W, from unit {column + 1} to unit {row + 1}",
+        views.PRESETS["two"][1][row][column],
+        -10,
+        10,
+        step=0.05,
+    )
+    for row in (0, 1)
+    for column in (0, 1)
+)
+# The second path starts just beyond the border between two basins.
+START = (
+    Knob("x", "Start, unit 1", -0.02, -10, 10, step=0.01),
+    Knob("y", "Start, unit 2", 0.6, -10, 10, step=0.01),
+)
+PLANE_KNOBS = (*WEIGHTS, *START)
+QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
 def _network():
@@ -22,160 +47,132 @@ def _network():
     return network
 
 
-def build(shell, settings):
-    """The lesson inside its `gr.Tab`."""
+def build(page, settings):
+    """Builds the lesson on its page."""
     del settings
-    near = page.tries([(f"w₁ = {value}, w₂ = 1", value) for value in ("0.9", "1.0", "1.1")])
+    line, line_presets, line_outputs = _build_line_section()
+    plane, plane_presets, plane_outputs = _build_plane_section()
     with gr.Row(elem_classes="controls"):
-        w1 = gr.Slider(-1.5, 1.5, W1, step=0.01, label="w₁", min_width=220)
-        w2 = gr.Slider(-1.5, 1.5, W2, step=0.01, label="w₂", min_width=220)
-    with gr.Row(elem_classes="controls"):
-        steps = gr.Number(STEPS, label="Steps", min_width=110)
-        period = gr.Number(PERIOD, label="Period of the sine, steps", min_width=180)
-    problem = page.html()
-    growth, impulse, sine = page.html(), page.html(wide=True), page.html(wide=True)
-    page.section(
-        "Two units and a squashing function",
-        "The same loop with two numbers, h(t) = tanh(W h(t − 1)), and nothing coming in. Every "
-        "point of the plane is a start; its colour says where it ends. Those ends are all that "
-        "the network can remember for ever.",
-    )
-    preset = page.tries([(name, key) for key, (name, _) in views.PRESETS.items()])
-    entries = {}
-    first = views.PRESETS["two"][1]
-    for row in (0, 1):
-        with gr.Row(elem_classes="controls"):
-            for column in (0, 1):
-                entries[f"w{row + 1}{column + 1}"] = gr.Slider(
-                    -2.5,
-                    2.5,
-                    first[row][column],
-                    step=0.05,
-                    label=f"W, unit {row + 1} hears unit {column + 1}",
-                    min_width=220,
-                )
-    with gr.Row(elem_classes="controls"):
-        x = gr.Slider(-1.5, 1.5, START[0], step=0.01, label="Start, unit 1", min_width=220)
-        y = gr.Slider(-1.5, 1.5, START[1], step=0.01, label="Start, unit 2", min_width=220)
-    refused = page.html()
-    plane = page.html(wide=True)
-    one = {"w1": w1, "w2": w2, "steps": steps, "period": period}
-    two = {**entries, "x": x, "y": y}
-    with gr.Row(elem_classes="controls"):
-        page.link_button(shell, **one, **two)
+        page.link_button(**line, **plane)
     with gr.Accordion("The code that just ran", open=False):
-        codes = page.html(), page.html()
+        line_outputs.append(components.html())
+        plane_outputs.append(components.html())
 
-    def respond(*values):
-        try:
-            return ["", *_respond(*values)]
-        except KnobError as refusal:
-            return [page.error(refusal), *[gr.skip()] * 4]
+    weights = [line["w1"], line["w2"]]
+    chosen = set_inputs_on(
+        line_presets.click, line_presets, lambda sample: [float(sample[0]), 1.0], weights, **QUIET
+    )
+    draw_line = answer_or_error(_draw_line, line_outputs)
+    inputs = [*line.values()]
+    gr.on([*user_edits(inputs), chosen], draw_line, inputs, line_outputs, **QUIET)
 
-    def cross(*values):
-        try:
-            return ["", *_cross(*values)]
-        except KnobError as refusal:
-            return [page.error(refusal), *[gr.skip()] * 2]
+    weights = [plane[knob.name] for knob in WEIGHTS]
+    chosen = set_inputs_on(
+        plane_presets.click, plane_presets, lambda sample: _weights(sample[0]), weights, **QUIET
+    )
+    draw_plane = answer_or_error(_draw_plane, plane_outputs)
+    inputs = [*plane.values()]
+    gr.on([*user_edits(inputs), chosen], draw_plane, inputs, plane_outputs, **QUIET)
 
     def restore(link):
-        flat = {f"w{r + 1}{c + 1}": first[r][c] for r in (0, 1) for c in (0, 1)}
-        knobs, shown = {}, []
-        for show, defaults in (
-            (respond, {"w1": W1, "w2": W2, "steps": STEPS, "period": PERIOD}),
-            (cross, {**flat, "x": START[0], "y": START[1]}),
-        ):
-            values = _values(link, defaults)
-            said, *figures = show(*values.values())
-            if said:  # the link cannot be used: the first sight stands below the sentence
-                _, *figures = show(*defaults.values())
-            knobs |= values
-            shown += [said, *figures]
-        return [*page.locked(link, **knobs), *shown]
+        values, plane_values = read_link(LINE_KNOBS, link), read_link(PLANE_KNOBS, link)
+        return [
+            *locked(link, **values, **plane_values),
+            *draw_line(*values.values()),
+            *draw_plane(*plane_values.values()),
+        ]
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden"}
-    line, pair = [problem, growth, impulse, sine, codes[0]], [refused, plane, codes[1]]
-    # An example moves the knobs and counts: only who reads the knobs draws, and does so last.
-    taken, chosen = gr.State(0), gr.State(0)
-    near.click(
-        lambda sample, n: [float(sample[0]), 1.0, n + 1], [near, taken], [w1, w2, taken], **quiet
+    outputs = [*line.values(), *plane.values(), *line_outputs, *plane_outputs]
+    page.on_open(restore, outputs, **QUIET)
+    _publish_api()
+
+
+def _build_line_section():
+    """The network of one line: its inputs by name, its presets and its outputs."""
+    presets = components.presets([(f"w₁ = {w1}, w₂ = 1", w1) for w1 in ("0.9", "1.0", "1.1")])
+    with gr.Row(elem_classes="controls"):
+        inputs = {
+            knob.name: knob.slider(minimum=-1.5, maximum=1.5, min_width=220) for knob in (W1, W2)
+        }
+    with gr.Row(elem_classes="controls"):
+        inputs["steps"] = STEPS.number(min_width=110)
+        inputs["period"] = PERIOD.number(min_width=180)
+    outputs = [components.html(wide=wide) for wide in (False, False, True, True)]
+    return inputs, presets, outputs
+
+
+def _build_plane_section():
+    """The network of two units: its inputs by name, its presets and its outputs."""
+    components.section(
+        "Two units and an activation function",
+        "The same loop with two numbers, h(t) = tanh(W h(t − 1)), and no input. Every point of the "
+        "plane is a start; its colour shows where it ends. These ends are all that the network can "
+        "remember for ever.",
     )
-    preset.click(
-        lambda sample, n: [*_flat(sample[0]), n + 1],
-        [preset, chosen],
-        [*entries.values(), chosen],
-        **quiet,
-    )
-    gr.on([*page.edits(one.values()), taken.change], respond, [*one.values()], line, **quiet)
-    gr.on([*page.edits(two.values()), chosen.change], cross, [*two.values()], pair, **quiet)
-    page.when_opened(shell, restore, [*one.values(), *two.values(), *line, *pair], **quiet)
-    _api()
+    presets = components.presets([(name, key) for key, (name, _) in views.PRESETS.items()])
+    inputs = {}
+    for row in (WEIGHTS[:2], WEIGHTS[2:]):
+        with gr.Row(elem_classes="controls"):
+            for knob in row:
+                inputs[knob.name] = knob.slider(minimum=-2.5, maximum=2.5, min_width=220)
+    with gr.Row(elem_classes="controls"):
+        for knob in START:
+            inputs[knob.name] = knob.slider(minimum=-1.5, maximum=1.5, min_width=220)
+    return inputs, presets, [components.html(), components.html(wide=True)]
 
 
-def _values(link, defaults):
-    """The knobs' values in a link; one that is no number is ignored."""
-    return {name: _number(link.get(name), value) for name, value in defaults.items()}
+def _weights(preset):
+    return [weight for row in views.PRESETS[preset][1] for weight in row]
 
 
-def _number(text, otherwise):
-    try:
-        return number("", text, -1e6, 1e6)
-    except KnobError:
-        return otherwise
-
-
-def _flat(key):
-    return [value for row in views.PRESETS[key][1] for value in row]
-
-
-def _respond(w1, w2, steps, period):
-    network = _network()
-    w1, w2 = number("w₁", w1, -2, 2), number("w₂", w2, -2, 2)
-    steps = whole("The number of steps", steps, 2, 500)
-    period = number("The period", period, 2, 500)
-    impulse = network.respond(w1, w2, network.impulse(steps))
-    sine = network.respond(w1, w2, network.sine(steps, period))
+def _draw_line(*values):
+    """The answer, both responses and the code."""
+    network, knobs = _network(), check_all(LINE_KNOBS, values)
+    w1, w2, steps, period = knobs.values()
+    impulse = network.respond(w1, w2, network.make_impulse(steps))
+    sine = network.respond(w1, w2, network.make_sine(steps, period))
+    code = components.code_block(network.response_code(w1, w2, steps))
     return (
         views.growth(impulse),
         views.impulse(impulse),
         views.sine(sine, period),
-        views.explained(impulse) + page.code(network.response_code(w1, w2, steps)),
+        views.explanation(impulse) + code,
     )
 
 
-def _cross(*values):
+def _draw_plane(*values):
+    """The plane and the code."""
     network = _network()
-    *weights, x, y = (number("A weight or a start", value, -10, 10) for value in values)
+    *weights, x, y = check_all(PLANE_KNOBS, values).values()
     weights = [weights[:2], weights[2:]]
     return (
-        views.plane(network.plane(weights, (x, y))),
-        page.code(network.plane_code(weights, (x, y))),
+        views.plane(network.follow_paths(weights, (x, y))),
+        components.code_block(network.plane_code(weights, (x, y))),
     )
 
 
-def _api():
-    def cells_one_line(w1: float = W1, w2: float = W2, steps: int = STEPS) -> dict:
+def _publish_api():
+    def cells_one_line(
+        w1: W1.annotation = W1.default,
+        w2: W2.annotation = W2.default,
+        steps: STEPS.annotation = STEPS.default,
+    ) -> dict:
         """The impulse response of y(t) = w1 (x(t) + w2 y(t - 1)).
 
         Args:
             w1: Weight of the sum, from -2 to 2.
             w2: Weight of the loop, from -2 to 2.
-            steps: How many, from 2 to 500.
+            steps: Number of steps, from 2 to 500.
 
         Returns:
-            growth (w1 w2, what a step multiplies the past by), output (y at every step, None
-            from where it left the range of 32-bit numbers) and overflow (that step, or None).
+            growth (w1 w2, the factor by which each step multiplies the past), output (y at every
+            step, None from the step that overflows 32-bit numbers) and overflow (that step, or
+            None).
         """
         network = _network()
-        with page.refusals(KnobError):
-            response = network.respond(
-                number("w1", w1, -2, 2),
-                number("w2", w2, -2, 2),
-                network.impulse(whole("The number of steps", steps, 2, 500)),
-            )
-        blown = response.overflow
-        output = [float(value) for value in response.output[:blown]]
-        output += [None] * (len(response.output) - len(output))
-        return {"growth": response.growth, "output": output, "overflow": blown}
+        response = network.respond(w1, w2, network.make_impulse(steps))
+        finite = [float(value) for value in response.output[: response.overflow]]
+        output = finite + [None] * (len(response.output) - len(finite))
+        return {"growth": response.growth, "output": output, "overflow": response.overflow}
 
-    page.api(cells_one_line, concurrency_id="compute", concurrency_limit=2)
+    publish(cells_one_line, concurrency_id="compute", concurrency_limit=2)

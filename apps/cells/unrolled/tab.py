@@ -1,20 +1,33 @@
 """The page of lesson 1: a cell unrolled over a short sequence, forwards and backwards."""
 
-from typing import Literal
-
 import gradio as gr
 
-from apps.cells.knobs import KnobError, one_of, whole
+from apps.cells.knobs import SEED
 from apps.cells.unrolled import views
-from shared import page
+from shared.site import components
+from shared.site.api import publish
+from shared.site.events import COMPUTE, answer_or_error, user_edits
+from shared.site.knobs import Knob, check_all, read_link
+from shared.site.permalinks import locked
 
 TITLE = "Unrolled"
 LEAD = (
-    "A recurrent cell is a loop: what it computes at one time step comes back as its input at the "
-    "next. Unroll the loop, and it is a deep network with the same weights in every layer. Here "
-    "is every number in it."
+    "A recurrent cell is a loop: its output at one time step is part of its input at the next. "
+    "Unrolled over time, the loop is a deep network with the same weights in every layer. Here is "
+    "every number in it."
 )
-DEFAULTS = {"text": "1 0 −0.5 0", "cell": "lstm", "units": 2, "seed": 0}
+TEXT = Knob("text", "Numbers, or a short sentence", "1 0 −0.5 0", high=2000)
+CELL = Knob("cell", "Cell", "lstm", choices=views.VARIANTS)
+UNITS = Knob("units", "Units", 2, choices={2: "2", 3: "3", 4: "4"})
+STEP = Knob("step", "Step", 0, 0, 1000)  # of a link only
+KNOBS = (TEXT, CELL, UNITS, SEED)
+NOTE = (
+    '<p class="small">The weights are random tenths, drawn with the seed, so that every number '
+    "can be checked by hand; the bias of an LSTM’s forget gate is 1 higher. A word becomes two "
+    "random numbers, drawn with a seed made of its letters, so that it always has the same two: "
+    "they are not trained. Peepholes are weights from the cell state to the gates; coupled gates "
+    "forget as much as they write.</p>"
+)
 
 
 def _steps():
@@ -24,105 +37,75 @@ def _steps():
     return steps
 
 
-def build(shell, settings):
-    """The lesson inside its `gr.Tab`."""
+def build(page, settings):
+    """Builds the lesson on its page."""
     del settings
-    cell = page.choice([(name, key) for key, name in views.VARIANTS.items()], "lstm", "Cell")
+    inputs = _build_controls()
+    message, figure = components.html(), components.html(wide=True)
     with gr.Row(elem_classes="controls"):
-        text = gr.Textbox(
-            DEFAULTS["text"],
-            label="Numbers, or a short sentence",
-            max_lines=1,
-            max_length=2000,
-            scale=2,
-            min_width=220,
-        )
-        units = gr.Radio([2, 3, 4], value=2, label="Units", min_width=200)
-        seed = gr.Number(0, label="Seed", min_width=140)
-    problem = page.html()
-    figure = page.html(wide=True)
-    with gr.Row(elem_classes="controls"):
-        page.link_button(shell, text=text, cell=cell, units=units, seed=seed)
-    page.html(
-        '<p class="small">The weights are random tenths, drawn with the seed, so that every number '
-        "can be checked by hand; an LSTM’s forget gate has 1 added to its bias. A word becomes two "
-        "numbers drawn from a generator seeded by its letters, the same at every visit: they are "
-        "not trained.</p>"
-    )
+        page.link_button(**inputs)
+    components.html(NOTE)
     with gr.Accordion("The code that just ran", open=False):
-        code = page.html()
-    shown = [problem, figure, code]
+        code = components.html()
+    outputs = [message, figure, code]
+    draw = answer_or_error(_draw, outputs)
 
     def restore(link):
-        values = _values(link)
-        said, *figures = _shown(*values.values(), link.get("step"))
-        if said:  # the link cannot be used: the first sight stands below the sentence
-            _, *figures = _shown(*DEFAULTS.values())
-        return [*page.locked(link, **values), said, *figures]
+        values = read_link(KNOBS, link)
+        error, *figures = draw(*values.values(), STEP.from_link(link.get("step")))
+        if error:  # the first sight stands below it
+            _, *figures = draw(*read_link(KNOBS, {}).values())
+        return [*locked(link, **values), error, *figures]
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden"}
-    inputs = [text, cell, units, seed]
-    gr.on(page.edits(inputs), _shown, inputs, shown, **quiet)
-    page.when_opened(shell, restore, [*inputs, *shown], **quiet)
-    _api()
-
-
-def _values(link):
-    """The knobs' values in a link; what cannot be read is as on first sight."""
-    values = dict(DEFAULTS)
-    values["text"] = link.get("text", DEFAULTS["text"])
-    if link.get("cell") in views.VARIANTS:
-        values["cell"] = link["cell"]
-    for name, low, high in (("units", 2, 4), ("seed", 0, 1e6)):
-        try:
-            values[name] = whole("", link.get(name), low, high)
-        except KnobError:
-            continue
-    return values
+    quiet = {**COMPUTE, "show_progress": "hidden"}
+    components_in_order = [inputs[knob.name] for knob in KNOBS]
+    gr.on(user_edits(components_in_order), draw, components_in_order, outputs, **quiet)
+    page.on_open(restore, [*components_in_order, *outputs], **quiet)
+    _publish_api()
 
 
-def _read(text, cell, units, seed):
-    steps = _steps()
-    return steps.read(
-        text,
-        one_of("The cell", cell, steps.VARIANTS),
-        whole("The number of units", units, 2, 4),
-        whole("The seed", seed, 0, 1e6),
-    )
+def _build_controls():
+    """The inputs by their names."""
+    cell = CELL.choice()
+    with gr.Row(elem_classes="controls"):
+        text = TEXT.text(max_lines=1, scale=2, min_width=220)
+        units = UNITS.choice(show_label=True, container=True, min_width=200)
+        seed = SEED.number(label="Seed", min_width=140)
+    return {"text": text, "cell": cell, "units": units, "seed": seed}
 
 
-def _shown(text, cell, units, seed, step=None):
-    """What is wrong, the figure and the code."""
-    try:
-        result = _read(text, cell, units, seed)
-    except KnobError as refusal:
-        return [page.error(refusal), gr.skip(), gr.skip()]
-    try:
-        step = whole("", step, 0, 1000)
-    except KnobError:
-        step = 0
-    return ["", views.unrolled(result, step), page.code(_steps().code(result))]
+def _draw(text, cell, units, seed, step=0):
+    """The figure and the code."""
+    result = _read(text, cell, units, seed)
+    return views.unrolled(result, step), components.code_block(_steps().code(result))
 
 
-def _api():
-    cells = Literal["rnn", "lstm", "peephole", "coupled", "gru", "gru_before"]
+def _read(*values):
+    options = check_all(KNOBS, values)
+    return _steps().read(options["text"], options["cell"], options["units"], options["seed"])
 
-    def cells_unrolled(text: str, cell: cells = "lstm", units: int = 2, seed: int = 0) -> dict:
+
+def _publish_api():
+    def cells_unrolled(
+        text: str,
+        cell: CELL.annotation = "lstm",
+        units: UNITS.annotation = 2,
+        seed: SEED.annotation = 0,
+    ) -> dict:
         """Every number of a small recurrent layer on a short sequence, forwards and backwards.
 
         Args:
             text: Up to 12 numbers, or up to 12 words.
             cell: rnn, lstm, peephole, coupled, gru (reset after) or gru_before.
             units: 2, 3 or 4.
-            seed: Of the weights.
+            seed: Seed of the weights.
 
         Returns:
-            steps (for each time step what each term of the equations came to), jacobians (of
-            the states with respect to those before), gradients (of the sum of the last
+            steps (for each time step the value of each term of the equations), jacobians (of
+            each state with respect to the one before), gradients (of the sum of the last
             hidden state, with respect to the states after 0, 1, 2 … steps) and weights.
         """
-        with page.refusals(KnobError):
-            result = _read(text, cell, units, seed)
+        result = _read(text, cell, units, seed)
         return {
             "steps": [
                 {term.name: [float(v) for v in term.value] for term in terms}
@@ -133,4 +116,4 @@ def _api():
             "weights": [weight.tolist() for weight in result.weights],
         }
 
-    page.api(cells_unrolled, concurrency_id="compute", concurrency_limit=2)
+    publish(cells_unrolled, concurrency_id="compute", concurrency_limit=2)

@@ -7,13 +7,13 @@ from tests.apps.cells import by_numpy
 
 @pytest.mark.parametrize(("w1", "w2"), [(0.9, 1.0), (1.0, 1.0), (1.1, 1.0), (-0.8, 1.2), (0.5, 0)])
 def test_an_impulse_follows_the_closed_form(w1, w2):
-    response = network.respond(w1, w2, network.impulse(50))
+    response = network.respond(w1, w2, network.make_impulse(50))
     np.testing.assert_allclose(response.output, w1 * (w1 * w2) ** np.arange(50.0), rtol=1e-4)
     assert response.growth == pytest.approx(w1 * w2)
 
 
 def test_a_sine_is_followed_step_by_step_and_settles_where_it_must():
-    response = network.respond(0.9, 1.0, network.sine(200, 20))
+    response = network.respond(0.9, 1.0, network.make_sine(200, 20))
     y, expected = 0.0, []
     for x in np.sin(2 * np.pi * np.arange(200) / 20):
         y = 0.9 * (x + 1.0 * y)
@@ -27,7 +27,7 @@ def test_a_sine_is_followed_step_by_step_and_settles_where_it_must():
 
 
 def test_a_loop_that_blows_up_is_caught_and_explained():
-    response = network.respond(2, 2, network.impulse(100))
+    response = network.respond(2, 2, network.make_impulse(100))
     # 2 * 4^t leaves the range of float32, 2^128, at t = 64.
     assert response.overflow == 64
     assert "At step 64 the number left the range" in views.impulse(response)
@@ -37,20 +37,20 @@ def test_a_loop_that_blows_up_is_caught_and_explained():
     ("w1", "word"), [(0.9, "dies out"), (1.0, "stays"), (1.1, "blows up"), (0, "forgets at once")]
 )
 def test_the_answer_says_what_happens(w1, word):
-    assert word in views.growth(network.respond(w1, 1.0, network.impulse(5)))
+    assert word in views.growth(network.respond(w1, 1.0, network.make_impulse(5)))
 
 
 def test_half_lives_are_right():
-    said = views.growth(network.respond(0.5, 1.0, network.impulse(5)))
+    said = views.growth(network.respond(0.5, 1.0, network.make_impulse(5)))
     assert "half of the impulse is gone after 1.0 steps" in said
-    said = views.growth(network.respond(-2, 1.0, network.impulse(5)))
+    said = views.growth(network.respond(-2, 1.0, network.make_impulse(5)))
     assert "changes sign at every step" in said
     assert "doubles every 1.0 steps" in said
 
 
 def test_paths_of_the_plane_are_what_numpy_finds():
     weights = np.array([[1.1, -0.7], [0.6, 0.9]])
-    plane = network.plane(weights, (0.3, -0.4), apart=0.1, steps=30)
+    plane = network.follow_paths(weights, (0.3, -0.4), apart=0.1, steps=30)
     for path, start in zip(plane.paths, ((0.3, -0.4), (0.4, -0.4)), strict=True):
         h = np.array(start)
         np.testing.assert_allclose(path[0], h, atol=1e-6)
@@ -76,7 +76,7 @@ def test_paths_of_the_plane_are_what_numpy_finds():
     ],
 )
 def test_starts_are_sorted_by_where_they_end(weights, points):
-    plane = network.plane(weights, (0.1, 0.1))
+    plane = network.follow_paths(weights, (0.1, 0.1))
     assert sorted(len(end) for end in plane.attractors) == points
     assert set(np.unique(plane.basins)) == set(range(len(points)))
     for place, end in enumerate(plane.attractors):
@@ -92,7 +92,7 @@ def test_starts_are_sorted_by_where_they_end(weights, points):
 
 
 def test_what_goes_round_is_said_to():
-    plane = network.plane([[1.1, -0.7], [0.7, 1.1]], (0.1, 0.1))
+    plane = network.follow_paths([[1.1, -0.7], [0.7, 1.1]], (0.1, 0.1))
     assert len(plane.attractors) == 1
     assert "goes round" in views.plane(plane)
 
@@ -100,17 +100,17 @@ def test_what_goes_round_is_said_to():
 def test_the_code_runs_as_shown_and_finds_the_same():
     names = {}
     exec(network.response_code(1.1, -0.9, 20), names)
-    expected = network.respond(1.1, -0.9, network.impulse(20)).output
+    expected = network.respond(1.1, -0.9, network.make_impulse(20)).output
     np.testing.assert_allclose(names["output"], expected, rtol=1e-5)
     weights = [[1.6, 0.0], [0.4, 0.6]]
     exec(network.plane_code(weights, (0.02, 0.6)), names)
-    paths = network.plane(weights, (0.02, 0.6)).paths
+    paths = network.follow_paths(weights, (0.02, 0.6)).paths
     np.testing.assert_allclose(names["paths"], paths[:, 1:], atol=1e-6)
 
 
 def test_the_network_of_one_line_is_a_layer_of_one_linear_unit():
     states, _ = by_numpy.run(
-        "linear", ([[0.9]], [[0.9 * 1.2]], [0.0]), network.impulse(6)[:, None], [np.zeros(1)]
+        "linear", ([[0.9]], [[0.9 * 1.2]], [0.0]), network.make_impulse(6)[:, None], [np.zeros(1)]
     )
-    output = network.respond(0.9, 1.2, network.impulse(6)).output
+    output = network.respond(0.9, 1.2, network.make_impulse(6)).output
     np.testing.assert_allclose(output, states[:, 0], rtol=1e-5)

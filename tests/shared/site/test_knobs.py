@@ -56,7 +56,7 @@ def test_good_values_come_back_in_the_type_of_the_default():
     assert isinstance(RATE.check(1), float)
     assert CELL.check("gru") == "gru"
     assert CELLS.check(("gru", "rnn")) == ["rnn", "gru"]  # in the order of the choices
-    assert SPEED.check(10) == 10
+    assert SPEED.check(10.0) == SPEED.check("10") == 10
     assert MATCHED.check(True) is True
     assert TEXT.check("a text") == "a text"
 
