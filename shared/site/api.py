@@ -63,6 +63,8 @@ def _describe_mismatch(error, fn):
     """A sentence for one of pydantic's errors about an argument of `fn`."""
     if error["type"] == "unexpected_positional_argument":
         return "There are more arguments than this event has."
+    if error["type"] == "value_error":  # of a knob
+        return str(error["ctx"]["error"])
     place, *inner = error["loc"]
     name = list(inspect.signature(fn).parameters)[place] if isinstance(place, int) else place
     if error["type"] == "missing_argument":

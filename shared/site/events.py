@@ -5,6 +5,10 @@ from itertools import takewhile
 
 import gradio as gr
 
+from shared.bundle import BundleError
+from shared.errors import UserError
+from shared.site import components
+
 # A visitor's request that arrives while the previous one of the same event is under way is answered
 # after it; Gradio's default would drop it.
 INTERACTIVE = {"trigger_mode": "always_last", "api_visibility": "private"}
@@ -24,14 +28,58 @@ def until_shutdown(items):
     return takewhile(lambda _: not shutting_down.is_set(), items)
 
 
-def user_edits(components):
+def user_edits(inputs):
     """The triggers that fire when a visitor edits one of the components.
 
     `input` alone misses the first edit after a value was set by the site, so `submit` (Enter) and
     `blur` (leaving the field) are added where a component has them.
     """
     names = ("input", "submit", "blur")
-    return [getattr(each, name) for each in components for name in names if hasattr(each, name)]
+    return [getattr(each, name) for each in inputs for name in names if hasattr(each, name)]
+
+
+def set_inputs_on(event, source, values, inputs, **options):
+    """Set inputs when a visitor chooses a preset; returns a trigger that fires when they are set.
+
+    The event that reads the inputs takes the trigger beside those of `user_edits`: Gradio answers
+    the requests of one event in order, so that the answer to the last one stays.
+
+    Args:
+        event: Function that adds an event listener, such as `presets.click`.
+        source: Component whose value `values` takes.
+        values: Function that returns a value for each of `inputs`.
+        inputs: List of components.
+        options: For the event.
+    """
+    clicks = gr.State(0)
+
+    def choose(value, clicks):
+        return [*values(value), clicks + 1]
+
+    event(choose, [source, clicks], [*inputs, clicks], **options)
+    return clicks.change
+
+
+def answer_or_error(fn, outputs):
+    """An event handler whose first output is a message, for errors that visitors cause.
+
+    Args:
+        fn: Function that returns a value for each further output, and may raise a `UserError` or
+            a `BundleError`.
+        outputs: List of components.
+
+    Returns:
+        Function that returns an empty message and the values of `fn`, or an error message and
+        `gr.skip()` for the other outputs.
+    """
+
+    def answer(*values):
+        try:
+            return ["", *fn(*values)]
+        except (UserError, BundleError) as error:
+            return [components.error(error), *[gr.skip()] * (len(outputs) - 1)]
+
+    return answer
 
 
 class RunSlot:

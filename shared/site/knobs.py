@@ -101,23 +101,26 @@ class Knob:
         if isinstance(self.default, list):
             values = value if isinstance(value, list | tuple) else []
             if not values or any(each not in self.choices for each in values):
-                raise self._refusal(None, f"one or more of {self._values}")
+                raise self._refusal(None, f"be one or more of {self._values}")
             return [each for each in self.choices if each in values]
         if self.choices:
             for choice in self.choices:
                 if value in (choice, str(choice)):
                     return choice
-            raise self._refusal(value, f"one of {self._values}")
+            raise self._refusal(value, f"be one of {self._values}")
         if isinstance(self.default, bool):
             return bool(value)
         if isinstance(self.default, str):
-            if not isinstance(value, str) or not self.low <= len(value) <= self.high:
-                raise self._refusal(None, f"a text of {self._range} characters")
+            if not isinstance(value, str):
+                raise self._refusal(None, "be a text")
+            if not self.low <= len(value) <= self.high:
+                size = self._range if self.low else f"at most {self.high:,}"
+                raise self._refusal(len(value), f"have {size} characters")
             return value
         number, whole = _number(value), isinstance(self.default, int)
         if not self.low <= number <= self.high or (whole and number % 1):
             kind = "whole number" if whole else "number"
-            raise self._refusal(value, f"a {kind} from {self._range}")
+            raise self._refusal(value, f"be a {kind} from {self._range}")
         return int(number) if whole else number
 
     @property
@@ -139,7 +142,7 @@ class Knob:
         number = _number(value)
         shown = f"“{value[:40]}”" if isinstance(value, str) and value else ""
         shown = f"{number:,.10g}" if math.isfinite(number) else shown
-        return UserError(f"{self.label} must be {wanted}{f', not {shown}' if shown else ''}.")
+        return UserError(f"{self.label} must {wanted}{f', not {shown}' if shown else ''}.")
 
 
 def read_link(knobs, link):

@@ -207,15 +207,15 @@ def test_words_and_sums():
 
 
 def test_sequences_of_the_laboratory():
-    from apps.cells.knobs import KnobError
     from apps.cells.unrolled import steps
+    from shared.errors import UserError
 
     @SOME
     @given(st.one_of(TEXTS, CELLS), st.sampled_from(["rnn", "gru", "lstm"]))
     def one(text, cell):
         try:
             found = steps.read(text, cell, 3, 0)
-        except KnobError as problem:
+        except UserError as problem:
             assert refused(problem)
             return
         assert found

@@ -43,6 +43,7 @@ class Predictor:
 
     def __init__(self, network, alphabet, card):
         self.network = network
+        self.units = network.recurrent.cell.units
         self.alphabet = alphabet
         self.card = card
         self._reader = HeldReader(network.embedding, network.recurrent)

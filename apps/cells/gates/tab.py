@@ -39,7 +39,7 @@ MAX_CHARACTERS = 600
 TEXT = Knob("text", "Text", PLAY, 0, MAX_CHARACTERS)
 WHAT = Knob(
     "what",
-    "Hold",
+    "What is held",
     "forget",
     choices={
         "nothing": "Nothing",
@@ -50,9 +50,9 @@ WHAT = Knob(
         "silence": "Silence",
     },
 )
-VALUE = Knob("value", "Hold it at", 0.0, 0, 1, step=0.05)
+VALUE = Knob("value", "Value", 0.0, 0, 1, step=0.05)
 UNIT = Knob("unit", "Unit (a number, or all)", "all", 0, 6)
-AFTER = Knob("after", "Begin after how many characters or words", 0, 0, MAX_CHARACTERS)
+AFTER = Knob("after", "Characters or words before the hold", 0, 0, MAX_CHARACTERS)
 COUNT = Knob("count", "Characters to write", 100, 0, 500)  # of the API
 KNOBS = (MODEL, TEXT, WHAT, VALUE, UNIT, AFTER)
 WRITTEN_CHARACTERS = 240
@@ -137,9 +137,9 @@ def _build_controls():
         "text": TEXT.text(lines=4, max_lines=10),
     }
     presets = components.presets([(name, key) for key, (name, _) in PRESETS.items()])
-    inputs["what"] = WHAT.choice()
+    inputs["what"] = WHAT.choice(label="Hold")
     with gr.Row(elem_classes="controls"):
-        inputs["value"] = VALUE.slider(min_width=200)
+        inputs["value"] = VALUE.slider(label="Hold it at", min_width=200)
         inputs["unit"] = UNIT.text(max_length=None, min_width=180)
         inputs["after"] = AFTER.number(label=AFTER.label, min_width=180)
     return inputs, presets

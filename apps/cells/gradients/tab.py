@@ -28,7 +28,7 @@ RADIUS = Knob("radius", "Spectral radius of the recurrent weights", 1.0, 0, 10, 
 BIAS = Knob("bias", "Bias of the gate that keeps the past", 4.0, -20, 20, step=0.5)
 LENGTH = Knob("length", "Time steps T", 100, 1, 400)
 UNITS = Knob("units", "Units", 32, 1, 32)
-CLIP = Knob("clip", "Clip at (0: off)", 0.0, 0, 1_000_000)
+CLIP = Knob("clip", "Clipping norm (0: off)", 0.0, 0, 1_000_000)
 OMEGA = Knob("omega", "Descent steps on Ω", 0, 0, 50)
 KNOBS = (CELLS, LENGTH, UNITS, START, RADIUS, BIAS, CLIP, OMEGA, SEED)
 PRESETS = {

@@ -31,7 +31,9 @@ MATCHED = Knob("matched", "Equal numbers of parameters: smaller cells get more u
 BATCH = Knob("batch", "Sequences per step", 32, 1, 128)
 RATE = Knob("rate", "Learning rate", 0.01, 0, 1)
 CLIP = Knob("clip", "Clip gradients at", 1.0, 0.001, 1000)
-SPEED = Knob("speed", "Redraw every … training steps", 50, choices={n: str(n) for n in (1, 10, 50, 200)})
+SPEED = Knob(
+    "speed", "Training steps per update", 50, choices={n: str(n) for n in (1, 10, 50, 200)}
+)
 STEPS = Knob("steps", "Steps", 500, 1, 1000)  # of the API
 SETTING_KNOBS = (TASK, LENGTH, CELLS, UNITS, MATCHED, BATCH, RATE, CLIP, SEED)
 KNOBS = (*SETTING_KNOBS, SPEED)
@@ -95,7 +97,9 @@ def _build_controls():
     inputs, buttons = {"task": TASK.choice()}, {}
     with gr.Row(elem_classes="controls"):
         inputs["length"] = LENGTH.number(min_width=150)
-        inputs["speed"] = SPEED.choice(show_label=True, container=True, min_width=280)
+        inputs["speed"] = SPEED.choice(
+            label="Redraw every … steps", show_label=True, container=True, min_width=280
+        )
     with gr.Row(elem_classes="controls"):
         buttons["start"] = gr.Button("Start", variant="primary", min_width=90)
         for name in ("Pause", "Continue", "One step", "Stop"):

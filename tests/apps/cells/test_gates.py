@@ -1,4 +1,4 @@
-"""Hands on the gates: held states beside numpy, text in and out, the code shown."""
+"""Hands on the gates: held readings compared with numpy, continuations and listings."""
 
 import numpy as np
 import pytest
@@ -90,15 +90,14 @@ def test_every_hold_changes_the_reading(predictor):
         assert predictor.read(TEXT, Hold(what)).surprisals.mean() != pytest.approx(free, abs=1e-4)
 
 
-def test_a_long_text_is_read_as_one(predictor):
+def test_a_text_longer_than_one_run_is_read_as_one(predictor):
     long = (TEXT * 80)[:1200]
     np.testing.assert_allclose(
         predictor.read(long).surprisals, by_numpy(predictor, long)[0], rtol=2e-3, atol=2e-4
     )
 
 
-def test_writing_follows_the_noise_and_the_states(predictor):
-    """The first character is the likeliest under the noise of the seed, the next ones go on."""
+def test_each_written_character_is_the_likeliest_under_the_noise(predictor):
     reading = predictor.read(TEXT)
     written = predictor.write(reading, 12, temperature=0.7, seed=5)
     assert len(written) == 12
@@ -136,7 +135,7 @@ def test_the_likeliest_next_characters_come_first(predictor):
 
 
 @pytest.mark.parametrize("hold", [Hold("forget", 0.25), Hold("freeze", unit=3), Hold("silence")])
-def test_the_code_shown_runs_and_gives_the_same(predictor, hold, monkeypatch, capsys):
+def test_the_listing_computes_the_same_surprisals(predictor, hold, monkeypatch, capsys):
     monkeypatch.setattr(Predictor, "load", lambda *folder: predictor)
     names = {}
     exec(code(TEXT, hold, 4), names)
@@ -146,7 +145,7 @@ def test_the_code_shown_runs_and_gives_the_same(predictor, hold, monkeypatch, ca
 
 
 @pytest.mark.parametrize("hold", [Hold("output", 0.0), Hold("freeze", unit=7)])
-def test_the_listing_for_reviews_computes_the_page_s_probabilities(hold, capsys):
+def test_the_listing_for_reviews_computes_the_same_probabilities(hold, capsys):
     names = {}
     exec(review_code(tab.REVIEW, hold, 3), names)
     words, expected = ReviewReader.load().read(tab.REVIEW, hold, 3)
@@ -163,8 +162,7 @@ def test_reviews_are_read_as_on_the_sentiment_page():
 
 
 @pytest.mark.parametrize("after", [0, 4])
-def test_a_held_review_equals_the_layer_stepped_by_hand(after):
-    """The words before the hold are read freely, the others with the output gate shut."""
+def test_a_hold_acts_only_on_the_words_after_its_beginning(after):
     _, free = ReviewReader.load().read(tab.REVIEW)
     _, held = ReviewReader.load().read(tab.REVIEW, Hold("output", 0.0), after)
     np.testing.assert_allclose(held[:after], free[:after], atol=1e-6)
@@ -177,37 +175,46 @@ def test_reviews_without_a_known_word_are_refused(texts):
     texts(error.value)
 
 
-@pytest.mark.parametrize(
-    ("what", "value", "unit", "sentence"),
-    [
-        ("forget", float("nan"), "all", "The gate needs a number"),
-        ("forget", 2, "all", "must lie between 0 and 1"),
-        ("forget", 0, "400", "The unit is 400"),
-        ("forget", 0, "none", "The unit needs a number"),
-        ("doors", 0, "all", "must be one of"),
-    ],
-)
-def test_bad_knobs_are_refused_with_a_sentence(what, value, unit, sentence):
-    with pytest.raises(tab.KnobError, match=sentence):
-        tab._hold(what, value, unit, 256)
+def test_unusable_settings_are_refused(texts):
+    for setting in (
+        ("forget", float("nan"), "all"),
+        ("forget", 2, "all"),
+        ("forget", 0, "400"),
+        ("forget", 0, "none"),
+        ("doors", 0, "all"),
+    ):
+        with pytest.raises(UserError) as error:
+            tab._make_hold(*setting, units=256)
+        texts(error.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"), [("", "nothing to read"), ("a" * 601, "at most 600")]
-)
-def test_texts_that_cannot_be_read_are_refused(text, sentence):
-    with pytest.raises(tab.KnobError, match=sentence):
-        tab._checked(text)
+def test_texts_that_cannot_be_read_are_refused(texts):
+    for text in ("", None, "a" * 601):
+        with pytest.raises(UserError) as error:
+            tab._check_text(text)
+        texts(error.value)
 
 
-def test_what_stands_in_the_text_is_escaped():
-    shown = views.coloured("<b>&\n", [1.0, -1.0, 0.5, 0.0, 2.0], 1.0)
+def test_a_unit_s_properties_are_named_once_each(texts):
+    entry = {"unit": 86, "falls": False, "score": 0.91}
+    falling = {"unit": 86, "falls": True, "score": 0.8}
+    probes = {
+        "line of a page": {"kind": "correlation", "units": [entry]},
+        "line of a play": {"kind": "correlation", "units": [{**entry, "score": 0.97}]},
+        "vowel": {"kind": "auc", "units": [falling]},
+    }
+    texts(views.describe_unit(86, probes))
+    texts(views.describe_unit(87, probes))
+
+
+def test_characters_of_the_text_are_escaped():
+    shown = views.color_text("<b>&\n", [1.0, -1.0, 0.5, 0.0, 2.0], 1.0)
     assert "<b>" not in shown
     assert "&lt;" in shown
     assert shown.count("<i ") == 5
 
 
-def test_the_shipped_network_needs_its_gates():
+def test_held_gates_make_the_shipped_network_worse():
     predictor = Predictor.load()
     free = predictor.read(tab.PLAY).surprisals.mean()
     assert free < 2.3
@@ -217,8 +224,7 @@ def test_the_shipped_network_needs_its_gates():
     assert weights.stat().st_size < 1.5e6
 
 
-def test_the_probes_hold_on_texts_of_our_own():
-    """The units that the card names tell speakers and quotations apart in texts it has not read."""
+def test_probed_units_follow_their_property_in_new_texts():
     predictor = Predictor.load()
     play = tab.PLAY + " know no more.\n\nMARGARET:\nGo then, and take this ring."
     marked = {"speaker": (play, speakers), "quotation": (tab.ARTICLE, quoted)}

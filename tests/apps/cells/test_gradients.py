@@ -5,13 +5,13 @@ import pytest
 
 from apps.cells.charts import format_power
 from apps.cells.gradients import flow, views
-from tests.apps.cells import by_numpy
+from tests.apps.cells import numpy_cells
 
 SMALL = flow.Setting(length=12, units=4, seed=3)
 CELLS = ("rnn", "irnn", "lstm", "gru")
 
 
-def world(name, setting):
+def make_problem(name, setting):
     """Weights, inputs and readout of a measurement, and how many states the cell has."""
     weights = flow.initial_weights(
         name, setting.units, setting.start, setting.radius, setting.bias, setting.seed
@@ -21,8 +21,8 @@ def world(name, setting):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_gradients_at_every_lag_against_finite_differences(name):
-    weights, inputs, readout, count = world(name, SMALL)
+def test_gradients_at_every_lag_equal_finite_differences(name):
+    weights, inputs, readout, count = make_problem(name, SMALL)
     found = flow.measure(name, SMALL)
     units, norms, memory = SMALL.units, [], []
     for lag in range(SMALL.length + 1):
@@ -30,16 +30,16 @@ def test_gradients_at_every_lag_against_finite_differences(name):
         by_sequence = []
         for sequence in inputs:
             start = [np.zeros(units)] * count
-            states, _ = by_numpy.run(name, weights, sequence[:at], start)
+            states, _ = numpy_cells.run(name, weights, sequence[:at], start)
             here = states[-1] if at else np.zeros(units * count)
 
             def loss(flat, at=at, sequence=sequence):
                 if at == SMALL.length:
                     return flat[:units] @ readout
                 split = np.split(flat, count)
-                return by_numpy.run(name, weights, sequence[at:], split)[0][-1, :units] @ readout
+                return numpy_cells.run(name, weights, sequence[at:], split)[0][-1, :units] @ readout
 
-            by_sequence.append(by_numpy.gradient(loss, here))
+            by_sequence.append(numpy_cells.gradient(loss, here))
         by_sequence = np.array(by_sequence)
         norms.append(np.linalg.norm(by_sequence[:, :units], axis=1).mean())
         memory.append(np.linalg.norm(by_sequence[:, units:], axis=1).mean())
@@ -53,25 +53,25 @@ def test_gradients_at_every_lag_against_finite_differences(name):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_the_gradient_by_the_recurrent_weights_against_finite_differences(name):
-    weights, inputs, readout, count = world(name, SMALL)
+def test_the_gradient_with_respect_to_recurrent_weights_equals_finite_differences(name):
+    weights, inputs, readout, count = make_problem(name, SMALL)
 
     def loss(flat):
         changed = [weights[0], flat.reshape(weights[1].shape), weights[2]]
         start = [np.zeros(SMALL.units)] * count
-        ends = [by_numpy.run(name, changed, one, start)[0][-1, : SMALL.units] for one in inputs]
+        ends = [numpy_cells.run(name, changed, one, start)[0][-1, : SMALL.units] for one in inputs]
         return np.mean(ends @ readout)
 
-    expected = np.linalg.norm(by_numpy.gradient(loss, weights[1].ravel()))
+    expected = np.linalg.norm(numpy_cells.gradient(loss, weights[1].ravel()))
     assert flow.measure(name, SMALL).gradient == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_largest_singular_value_is_that_of_the_product():
-    weights, inputs, _, _ = world("rnn", SMALL)
+    weights, inputs, _, _ = make_problem("rnn", SMALL)
     found = flow.measure("rnn", SMALL).largest
     largest = np.zeros(SMALL.length + 1)
     for sequence in inputs:
-        states, _ = by_numpy.run("rnn", weights, sequence, [np.zeros(SMALL.units)])
+        states, _ = numpy_cells.run("rnn", weights, sequence, [np.zeros(SMALL.units)])
         product = np.eye(SMALL.units)
         for lag in range(SMALL.length + 1):
             if lag:
@@ -86,7 +86,7 @@ def test_the_largest_singular_value_is_that_of_the_product():
 def test_no_curve_lies_above_its_bound(name, start):
     setting = replace(SMALL, start=start, radius=1.3, length=40)
     found = flow.measure(name, setting)
-    weights = world(name, setting)[0]
+    weights = make_problem(name, setting)[0]
     assert found.weight_norm == pytest.approx(np.linalg.svd(weights[1])[1][0])
     np.testing.assert_allclose(found.bound, found.weight_norm ** np.arange(41))
     assert (found.norms <= found.bound * (1 + 1e-4)).all()
@@ -95,7 +95,7 @@ def test_no_curve_lies_above_its_bound(name, start):
 
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("start", ["orthogonal", "gaussian"])
-def test_initial_weights_are_what_they_are_called(name, start):
+def test_initial_weights_have_the_radius_and_bias_of_the_setting(name, start):
     _, recurrent, biases = flow.initial_weights(name, 8, start, 0.7, 2.5, 0)
     blocks = np.split(recurrent, recurrent.shape[1] // 8, axis=1)
     for block in blocks:
@@ -124,11 +124,11 @@ def test_clipping_is_one_factor_for_all_lags():
     assert "clipping did nothing" in views.story([plain], None, plain.gradient * 4)
 
 
-def test_omega_and_its_slope_against_finite_differences():
+def test_the_gradient_of_omega_equals_finite_differences():
     rng = np.random.default_rng(5)
     hidden, readout = np.tanh(rng.normal(size=(2, 6, 3))), rng.normal(size=3)
     recurrent = rng.normal(size=(3, 3))
-    # The gradients that arrive are held fixed, as in the paper: worked out at `recurrent`.
+    # The gradients that arrive are constants, as in the paper: computed at `recurrent`.
     arriving, gradient = [], np.tile(readout, (2, 1))
     for t in reversed(range(6)):
         arriving.append((t, gradient))
@@ -144,10 +144,10 @@ def test_omega_and_its_slope_against_finite_differences():
 
     value, slope = flow.omega(hidden, recurrent, readout)
     assert value == pytest.approx(expected(recurrent))
-    np.testing.assert_allclose(slope, by_numpy.gradient(expected, recurrent), atol=1e-7)
+    np.testing.assert_allclose(slope, numpy_cells.gradient(expected, recurrent), atol=1e-7)
 
 
-def test_going_down_omega_keeps_the_gradient_alive():
+def test_descent_on_omega_keeps_the_gradient_from_vanishing():
     setting = flow.Setting(length=40, units=8, radius=0.6, omega=10, seed=1)
     found = flow.regularise(setting)
     assert len(found.values) == 11
@@ -155,21 +155,21 @@ def test_going_down_omega_keeps_the_gradient_alive():
     assert found.flow.norms[-1] > 1000 * flow.measure("rnn", setting).norms[-1]
 
 
-def test_what_happens_is_said():
+def test_the_story_names_the_outcome():
     quiet = flow.measure("rnn", replace(SMALL, length=60, radius=0.5))
     loud = flow.measure("irnn", replace(SMALL, length=60, radius=1.5))
-    assert views.happened(quiet) == "vanished"
-    assert "can no longer be learned" in views.story([quiet], None, 0)
-    if views.happened(loud) == "exploded":
-        assert "throw the weights away" in views.story([loud], None, 0)
+    assert views.outcome(quiet) == "vanished"
+    assert "RNN: vanished" in views.story([quiet], None, 0)
+    if views.outcome(loud) == "exploded":
+        assert "IRNN: exploded" in views.story([loud], None, 0)
 
 
-def test_a_state_that_overflows_is_caught_and_explained():
+def test_an_overflowing_state_is_reported_with_its_step():
     # 2.5 times more at every step: 10^38 is reached after less than 38 / log10(2.5) = 96 steps.
     found = flow.measure("irnn", flow.Setting(length=200, units=8, radius=2.5))
     assert 80 < found.broken < 110
     assert np.isnan(found.norms).all()
-    assert views.happened(found) == "overflowed"
+    assert views.outcome(found) == "overflowed"
     said = views.story([found], None, 0)
     assert f"at step {found.broken}" in said
     assert "NaN" in said
@@ -178,7 +178,7 @@ def test_a_state_that_overflows_is_caught_and_explained():
     views.products([found], None)
 
 
-def test_the_code_runs_as_shown_and_finds_the_same():
+def test_the_listing_computes_the_same_numbers():
     names = {}
     exec(flow.code(CELLS, SMALL), names)
     for name in CELLS:
@@ -186,8 +186,8 @@ def test_the_code_runs_as_shown_and_finds_the_same():
 
 
 @pytest.mark.parametrize(
-    ("number", "written"),
+    ("number", "text"),
     [(0, "0"), (0.19, "0.19"), (2.36e-5, "2.4 × 10⁻⁵"), (5480, "5,480"), (np.inf, "not a number")],
 )
-def test_numbers_are_written_to_be_read(number, written):
-    assert format_power(number) == written
+def test_numbers_are_formatted_with_powers_of_ten(number, text):
+    assert format_power(number) == text

@@ -1,10 +1,10 @@
-"""Attention as memory: the task, its training beside Keras's, its gradients beside finite ones."""
+"""Attention as memory: the task, its training compared with Keras, and its gradients."""
 
 import keras
 import numpy as np
 import pytest
 
-from apps.cells.memory import recall, tab
+from apps.cells.memory import recall
 from apps.cells.memory.recall import Recaller, TrainingRun
 
 LENGTH = 5
@@ -24,14 +24,14 @@ def network_of(trial):
     return network
 
 
-def test_the_answer_is_the_sequence_backwards():
+def test_targets_are_the_reversed_symbols():
     symbols, targets = recall.make_batch(np.random.default_rng(0), 20, 7)
     np.testing.assert_array_equal(targets, symbols.argmax(axis=-1)[:, ::-1])
     assert symbols.shape == (20, 7, recall.SYMBOLS)
 
 
 def test_training_equals_keras(trial, capsys):
-    """The code shown trains the same network with Keras's own loop."""
+    """The listing trains the network with Keras's own loop."""
     names = {}
     exec(recall.code(trial.kind, LENGTH, 2, 10), names)
     np.testing.assert_allclose(trial.losses, names["losses"], rtol=2e-3)
@@ -52,7 +52,7 @@ def test_loss_and_accuracy_equal_numpy(trial):
 
 
 def test_gradients_equal_finite_differences(trial):
-    """Move one number of one hidden state of the reader, and read on from there."""
+    """One number of one hidden state of the reader is changed before it reads on."""
     network = network_of(trial)
     symbols, targets = (part[:1] for part in trial.test)
 
@@ -78,21 +78,7 @@ def test_gradients_equal_finite_differences(trial):
         assert float(found[0, place, unit]) == pytest.approx(slope, abs=2e-3)
 
 
-def test_with_attention_the_first_symbol_is_nearer():
-    """Untrained, the gradient at the first of 30 symbols is longer with attention."""
+def test_attention_lengthens_the_gradient_at_the_first_symbol():
+    """Even in untrained networks, at the first of 30 symbols."""
     plain, looking = (TrainingRun(kind, 30, 0).evaluate() for kind in ("none", "dot"))
     assert looking.gradients[0] > 3 * plain.gradients[0]
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        (("dot", 0, 300, 0), "must lie between 4 and 30"),
-        (("dot", 12, float("nan"), 0), "needs a number from 50 to 1,000"),
-        (("none", 12, 300, 0), "must be one of dot, additive"),
-        (("dot", 12, 300, 0.5), "must be a whole number"),
-    ],
-)
-def test_bad_knobs_are_refused_with_a_sentence(values, sentence):
-    with pytest.raises(tab.KnobError, match=sentence):
-        tab._checked(*values)

@@ -1,4 +1,4 @@
-"""The race: its tasks, its training beside Keras's, its gradients beside numpy, its words."""
+"""The race: its tasks, its training compared with Keras, its gradients compared with numpy."""
 
 import gradio as gr
 import keras
@@ -17,12 +17,13 @@ from apps.cells.race.race import (
     units_by_cell,
 )
 from apps.cells.race.tasks import GRAMMAR, LETTERS, LONGEST, SHORTEST, TASKS
-from shared import page
+from shared.errors import UserError
+from shared.site.events import RunSlot
 
 SMALL = {"length": 12, "units": 4, "batch": 4}
 
 
-def made(task, length=20, count=400, seed=0):
+def make(task, length=20, count=400, seed=0):
     return TASKS[task].make(np.random.default_rng(seed), count, length)
 
 
@@ -37,8 +38,8 @@ def short_race():
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("length", [SHORTEST, 37, LONGEST])
-def test_every_task_has_its_shapes_at_every_length(task, length):
-    inputs, targets, scored = made(task, length, 3)
+def test_tasks_have_their_shapes_at_every_length(task, length):
+    inputs, targets, scored = make(task, length, 3)
     assert inputs.shape == (3, length, TASKS[task].features)
     assert targets.shape == scored.shape == (3, length)
     asked = TASKS[task].scored_steps(length)
@@ -48,12 +49,12 @@ def test_every_task_has_its_shapes_at_every_length(task, length):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_seed_gives_the_same_sequences_and_another_does_not(task):
-    np.testing.assert_array_equal(made(task)[0], made(task)[0])
-    assert (made(task)[0] != made(task, seed=1)[0]).any()
+    np.testing.assert_array_equal(make(task)[0], make(task)[0])
+    assert (make(task)[0] != make(task, seed=1)[0]).any()
 
 
-def test_adding_asks_for_the_sum_of_the_two_marked_numbers():
-    inputs, targets, _ = made("adding", count=20_000)
+def test_the_target_of_adding_is_the_sum_of_the_two_marked_numbers():
+    inputs, targets, _ = make("adding", count=20_000)
     assert (inputs[:, :10, 1].sum(axis=1) == 1).all()
     assert (inputs[:, 10:, 1].sum(axis=1) == 1).all()
     expected = [row[row[:, 1] == 1, 0].sum() for row in inputs[:50]]
@@ -64,8 +65,8 @@ def test_adding_asks_for_the_sum_of_the_two_marked_numbers():
     )
 
 
-def test_copy_asks_for_the_first_symbols_again():
-    inputs, targets, scored = made("copy")
+def test_the_targets_of_copy_are_the_first_symbols():
+    inputs, targets, scored = make("copy")
     numbers = inputs.argmax(axis=-1)
     np.testing.assert_array_equal(targets[:, -3:], numbers[:, :3])
     assert (numbers[:, 3:-3] == 4).all()
@@ -73,8 +74,8 @@ def test_copy_asks_for_the_first_symbols_again():
     assert scored.sum() == 3 * len(scored)
 
 
-def test_temporal_order_asks_which_marks_came_in_which_order():
-    inputs, targets, _ = made("order")
+def test_the_target_of_temporal_order_is_the_order_of_the_marks():
+    inputs, targets, _ = make("order")
     for letters, answer in zip(inputs.argmax(axis=-1), targets[:, -1], strict=True):
         places = np.flatnonzero(letters >= 4)
         assert len(places) == 2
@@ -83,15 +84,15 @@ def test_temporal_order_asks_which_marks_came_in_which_order():
 
 
 def test_parity_counts_the_ones_so_far():
-    inputs, targets, _ = made("parity", 5, 1)
+    inputs, targets, _ = make("parity", 5, 1)
     ones = 0
     for bit, answer in zip(inputs[0, :, 0], targets[0], strict=True):
         ones += bit > 0
         assert answer == ones % 2
 
 
-def test_reber_strings_keep_to_the_grammar_and_repeat_their_second_letter():
-    inputs, targets, scored = made("reber", 17)
+def test_reber_strings_follow_the_grammar_and_repeat_their_second_letter():
+    inputs, targets, scored = make("reber", 17)
     for row, following in zip(inputs.argmax(axis=-1), targets, strict=True):
         word = [LETTERS[n] for n in row]
         assert word[0] == "B"
@@ -107,10 +108,10 @@ def test_reber_strings_keep_to_the_grammar_and_repeat_their_second_letter():
     assert len(first) > 20
 
 
-def test_the_reber_baseline_by_hand():
+def test_the_reber_baseline_equals_a_calculation_by_hand():
     # 10 letters leave 6 for the inner string: three ways, found by hand in the grammar. Each takes
     # four coin tosses, so all are as likely: a chance of 1 in 3.
-    inputs, _, _ = made("reber", 10)
+    inputs, _, _ = make("reber", 10)
     inner = [row[2:-2] for row in inputs.argmax(axis=-1)]
     inner = {"".join(LETTERS[n] for n in row) for row in inner}
     assert inner == {"BTSXSE", "BPTVVE", "BPVPSE"}
@@ -119,7 +120,7 @@ def test_the_reber_baseline_by_hand():
 
 
 def test_the_race_trains_as_keras_does(short_race):
-    """The same network, batches, clipping and Adam, with Keras's own loop."""
+    """Keras trains the same networks on the same batches with its own loop."""
     setting = short_race.setting
     task = TASKS[setting.task]
     for cell, runner in short_race.runners.items():
@@ -140,7 +141,7 @@ def test_the_race_trains_as_keras_does(short_race):
             np.testing.assert_allclose(np.asarray(ours), theirs, atol=2e-4)
 
 
-def test_loss_and_accuracy_by_hand():
+def test_loss_and_accuracy_equal_a_calculation_by_hand():
     targets, scored = np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])
     assert compute_loss(np.array([[[9.0], [0.5]]]), targets, scored) == pytest.approx(0.25)
     logits = np.log(np.array([[[0.5, 0.5], [0.2, 0.8]]]))
@@ -174,7 +175,7 @@ def test_gradients_by_lag_equal_numpy(short_race):
     assert gradient_norms(np.zeros((1, 3, 2, 2)), np.ones((1, 2))).tolist() == [np.sqrt(2), 0, 0]
 
 
-def test_how_a_run_is_cut_into_pictures_changes_nothing(short_race):
+def test_the_number_of_steps_per_update_changes_nothing(short_race):
     other = Race(short_race.setting)
     [*other.prepare()]
     other.advance(12)
@@ -183,17 +184,14 @@ def test_how_a_run_is_cut_into_pictures_changes_nothing(short_race):
 
 
 @pytest.mark.parametrize("end", ["stop", "pause"])
-def test_the_last_picture_of_an_ended_run_leaves_a_refusal_where_it_is(short_race, end):
-    seat = page.Seat()
-    turn = seat.begin(short_race)
-    seat.stopped = False
-    pictures = tab._run(seat, short_race, turn, 1)
-    assert next(pictures)[0] == ""
-    if end == "stop":
-        seat.stop()
-    else:
-        seat.turn = tab.PAUSED
-    (last,) = pictures
+def test_the_last_update_of_an_ended_run_leaves_an_error_message_in_place(short_race, end):
+    slot = RunSlot()
+    token = slot.begin(short_race)
+    slot.stopped = False
+    updates = tab._run(slot, short_race, token, 1)
+    assert next(updates)[0] == ""
+    getattr(slot, end)()
+    (last,) = updates
     assert last[0] == gr.skip()
     assert {"stop": "Stopped", "pause": "Paused"}[end] in last[1]
 
@@ -212,7 +210,7 @@ def test_equal_parameter_counts():
     assert set(units_by_cell(Setting(units=16)).values()) == {16}
 
 
-def test_a_diverged_cell_is_caught_and_explained():
+def test_a_diverged_cell_is_reported_with_its_step():
     race = Race(Setting(cells=("irnn",), rate=1.0, clip=1000.0, **(SMALL | {"length": 200})))
     [*race.prepare()]
     race.advance(60)
@@ -228,25 +226,15 @@ def test_a_diverged_cell_is_caught_and_explained():
     assert (race.done, runner.diverged <= before) == (before + 10, True)
 
 
-@pytest.mark.parametrize(
-    ("knob", "value", "sentence"),
-    [
-        ("length", 0, "must lie between 10 and 400"),
-        ("length", 10**6, "must lie between 10 and 400"),
-        ("length", float("nan"), "needs a number from 10 to 400"),
-        ("units", 2.5, "must be a whole number"),
-        ("rate", 0, "With a learning rate of 0"),
-        ("clip", None, "needs a number"),
-        ("cells", [], "Choose at least one cell"),
-        ("task", "chess", "must be one of"),
-    ],
-)
-def test_bad_knobs_are_refused_with_a_sentence(knob, value, sentence):
-    with pytest.raises(tab.KnobError, match=sentence):
-        tab._setting(**(tab.KNOBS | {knob: value}))
+def test_unusable_settings_are_refused(texts):
+    defaults = {knob.name: knob.default for knob in tab.KNOBS}
+    for change in ({"rate": 0}, {"cells": []}, {"length": 10**6}, {"task": "chess"}):
+        with pytest.raises(UserError) as error:
+            tab._check(*(defaults | change).values())
+        texts(error.value)
 
 
-def test_the_code_shown_runs_and_gives_the_same_losses(short_race, capsys):
+def test_the_listing_computes_the_same_losses(short_race, capsys):
     names = {}
     exec(races.code(short_race.setting, 12), names)
     for cell, runner in short_race.runners.items():
@@ -254,9 +242,7 @@ def test_the_code_shown_runs_and_gives_the_same_losses(short_race, capsys):
     assert "lstm" in capsys.readouterr().out
 
 
-def test_without_memory_for_more_fast_graphs_one_slower_one_serves_all_lengths(
-    short_race, monkeypatch
-):
+def test_beyond_the_limit_of_xla_graphs_one_plain_graph_serves_all_lengths(short_race, monkeypatch):
     monkeypatch.setattr(races, "_xla_graphs", set())
     monkeypatch.setattr(races, "MAX_XLA_GRAPHS", 0)
     for length in (12, 15, 10, 17):
@@ -269,11 +255,11 @@ def test_without_memory_for_more_fast_graphs_one_slower_one_serves_all_lengths(
     assert plain.experimental_get_tracing_count() == 2
 
 
-def test_more_sizes_of_networks_than_there_is_memory_for_are_refused(monkeypatch):
+def test_sizes_of_networks_beyond_the_limit_are_refused(monkeypatch):
     monkeypatch.setattr(races, "_networks", set())
     monkeypatch.setattr(races, "MAX_NETWORKS", 2)
     Race(Setting(cells=("rnn", "lstm"), **SMALL))
-    with pytest.raises(tab.KnobError, match="Choose 32 units"):
+    with pytest.raises(UserError, match="Choose 32 units"):
         Race(Setting(cells=("rnn", "gru"), **SMALL))
     Race(Setting(cells=("lstm",), **SMALL))
     Race(Setting(cells=("gru",)))

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError, validate_call
 
 from shared.errors import UserError
+from shared.site import api
 from shared.site.knobs import Knob, check_all, read_link
 
 LENGTH = Knob("length", "Length", 50, 10, 400)
@@ -131,5 +132,6 @@ def test_an_annotated_argument_is_checked_before_the_function_runs():
     assert run("20", "gru", ["rnn"]) == (20, "gru", ["rnn"])
     with pytest.raises(ValidationError) as error:
         run(4, "gru", ["rnn"])
-    assert "from 10 to 400, not 4." in str(error.value.errors()[0]["ctx"]["error"])
+    sentence = api._describe_mismatch(error.value.errors()[0], run)
+    assert sentence == "Length must be a whole number from 10 to 400, not 4."
     assert get_args(get_args(CELL.annotation)[0]) == ("rnn", "gru")  # the schema lists them
