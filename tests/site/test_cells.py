@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 ANSWER = ".answer .number >> visible=true"
 STEPPER = ".stepper >> visible=true"
+STEPS = "Steps, 2 to 500"
 
 
 def alert(page):
@@ -43,25 +44,24 @@ def set_number(page, label, value):
 
 
 def test_the_path_leads_from_lesson_to_lesson_and_fits_a_phone(open_page):
-    page = open_page("?tab=cells&lesson=quantum", wait_for=STEPPER)  # no such lesson: the first
-    expect(page.get_by_role("radio", name="1 Unrolled")).to_be_checked()
-    expect(page.get_by_role("heading", name="Inside a recurrent cell")).to_be_visible()
-    page.get_by_role("radio", name="One line").check()
-    expect(page).to_have_url(re.compile(r"tab=cells&lesson=scalar$"))
+    page = open_page("cells", wait_for=STEPPER)
+    lessons = page.get_by_role("navigation", name="Lessons")
+    expect(lessons.get_by_role("link", name="1 Unrolled")).to_have_attribute("aria-current", "page")
+    lessons.get_by_role("link", name="2 One line").click()
+    expect(page).to_have_url(re.compile(r"/cells-scalar$"))
     expect(answer(page)).to_contain_text("dies out")
     page.get_by_role("button", name="w₁ = 1.1, w₂ = 1").click()
     expect(answer(page)).to_contain_text("blows up")
-    # The lesson is kept while another page is seen.
-    page.locator("#tab-about-button").click()
-    expect(page.get_by_role("heading", name="About Unrolled")).to_be_visible()
-    page.locator("#tab-cells-button").click()
-    expect(answer(page)).to_contain_text("blows up")
+    page.go_back()
+    expect(page.locator(STEPPER)).to_be_visible()
+    page.go_forward()
+    expect(answer(page)).to_contain_text("dies out")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("radio", name="Gradients").check()
+    lessons.get_by_role("link", name="3 Gradients").click()
     expect(answer(page)).to_contain_text("vanished in the RNN")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("radio", name="1 Unrolled").check()
+    lessons.get_by_role("link", name="1 Unrolled").click()
     expect(page.locator(STEPPER)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
@@ -74,7 +74,7 @@ def step_of(page):
 
 
 def test_steps_go_forward_and_back_with_buttons_and_keys(open_page):
-    query = "?tab=cells&lesson=unrolled&cell=rnn&text=1 2 3&lock=cell"
+    query = "cells?cell=rnn&text=1 2 3&lock=cell"
     page = open_page(query, wait_for=STEPPER)
     expect(page.get_by_role("radio", name="LSTM, peepholes")).to_have_count(0)
     expect(page.locator(".term >> visible=true")).to_have_count(1)  # the RNN's one equation
@@ -103,7 +103,7 @@ def test_steps_go_forward_and_back_with_buttons_and_keys(open_page):
 
 
 def test_terms_are_lit_one_by_one_and_whole_time_steps_are_passed_at_once(open_page):
-    page = open_page("?tab=cells&lesson=unrolled&cell=lstm&text=1 2 3&step=1", wait_for=STEPPER)
+    page = open_page("cells?cell=lstm&text=1 2 3&step=1", wait_for=STEPPER)
     lit = page.locator(".term.lit >> visible=true")
     expect(lit).to_have_count(1)
     expect(lit).to_contain_text("f = σ(")
@@ -122,8 +122,8 @@ def test_terms_are_lit_one_by_one_and_whole_time_steps_are_passed_at_once(open_p
     assert step_of(page) == "12"
 
 
-def test_cell_and_text_change_the_figure_a_sequence_that_cannot_be_read_does_not(open_page):
-    page = open_page("?tab=cells&lesson=unrolled&text=1 x 2", wait_for=STEPPER)
+def test_cell_and_text_change_the_figure_but_a_sequence_that_cannot_be_read_does_not(open_page):
+    page = open_page("cells?text=1 x 2", wait_for=STEPPER)
     expect(alert(page)).to_have_count(1)  # the link's text cannot be read: the example's is
     expect(page.locator(STEPPER)).to_have_attribute("data-count", str(4 * 6 + 1 + 4))
     type_sequence(page, "5 6 7 8")
@@ -147,10 +147,8 @@ def test_cell_and_text_change_the_figure_a_sequence_that_cannot_be_read_does_not
     expect(alert(page)).to_have_count(0)
 
 
-def test_the_copied_link_leads_back_to_the_step_and_the_code_that_ran_runs(open_page):
-    page = open_page(
-        "?tab=cells&lesson=unrolled&cell=gru&text=1 -2&units=3&lock=units", wait_for=STEPPER
-    )
+def test_the_copied_link_restores_the_step_and_the_listing_runs(open_page):
+    page = open_page("cells?cell=gru&text=1 -2&units=3&lock=units", wait_for=STEPPER)
     expect(page.get_by_label("Units")).to_have_count(0)
     for _ in range(3):
         page.get_by_role("button", name="Step ›").click()
@@ -175,15 +173,15 @@ def test_the_copied_link_leads_back_to_the_step_and_the_code_that_ran_runs(open_
 # Lesson 2
 
 
-def test_slider_matrix_and_steps_change_the_figures_a_bad_number_does_not(open_page):
-    page = open_page("?tab=cells&lesson=scalar&steps=1000000", wait_for=ANSWER)
-    expect(alert(page)).to_have_count(1)  # the link's steps are too many: the default is used
+def test_sliders_presets_and_steps_change_the_figures_but_an_unusable_number_does_not(open_page):
+    page = open_page("cells-scalar?steps=1000000", wait_for=ANSWER)
+    expect(knob(page, STEPS)).to_have_value("500")  # the nearest that is possible
     before = curve(page, 1).get_attribute("d")
-    for steps, sentence in ((0, "between 2 and 500"), (1_000_000, "1,000,000")):
-        set_number(page, "Steps", steps)
+    for steps, sentence in ((0, "from 2 to 500, not 0"), (1_000_000, "not 1,000,000")):
+        set_number(page, STEPS, steps)
         expect(alert(page)).to_contain_text(sentence)
         expect(curve(page, 1)).to_have_attribute("d", before)
-    set_number(page, "Steps", 50)
+    set_number(page, STEPS, 50)
     expect(alert(page)).to_have_count(0)
     page.get_by_role("button", name="w₁ = 1.1, w₂ = 1").click()
     expect(answer(page)).to_contain_text("1.10")
@@ -201,44 +199,44 @@ def test_slider_matrix_and_steps_change_the_figures_a_bad_number_does_not(open_p
 
 def test_a_link_restores_the_line_and_the_plane_and_an_overflow_is_explained(open_page):
     page = open_page(
-        "?tab=cells&lesson=scalar&w1=-0.5&w2=1.5&steps=300&w11=0.5&w12=0&w21=0&w22=0.5&lock=steps",
+        "cells-scalar?w1=-0.5&w2=1.5&steps=300&w11=0.5&w12=0&w21=0&w22=0.5&lock=steps",
         wait_for=ANSWER,
     )
     expect(answer(page)).to_contain_text("changes sign")
     expect(page.get_by_text("All starts end at one place")).to_be_visible()
-    expect(page.get_by_label("Steps", exact=True)).to_have_count(0)
+    expect(page.get_by_label(STEPS, exact=True)).to_have_count(0)
     set_number(page, "number input for w₁", 1.5)
-    expect(page.get_by_text("left the range of 32 bits").first).to_be_visible()
+    expect(page.get_by_text("overflowed the range of 32 bits").first).to_be_visible()
 
 
 # Lesson 3
 
 
-def test_an_overflow_is_explained(open_page):
-    page = open_page("?tab=cells&lesson=gradients&length=1000000", wait_for=ANSWER)
-    expect(alert(page)).to_have_count(1)  # the link's length is too much: the default is used
+def test_presets_show_overflow_regulariser_and_clipping(open_page):
+    page = open_page("cells-gradients?length=1000000", wait_for=ANSWER)
+    expect(knob(page, "Time steps T")).to_have_value("400")  # the nearest that is possible
     page.get_by_role("button", name="Overflow").click()
-    expect(page.get_by_text("IRNN: its hidden state left the range")).to_be_visible()
-    page.get_by_role("button", name="Mended by Ω").click()
-    expect(page.get_by_text("steps down the regulariser Ω took it from")).to_be_visible()
+    expect(page.get_by_text("IRNN: its hidden state overflowed")).to_be_visible()
+    page.get_by_role("button", name="Repaired by Ω").click()
+    expect(page.get_by_text("steps of descent on the regulariser Ω")).to_be_visible()
     page.get_by_role("button", name="Explode, clipped").click()
     expect(page.get_by_text("one factor for all lags").first).to_be_visible()
 
 
-def test_a_bad_knob_keeps_the_curves_which_are_saved_and_a_good_one_changes_them(open_page):
-    page = open_page("?tab=cells&lesson=gradients&units=8&length=25", wait_for=ANSWER)
+def test_an_unusable_number_keeps_the_curves_and_figures_can_be_saved(open_page):
+    page = open_page("cells-gradients?units=8&length=25", wait_for=ANSWER)
     legend = page.locator(".legend >> visible=true").first
     expect(legend).to_contain_text("bound of the RNN and IRNN")
     page.get_by_role("checkbox", name="IRNN", exact=True).uncheck()
     expect(legend).to_contain_text("bound of the RNN,")
-    expect(legend).to_contain_text("LSTM, by its cell state")
+    expect(legend).to_contain_text("LSTM, with respect to its cell state")
     before = curve(page).get_attribute("d")
     for label, value, sentence in (
-        ("Units", 2.5, "must be a whole number"),
+        ("Units", 2.5, "whole number from 1 to 32, not 2.5"),
         ("Units", 8, ""),
-        ("Time steps T", 1_000_000, "1,000,000; it must lie between 1 and 400"),
-        ("Time steps T", 0, "0; it must lie between 1 and 400"),
-        ("Time steps T", "", "needs a number"),
+        ("Time steps T", 1_000_000, "from 1 to 400, not 1,000,000"),
+        ("Time steps T", 0, "from 1 to 400, not 0"),
+        ("Time steps T", "", "from 1 to 400."),
     ):
         set_number(page, label, value)
         if sentence:
@@ -271,7 +269,7 @@ def test_a_bad_knob_keeps_the_curves_which_are_saved_and_a_good_one_changes_them
 
 def test_a_link_restores_the_measurement(open_page):
     page = open_page(
-        "?tab=cells&lesson=gradients&cells=lstm,gru&start=gaussian&length=25&units=8&clip=0.001"
+        "cells-gradients?cells=lstm,gru&start=gaussian&length=25&units=8&clip=0.001"
         "&lock=seed,omega",
         wait_for=ANSWER,
     )
@@ -279,7 +277,7 @@ def test_a_link_restores_the_measurement(open_page):
     expect(answer(page)).to_contain_text("25 time steps")
     expect(page.get_by_role("radio", name="Gaussian")).to_be_checked()
     expect(page.get_by_role("checkbox", name="RNN", exact=True)).not_to_be_checked()
-    expect(page.get_by_text("Clipping at 0.001 multiplied")).to_have_count(2)
+    expect(page.get_by_text("Clipping at 0.001 scaled")).to_have_count(2)
     expect(page.get_by_label("Seed", exact=True).locator("visible=true")).to_have_count(0)
 
 
@@ -309,11 +307,11 @@ def test_the_lessons_answer_programs(client):
     ("arguments", "api_name", "sentence"),
     [
         (("1 2 x",), "/cells_unrolled", "“x” is not a number"),
-        (("1 2", "cnn"), "/cells_unrolled", "cell must be rnn, lstm"),
-        ((0.9, 1.0, 10**6), "/cells_one_line", "must lie between 2 and 500"),
-        (("rnn", 0), "/cells_gradients", "must lie between 1 and 400"),
+        (("1 2", "cnn"), "/cells_unrolled", "Cell must be one of rnn, lstm"),
+        ((0.9, 1.0, 10**6), "/cells_one_line", "whole number from 2 to 500"),
+        (("rnn", 0), "/cells_gradients", "whole number from 1 to 400"),
     ],
 )
-def test_bad_knobs_are_refused_with_their_sentence(client, arguments, api_name, sentence):
+def test_unusable_arguments_are_refused_with_a_sentence(client, arguments, api_name, sentence):
     with pytest.raises(AppError, match=sentence):
         client.predict(*arguments, api_name=api_name)

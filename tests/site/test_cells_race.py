@@ -13,12 +13,12 @@ FIRST = {
 
 
 def lesson(open_page, query):
-    """A lesson's page once its link is restored: then its first figure stands."""
-    return open_page(f"?tab=cells&lesson={query}", wait_for=FIRST[query.split("&")[0]])
+    """The page of a lesson with its first figure."""
+    return open_page(f"cells-{query}", wait_for=FIRST[query.split("?")[0]])
 
 
-def said(page, pattern):
-    """The line that says how far the work is."""
+def status(page, pattern):
+    """The line that reports the progress of a run."""
     return page.locator(".message:visible", has_text=re.compile(pattern))
 
 
@@ -26,70 +26,70 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_a_race_runs_pauses_goes_on_and_is_downloaded(open_page):
-    page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=10&rate=0.00001")
+def test_a_race_can_be_paused_stepped_resumed_stopped_and_downloaded(open_page):
+    page = lesson(open_page, "race?length=10&units=4&cells=rnn&task=parity&speed=10&rate=0.00001")
     press(page, "Start")
-    expect(said(page, r"^Step [1-9]")).to_be_visible()
+    expect(status(page, r"^Step [1-9]")).to_be_visible()
     press(page, "Pause")
-    paused = said(page, r"^Paused at step ")
+    paused = status(page, r"^Paused at step ")
     expect(page.get_by_role("button", name="Download the results")).to_be_visible()
     expect(paused).to_be_visible()
     at = int(re.search(r"[\d,]+", paused.inner_text())[0].replace(",", ""))
     press(page, "One step")
-    expect(said(page, f"Paused at step {at + 1:,}.")).to_be_visible()
+    expect(status(page, f"Paused at step {at + 1:,}.")).to_be_visible()
     with page.expect_download() as event:
         press(page, "Download the results")
     with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
         (row,) = csv.DictReader(file)
     assert (row["Cell"], row["Units"], row["Steps"]) == ("RNN", "4", str(at + 1))
-    press(page, "Go on")
-    expect(said(page, r"^Step [\d,]+\.")).to_be_visible()
+    press(page, "Continue")
+    expect(status(page, r"^Step [\d,]+\.")).to_be_visible()
     press(page, "Stop")
-    expect(said(page, "^Stopped")).to_be_visible()
-    press(page, "Go on")
+    expect(status(page, "^Stopped")).to_be_visible()
+    press(page, "Continue")
     expect(page.get_by_role("alert").first).to_contain_text("There is no race yet")
 
 
-def test_what_is_pressed_while_a_run_ends_counts(open_page):
-    # At such a rate nothing is ever solved, and no run ends by itself.
-    page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=10&rate=0.00001")
+def test_buttons_pressed_while_a_run_ends_take_effect(open_page):
+    # At such a learning rate no cell solves the task, and no run ends by itself.
+    page = lesson(open_page, "race?length=10&units=4&cells=rnn&task=parity&speed=10&rate=0.00001")
     press(page, "Start")
     for ending, ended, beginning in (
         ("Stop", "^Stopped", "Start"),
-        ("Pause", "^Paused", "Go on"),
+        ("Pause", "^Paused", "Continue"),
         ("Pause", "^Paused", "Start"),
     ):
-        expect(said(page, "^Step [1-9]")).to_be_visible()
+        expect(status(page, "^Step [1-9]")).to_be_visible()
         press(page, ending)
-        expect(said(page, ended)).to_be_visible()
+        expect(status(page, ended)).to_be_visible()
         press(page, beginning)
-    expect(said(page, "^Step [1-9]")).to_be_visible()
-    # What is refused ends the run, whose last picture leaves the sentence where it is.
-    page.get_by_label("Length, 10 to 400 steps").fill("0")
+    expect(status(page, "^Step [1-9]")).to_be_visible()
+    # A refused start ends the run, whose last update leaves the error message in place.
+    page.get_by_label("Length, 10 to 400").fill("0")
     press(page, "Start")
-    expect(said(page, "^Paused")).to_be_visible()
-    expect(page.get_by_role("alert").first).to_contain_text("must lie between 10 and 400")
+    expect(status(page, "^Paused")).to_be_visible()
+    expect(page.get_by_role("alert").first).to_contain_text("from 10 to 400, not ")
 
 
 def test_closing_the_page_stops_the_race(open_page, site):
     """Two races may run: if those of closed pages went on, a third would wait for a minute."""
     for _ in range(3):
-        page = lesson(open_page, "race&length=10&units=4&cells=rnn&task=parity&speed=1")
+        page = lesson(open_page, "race?length=10&units=4&cells=rnn&task=parity&speed=1")
         press(page, "Start")
-        expect(said(page, r"^Step [1-9]")).to_be_visible(timeout=45_000)
+        expect(status(page, r"^Step [1-9]")).to_be_visible()
         page.close()
 
 
-def test_a_link_restores_the_knobs_and_a_bad_length_gets_a_sentence(open_page):
-    page = lesson(open_page, "race&task=copy&length=33&speed=200")
-    box = page.get_by_label("Length, 10 to 400 steps")
+def test_a_link_restores_the_race_and_an_unusable_length_is_refused(open_page):
+    page = lesson(open_page, "race?task=copy&length=33&speed=200")
+    box = page.get_by_label("Length, 10 to 400")
     expect(box).to_have_value("33")
     expect(page.get_by_role("radio", name="Copy")).to_be_checked()
-    expect(page.get_by_text("symbols of 4 kinds, then blanks")).to_be_visible()
+    expect(page.get_by_text("The network reads 3 symbols, then blanks")).to_be_visible()
     for length in ("0", "1000000"):
         box.fill(length)
         press(page, "Start")
-        expect(page.get_by_role("alert").first).to_contain_text("must lie between 10 and 400")
+        expect(page.get_by_role("alert").first).to_contain_text("from 10 to 400, not ")
         expect(box).to_have_value(length)
 
 
@@ -112,16 +112,16 @@ def test_holding_a_gate_changes_answer_and_text(open_page):
     expect(page.get_by_text(re.compile("^Unit 9 "))).to_be_visible()
 
 
-def test_the_sentiment_network_can_be_held_too(open_page):
-    page = lesson(open_page, "gates&model=sentiment&what=output&value=0")
+def test_the_gates_of_the_review_reader_can_be_held(open_page):
+    page = lesson(open_page, "gates?model=sentiment&what=output&value=0")
     expect(page.locator(".answer:visible .word")).to_have_text("positive")
     expect(page.get_by_text("With the output gate held at 0 in all units.")).to_be_visible()
 
 
-def test_attention_is_trained_beside_none(open_page):
-    page = lesson(open_page, "memory&length=5&steps=50&kind=additive")
+def test_networks_with_and_without_attention_are_trained(open_page):
+    page = lesson(open_page, "memory?length=5&steps=50&kind=additive")
     expect(page.get_by_label("Symbols, 4 to 30")).to_have_value("5")
     press(page, "Train both")
-    expect(said(page, "^Step 50")).to_be_visible()
+    expect(status(page, "^Step 50")).to_be_visible()
     expect(page.locator(".sheet img:visible")).to_be_visible()
     expect(page.get_by_text("with additive attention").first).to_be_visible()
