@@ -226,7 +226,7 @@ def describe_unit(number, probes):
                 phrase = f"{FEATURES[name]} ({measure} {entry['score']:.2f})"
                 phrases.setdefault(verb, []).append(phrase)
     if not phrases:
-        return f"The probes found no property that unit {number} follows."
+        return f"Unit {number} follows none of the properties that were probed."
     clauses = (
         f"{verb} where a character {' and where it '.join(parts)}"
         for verb, parts in phrases.items()

@@ -102,7 +102,7 @@ def _train(slot, *values):
             run.advance(min(STEPS_PER_UPDATE, steps - run.done))
         if not slot.owns(token):
             if slot.stopped:  # an update may have replaced the note of the Stop button
-                yield ["", STOPPED, *[gr.skip()] * 5]
+                yield [gr.skip(), STOPPED, *[gr.skip()] * 5]
             return
         yield [*_draw(runs), gr.skip()]
     code = components.code_block(recall.code(kind, length, seed, runs[1].done))
@@ -114,11 +114,11 @@ def _round_up(steps):
 
 
 def _draw(runs):
-    """All outputs but the code."""
+    """All outputs but the code; an error message that came up meanwhile stays."""
     evaluations = [run.evaluate() for run in runs]
     symbols = runs[1].test[0][0].argmax(axis=-1)
     return [
-        "",
+        gr.skip(),
         components.note(f"Step {runs[0].done:,}."),
         views.answer(runs, evaluations),
         views.losses(runs, np.log(_recall().SYMBOLS)),

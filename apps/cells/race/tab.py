@@ -179,7 +179,7 @@ def _advance_one_step(slot):
         return _message(NO_RACE)
     slot.pause()
     race.advance(1)
-    return _draw(race, f"Paused at step {race.done:,}.", ended=True)
+    return ["", *_draw(race, f"Paused at step {race.done:,}.", ended=True)[1:]]
 
 
 def _pause(slot):
@@ -196,7 +196,11 @@ def _stop(slot):
 
 
 def _run(slot, race, token, speed):
-    """Advances a race and yields the outputs until it ends or another run takes the slot."""
+    """Advances a race and yields the outputs until it ends or another run takes the slot.
+
+    Only the first update clears the message: an error that comes up meanwhile must stay.
+    """
+    yield ["", *[gr.skip()] * 6]
     start = time.monotonic()
     while slot.owns(token):
         drawn = time.monotonic()
@@ -216,14 +220,13 @@ def _run(slot, race, token, speed):
         time.sleep(max(0, 1 / MAX_UPDATES_PER_SECOND - (time.monotonic() - drawn)))
     if slot.paused or slot.stopped:
         sentence = f"Paused at step {race.done:,}." if slot.paused else STOPPED
-        # An error message that ended the run, or came meanwhile, stays.
-        yield [gr.skip(), *_draw(race, sentence, ended=True)[1:]]
+        yield _draw(race, sentence, ended=True)
 
 
 def _draw(race, sentence, ended=False):
-    """All outputs; the download and the code only once a run has ended."""
+    """All outputs but the message; the download and the code only once a run has ended."""
     shown = [
-        "",
+        gr.skip(),
         components.note(sentence),
         views.answer(race),
         views.charts(race),

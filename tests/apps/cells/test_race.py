@@ -184,12 +184,13 @@ def test_the_number_of_steps_per_update_changes_nothing(short_race):
 
 
 @pytest.mark.parametrize("end", ["stop", "pause"])
-def test_the_last_update_of_an_ended_run_leaves_an_error_message_in_place(short_race, end):
+def test_updates_of_a_run_leave_an_error_message_in_place(short_race, end):
     slot = RunSlot()
     token = slot.begin(short_race)
     slot.stopped = False
     updates = tab._run(slot, short_race, token, 1)
     assert next(updates)[0] == ""
+    assert next(updates)[0] == gr.skip()
     getattr(slot, end)()
     (last,) = updates
     assert last[0] == gr.skip()
