@@ -47,5 +47,5 @@ def _card(name, tab):
 
 
 def _thumbnail(match):
-    """The address of an example photo, for a preview that names it as `{photo:KEY}`."""
-    return photos.address(images.read(photos.EXAMPLES[match[1]].path), THUMBNAIL_PIXELS)
+    """The data URL of an example photo, for a preview that names it as `{photo:KEY}`."""
+    return photos.to_data_url(images.read(photos.EXAMPLES[match[1]].path), THUMBNAIL_PIXELS)
