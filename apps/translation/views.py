@@ -473,14 +473,17 @@ def _overlap_verdict(overlap):
         return "New", "composed", "", "This sentence is not in the training data."
     if overlap.longest:
         stretch = overlap.longest[1] - overlap.longest[0]
-        longest = f"The longest stretch that is has {stretch} of its {len(overlap.spans)} words."
+        longest = (
+            f"The longest stretch in the training data has {stretch} of its {len(overlap.spans)} "
+            "words."
+        )
     else:
-        longest = "Nor is any run of four of its words."
+        longest = "No run of four of its words is in the training data."
     return (
         percent(overlap.share),
         "of its runs of four words are in the training data",
         "",
-        f"The sentence itself is not in it, so the translation is composed. {longest}",
+        f"The whole sentence is not, so its translation is composed. {longest}",
     )
 
 
