@@ -18,9 +18,9 @@ app = typer.Typer(add_completion=False)
 
 RECORD = Path(__file__).parent / "recorded.json"
 BENCHMARKS = (
-    "layers", "forecasting", "cells", "analogies", "site", "decoding", "captioning", "vqa",
+    "layers", "forecasting", "cells", "analogies", "site", "pages", "decoding", "captioning", "vqa",
 )  # fmt: skip
-WITH_JSON_FILE = {"layers", "cells", "site"}  # `--json` of these takes a file; the others print
+WITH_JSON_FILE = {"layers", "cells", "site", "pages"}  # `--json` of these takes a file; the others print
 
 
 def measure(name):
