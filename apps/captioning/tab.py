@@ -253,17 +253,15 @@ def _build_hiding(captioned, search):
     squares.select(_hide_squares, [captioned, search], comparison, **{**QUIET, **IN_ORDER})
 
 
+@components.explain_errors
 def _hide_squares(captioned, search, event: gr.EventData):
     if search and event.answer != str(search.answer_id):
         return gr.skip()  # a click on the photo of an earlier answer
     if not search or not event.cells:
         return ""
-    try:
-        predictor = _predictors().Predictor.load(search.cell)
-        features = predictor.encode([captioned.photo.pixels], event.cells)
-        description = _describe(features, search, hidden=event.cells)
-    except ERRORS as error:
-        return components.error(error)
+    predictor = _predictors().Predictor.load(search.cell)
+    features = predictor.encode([captioned.photo.pixels], event.cells)
+    description = _describe(features, search, hidden=event.cells)
     return views.draw_hidden(captioned, description, event.cells)
 
 
@@ -296,15 +294,13 @@ def _build_samples(captioned, search):
         button = gr.Button("Sample again", min_width=120)
     seed, samples = gr.State(0), components.html()
 
+    @components.explain_errors
     def sample(captioned, search, temperature, seed):
         if not search:
             return gr.skip()
-        try:
-            predictor = _predictors().Predictor.load(search.cell)
-            pixels = captioned.photo.pixels
-            description = predictor.sample(pixels, temperature=temperature, seed=seed)
-        except ERRORS as error:
-            return components.error(error)
+        predictor = _predictors().Predictor.load(search.cell)
+        pixels = captioned.photo.pixels
+        description = predictor.sample(pixels, temperature=temperature, seed=seed)
         return views.draw_samples(description, temperature)
 
     inputs = [captioned, search, temperature, seed]
@@ -320,17 +316,15 @@ def _build_comparison(card, captioned, search):
     )
     comparison = components.html(components.note("This appears after the first answer."))
 
+    @components.explain_errors
     def compare(captioned, search):
-        try:
-            captions = {
-                name: captioned.best
-                if name == search.cell
-                else _describe(captioned.features, search._replace(cell=name)).captions[0]
-                for name in views.CELLS
-                if name in card["variants"]
-            }
-        except ERRORS as error:
-            return components.error(error)
+        captions = {
+            name: captioned.best
+            if name == search.cell
+            else _describe(captioned.features, search._replace(cell=name)).captions[0]
+            for name in views.CELLS
+            if name in card["variants"]
+        }
         return views.draw_comparison(captions, card)
 
     search.change(compare, [captioned, search], comparison, **QUIET)
@@ -368,14 +362,12 @@ def _build_webcam(options):
     )
     caption = components.html()
 
+    @components.explain_errors
     def respond(frame, cell, width, alpha):
         if frame is None:
             return gr.skip()
         start = time.perf_counter()
-        try:
-            description = _predictors().Predictor.load(cell).describe([frame], width, alpha)[0]
-        except ERRORS as error:
-            return components.error(error)
+        description = _predictors().Predictor.load(cell).describe([frame], width, alpha)[0]
         milliseconds = 1000 * (time.perf_counter() - start)
         return views.draw_frame_caption(description.captions[0], milliseconds)
 

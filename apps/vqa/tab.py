@@ -199,16 +199,14 @@ def _build_photo_effect(card, encoded, answered):
         except ERRORS as error:
             return components.error(error), gr.skip()
 
+    @components.explain_errors
     def compare(encoded, answered, other):
         if not answered:
             return ""
-        try:
-            if not other:
-                keys = [key for key in OTHER_EXAMPLES if key != encoded.photo.example]
-                other = _encode(Photo.from_example(keys[0]))
-            reply = _reply(encoded, answered.reply.question, answered.cell, other)
-        except ERRORS as error:
-            return components.error(error)
+        if not other:
+            keys = [key for key in OTHER_EXAMPLES if key != encoded.photo.example]
+            other = _encode(Photo.from_example(keys[0]))
+        reply = _reply(encoded, answered.reply.question, answered.cell, other)
         return views.draw_photo_effect(encoded, other, answered, reply)
 
     photo.on_choose(choose, [], [problem, other], **QUIET)
@@ -224,19 +222,17 @@ def _build_comparison(card, encoded, answered):
     )
     comparison = components.html(components.note("This appears after the first answer."))
 
+    @components.explain_errors
     def compare(encoded, answered):
         if not answered:
             return ""
-        try:
-            replies = {
-                name: answered.reply
-                if name == answered.cell
-                else _reply(encoded, answered.reply.question, name)
-                for name in views.NETWORKS
-                if name in card["variants"]
-            }
-        except ERRORS as error:
-            return components.error(error)
+        replies = {
+            name: answered.reply
+            if name == answered.cell
+            else _reply(encoded, answered.reply.question, name)
+            for name in views.NETWORKS
+            if name in card["variants"]
+        }
         return views.draw_comparison(replies, card)
 
     answered.change(compare, [encoded, answered], comparison, **QUIET)
@@ -253,13 +249,11 @@ def _build_pairs(cell, opened):
     key = gr.State(next(iter(PAIRS)))
     pair = components.html()
 
+    @components.explain_errors
     def answer(key, cell):
         question, *keys = PAIRS[key]
-        try:
-            one, other = (_encode(Photo.from_example(key)) for key in keys)
-            reply = _reply(one, question, cell, other)
-        except ERRORS as error:
-            return components.error(error)
+        one, other = (_encode(Photo.from_example(key)) for key in keys)
+        reply = _reply(one, question, cell, other)
         return views.draw_pair(question, one.photo, other.photo, reply)
 
     opened.then(answer, [key, cell], pair, **QUIET)

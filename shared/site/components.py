@@ -6,13 +6,16 @@ HTML is `markupsafe.Markup`: what is put into it with `format`, `join` or `+` is
 import inspect
 import textwrap
 from datetime import date
+from functools import wraps
 from urllib.parse import quote
 
 import gradio as gr
 from markupsafe import Markup, escape
 
 from shared import photos, tables
+from shared.bundle import BundleError
 from shared.equations import EQUATIONS
+from shared.errors import UserError
 from shared.site.theme import STATIC
 
 SELECT_SCRIPT = (STATIC / "choose.js").read_text(encoding="utf-8")
@@ -84,6 +87,19 @@ def heading(title, text=""):
 def error(sentence):
     """What is wrong with an input and what would work; screen readers read it out."""
     return Markup('<p class="message error" role="alert">{}</p>').format(str(sentence))
+
+
+def explain_errors(handler):
+    """Decorator of an event handler with one output: a refusal is shown there as its sentence."""
+
+    @wraps(handler)
+    def explained(*values):
+        try:
+            return handler(*values)
+        except (UserError, BundleError) as problem:
+            return error(problem)
+
+    return explained
 
 
 def note(sentence):
