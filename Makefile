@@ -33,10 +33,11 @@ browser: $(DEV) ## find a Chromium for the tests, or install one
 			&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
 		|| echo "No Chromium, and none could be installed: the tests in the browser will be skipped."
 
-lint: $(DEV) ## check style, format and who imports whom
+lint: $(DEV) ## check style, format, who imports whom, and types
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(VENV)/bin/lint-imports
+	$(PY) -m mypy
 
 previews: $(RUNTIME) ## draw the pictures on the home page from the models' answers
 	$(PY) -m apps.home.previews

@@ -20,7 +20,8 @@ RECORD = Path(__file__).parent / "recorded.json"
 BENCHMARKS = (
     "layers", "forecasting", "cells", "analogies", "site", "pages", "decoding", "captioning", "vqa",
 )  # fmt: skip
-WITH_JSON_FILE = {"layers", "cells", "site", "pages"}  # `--json` of these takes a file; the others print
+# `--json` of these takes a file; that of the others prints.
+WITH_JSON_FILE = {"layers", "cells", "site", "pages"}
 
 
 def measure(name):
