@@ -1,28 +1,26 @@
 """Prices from a file: the series in a table that people or programs have written.
 
-The steps: `files` gives the text, `_find_table` its rows and headings, `columns` says what each
-column is, and `_clean` makes a `Series` of one column of dates and one of prices. Whatever is
-wrong with a file is either repaired and reported in the series' notes, or refused with a
-`UserError`. Every step takes time proportional to the size of the file.
+The steps, in the package `reading`: `files` gives the text, `table` its rows and headings,
+`columns` says what each column is (by its cells, as `parsing` reads them), and `cleaning` makes a
+`Series` of one column of dates and one of prices. Whatever is wrong with a file is either repaired
+and reported in the series' notes, or refused with a `UserError`. Every step takes time
+proportional to the size of the file.
 """
 
-import csv
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from apps.forecasting import columns
-from apps.forecasting.files import MAX_BYTES, read_text
-from apps.forecasting.parsing import FIRST_YEAR, LAST_YEAR, is_missing, parse_dates, parse_numbers
+from apps.forecasting.reading import columns
+from apps.forecasting.reading.cleaning import clean
+from apps.forecasting.reading.files import MAX_BYTES, read_text
+from apps.forecasting.reading.parsing import parse_dates, parse_numbers
+from apps.forecasting.reading.table import find_table
 from apps.forecasting.series import MIN_PRICES, Reading, Series
 from shared.errors import UserError
 
 MAX_ROWS = 2_000_000
-MAX_COLUMNS = 500
-MAX_LINE = 20_000  # characters
-SEPARATORS = (";", "\t", "|", ",", None)  # None: white space
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +34,6 @@ class PriceFile:
 
     series: tuple[Series, ...]
     count: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """Rows of strings `(rows, width)`, the `Heading` of each column, and which holds the dates."""
-
-    separator: str | None
-    rows: list[list[str]]
-    headings: list[columns.Heading]
-    date_column: int
-    notes: tuple[str, ...]
-
-    def column(self, n):
-        return [row[n] for row in self.rows]
-
-    def label(self, n):
-        return self.headings[n].label or f"{n + 1}"
 
 
 def read_prices(source, name=None, min_prices=MIN_PRICES):
@@ -95,156 +76,8 @@ def read_file(
         except OSError as error:
             raise UserError(f"{source.name} cannot be read: {error.strerror}.") from error
     text = read_text(source, max_bytes) if isinstance(source, bytes) else source
-    table = _find_table(text, max_rows)
+    table = find_table(text, max_rows)
     return _read_table(table, name or "Your series", min_prices, column, max_series)
-
-
-# ---------------------------------------------------------------- the table in a text
-
-
-def _find_table(text, max_rows):
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if (count := text.count("\n")) > 2 * max_rows:  # every second line may be blank
-        raise UserError(f"This file has {count:,} lines; at most {max_rows:,} are read at once.")
-    lines = [line for line in text.split("\n") if line.strip(" \t\x1a\0")]
-    if not lines:
-        raise UserError("This file is empty. It needs the columns date and close.")
-    if len(lines) > max_rows:
-        raise UserError(
-            f"This file has {len(lines):,} rows; at most {max_rows:,} are read at once."
-        )
-    longest = max(range(len(lines)), key=lambda n: len(lines[n]))
-    if len(lines[longest]) > MAX_LINE:
-        raise UserError(f"Line {longest + 1:,} is too long for a table of prices.")
-    separators = SEPARATORS
-    if lines[0].lower().startswith("sep=") and len(lines) > 1:  # Excel's hint
-        separators, lines = (lines[0][4:5] or "\t",), lines[1:]
-    separator = _find_separator(columns.sample_rows(lines), separators)
-    if separator and max(line.count(separator) for line in lines) > MAX_COLUMNS:
-        raise UserError(f"A line of this file has more than {MAX_COLUMNS} cells.")
-    rows = [_split(line, separator) for line in lines]
-    width = _usual_width(rows)
-    if width < 2:
-        raise UserError(
-            "This file has only one column. It needs a date and a closing price, "
-            "separated by commas, semicolons or tabs."
-        )
-    rows, width = _join_dates(rows, width)
-    return _split_headings(rows, width, separator)
-
-
-def _find_separator(lines, separators):
-    """The separator that leaves a column of dates beside one of numbers, or the most cells."""
-
-    def suitability(separator):
-        narrow = [line for line in lines if line.count(separator or " ") <= MAX_COLUMNS]
-        rows = [_split(line, separator) for line in narrow]
-        width = _usual_width(rows) if rows else 0
-        if width < 2:
-            return False, False, width
-        rows = [row for row in rows if len(row) == width]
-        date_column = columns.find_date_column(rows)
-        numbers = any(
-            n != date_column and parse_numbers(cells).share > 0.5
-            for n, cells in enumerate(zip(*rows, strict=True))
-        )
-        return date_column is not None and numbers, separator is not None, width
-
-    return max(separators, key=suitability)
-
-
-def _split(line, separator):
-    """The cells of a line. Quotes do not reach beyond it, so that none can swallow the file."""
-    if separator is None:
-        return line.replace('"', "").split()
-    if '"' not in line:
-        return [cell.strip() for cell in line.split(separator)]
-    try:
-        row = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
-    except csv.Error as error:
-        raise UserError(f"This file cannot be read as a CSV: {error}.") from error
-    return [cell.strip().strip('"') for cell in row]
-
-
-def _usual_width(rows):
-    widths = Counter(map(len, rows))
-    return max(widths, key=lambda width: (widths[width], width))
-
-
-def _join_dates(rows, width):
-    """Rows whose dates were cut at their own commas, as in `Dec 13, 2023`, put together again."""
-    sample = columns.sample_rows([row for row in rows if len(row) == width])
-    if width < 3 or columns.find_date_column(sample) is not None:
-        return rows, width
-    for n in range(width - 1):
-        dates = parse_dates([f"{row[n]}, {row[n + 1]}" for row in sample])
-        if dates.share > 0.8:
-            break
-    else:
-        return rows, width
-    return [
-        [*row[:n], f"{row[n]}, {row[n + 1]}", *row[n + 2 :]] if len(row) == width else row
-        for row in rows
-    ], width - 1
-
-
-def _split_headings(rows, width, separator):
-    """The `_Table` in rows: without the lines above it and those of another length."""
-    sample = columns.sample_rows([row for row in rows if len(row) == width])
-    date_column = columns.find_date_column(sample)
-    if date_column is not None:
-        # Again with the names, should there be several columns of dates.
-        headings = columns.read_headings(
-            rows[: _first_day(rows, width, date_column)], width, date_column
-        )
-        date_column = columns.find_date_column(sample, headings)
-        first = _first_day(rows, width, date_column)
-    else:
-        named = [n for n, cell in enumerate(rows[0]) if columns.role_of(cell) == "date"]
-        if not named:
-            names = ", ".join(rows[0])
-            raise UserError(f"This file has no date column. Its columns are: {names}.")
-        date_column, first = named[0], 1
-    above, rows = rows[:first], rows[first:]
-    width = max(width, date_column + 1)
-    heading = max(above[-3:], key=len, default=None)
-    if heading is not None and len(heading) < width:
-        _refuse_extra_cells(rows, len(heading), width)
-    headings = columns.read_headings(above, width, date_column)
-    usable = [row for row in rows if not any(row[width:])]
-    notes = []
-    if len(usable) < len(rows):
-        wrong = len(rows) - len(usable)
-        if wrong > 1 + 0.02 * len(rows):
-            raise UserError(
-                f"{_rows(wrong)} have more cells than the others. Put quotes around cells that "
-                "contain the separator."
-            )
-        notes.append(f"{_rows(wrong)} had too many columns and did not count.")
-    usable = [(row + [""] * (width - len(row)))[:width] for row in usable]
-    return _Table(separator, usable, headings, date_column, tuple(notes))
-
-
-def _first_day(rows, width, date_column):
-    """The position of the first row with a date in the column of dates."""
-    start = [row[date_column] if len(row) == width else "" for row in rows[:50]]
-    known = ~np.isnat(parse_dates(start).values)
-    return int(known.argmax()) if known.any() else 0
-
-
-def _refuse_extra_cells(rows, named, width):
-    """Refuse rows that all have more cells than there are headings, unless these are empty."""
-    extra = next((row for row in rows if len(row) >= width and any(row[named:])), None)
-    if extra is None:
-        return
-    cells = [n for n, cell in enumerate(extra) if cell]
-    raise UserError(
-        f"The rows have {width} cells but there are {named} headings: “{extra[cells[-1]][:20]}” is "
-        "one too many. A date or a number that contains a comma needs quotes around it."
-    )
-
-
-# ---------------------------------------------------------------- the series in a table
 
 
 def _read_table(table, name, min_prices, column, max_series):
@@ -282,7 +115,7 @@ def _read_table(table, name, min_prices, column, max_series):
         cells = [texts[price][place] for place in places]
         try:
             series.append(
-                _clean(ticker, dates.values[places], prices, cells, min_prices, notes, reading)
+                clean(ticker, dates.values[places], prices, cells, min_prices, notes, reading)
             )
         except UserError as error:
             problems.append(error)
@@ -422,160 +255,3 @@ def _order(dates):
     if (steps >= 0).all():
         return "oldest first"
     return "newest first" if (steps <= 0).all() else "in no order"
-
-
-# ---------------------------------------------------------------- one series
-
-
-def _clean(name, dates, prices, cells, min_prices, notes, reading):
-    """A `Series` of one ticker's rows.
-
-    Args:
-        name: Of the series.
-        dates: Array `(rows,)`, NaT where a row has none.
-        prices: Dict from roles to arrays `(rows,)`, NaN where a row has none.
-        cells: The cells of the price, to be quoted.
-        min_prices: Fewest usable rows.
-        notes: Sentences so far.
-        reading: The `Reading`.
-
-    Raises:
-        UserError: if too little of it can be used.
-    """
-    notes, total = list(notes), len(dates)
-    if "adjusted" in prices:
-        adjusted = prices.pop("adjusted")
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = adjusted / prices.get("close", adjusted)
-        prices = {role: values * ratio for role, values in prices.items()} | {"close": adjusted}
-    use, more = _usable_rows(name, dates, prices["close"], cells)
-    notes += more
-    order, more = _in_order(dates[use])
-    notes += more
-    use = np.flatnonzero(use)[order]
-    use, more = _without_still_weekends(use, dates, prices["close"])
-    notes += more
-    if len(use) < min_prices:
-        raise UserError(
-            f"{name} has {len(use):,} usable prices; a forecast needs at least {min_prices}, "
-            f"about three months of trading days."
-            + (f" The file has {total:,} rows." if total > len(use) else "")
-        )
-    dates, close = dates[use], prices["close"][use]
-    _refuse_implausible(name, dates, close)
-    ranges = {}
-    for role in ("open", "high", "low"):
-        if role in prices:
-            values = prices[role][use]
-            values = np.where(values > 0, values, np.nan)
-            ranges[role] = values if np.isfinite(values).any() else None
-    notes += _oddities(close, dates)
-    return Series(name, dates, close, **ranges, notes=tuple(notes), reading=reading)
-
-
-def _usable_rows(name, dates, close, cells):
-    """Which rows have a date and a positive price, and notes on the others."""
-    notes, total = [], len(dates)
-    dated = ~np.isnat(dates)
-    if total and not dated.any():
-        raise UserError(f"{name}: no date in the date column can be read. Try 2024-01-31.")
-    if not dated.all():
-        notes.append(f"{_rows((~dated).sum())} without a readable date did not count.")
-    years = (
-        np.where(dated, dates, np.datetime64("2000-01-01")).astype("datetime64[Y]").astype(int)
-        + 1970
-    )
-    strange = (years < FIRST_YEAR) | (years > LAST_YEAR)
-    if strange.sum() > 0.1 * total:
-        raise UserError(
-            f"{name}: {_rows(strange.sum())} would be of years such as {years[strange][0]}. Prices "
-            f"from {FIRST_YEAR} to {LAST_YEAR} are read; write the dates like 2024-01-31."
-        )
-    if strange.any():
-        notes.append(f"{_rows(strange.sum())} of years such as {years[strange][0]} did not count.")
-    use = dated & ~strange
-    missing = use & ~np.isfinite(close)
-    if missing.any():
-        words = [cells[n] for n in np.flatnonzero(missing) if not is_missing(cells[n])]
-        if words:
-            what = f"text instead of a price (“{words[0].strip()[:20]}”)"
-            if len(words) > total / 2:
-                raise UserError(f"{name}: the price column holds {what} in {_rows(len(words))}.")
-            notes.append(f"{_rows(len(words))} with {what} did not count.")
-        if len(words) < missing.sum():
-            notes.append(f"{_rows(missing.sum() - len(words))} without a price did not count.")
-    use &= ~missing
-    wrong = use & ~(close > 0)
-    if wrong.any():
-        if wrong.sum() > 0.1 * use.sum():
-            raise UserError(
-                f"{name}: {_rows(wrong.sum())} of {use.sum():,} have a price of zero or below. "
-                "Returns need positive prices; if these are returns or differences, give the "
-                "prices."
-            )
-        notes.append(f"{_rows(wrong.sum())} with a price of zero or below did not count.")
-    return use & ~wrong, notes
-
-
-def _in_order(dates):
-    """Positions of the rows by date, the last one of each day, and notes."""
-    notes = []
-    steps = np.diff(dates).astype(int)
-    order = np.arange(len(dates))
-    if (steps < 0).any():
-        if (steps <= 0).all():
-            order = order[::-1]
-        else:
-            notes.append("The rows were not in the order of their dates; they are now.")
-            order = np.argsort(dates, kind="stable")
-    last = np.append(np.diff(dates[order]).astype(int) != 0, True)[: len(order)]
-    if not last.all():
-        notes.append(f"{_rows((~last).sum())} repeated a date; the last one of each day counts.")
-    return order[last], notes
-
-
-def _without_still_weekends(use, dates, close):
-    """Leave weekend rows out where the price never moves on them: filled in, not traded."""
-    weekend = (dates[use].astype(int) + 3) % 7 >= 5
-    if not weekend.any() or weekend.mean() > 0.5:
-        return use, []
-    moved = np.diff(close[use], prepend=close[use][0])[weekend] != 0
-    if moved.mean() > 0.2:
-        return use, []
-    note = f"{_rows(weekend.sum())} on weekends repeated Friday’s price and did not count."
-    return use[~weekend], [note]
-
-
-def _refuse_implausible(name, dates, close):
-    if np.ptp(close) == 0:
-        raise UserError(f"{name}: the price is {close[0]:g} on every day. Is it the right column?")
-    years = dates.astype("datetime64[Y]").astype(int) + 1970
-    if np.mean(close == years) > 0.9:
-        raise UserError(
-            f"{name}: the prices are the years of their dates. A date that contains a comma needs "
-            "quotes around it."
-        )
-
-
-def _oddities(close, dates):
-    notes = []
-    jumps = np.diff(np.log(close))
-    for place in np.flatnonzero(np.abs(jumps) > np.log(1.7)):
-        ratio = np.exp(abs(jumps[place]))
-        whole = round(ratio)
-        if abs(np.log(ratio / whole)) < 0.06 or abs(np.log(ratio / 1.5)) < 0.03:
-            notes.append(
-                f"On {dates[place + 1]} the price jumps by a factor of {ratio:.3g}, like an "
-                "unadjusted split: split-adjusted prices would give a better forecast."
-            )
-            break
-    steps = np.diff(dates).astype(int)
-    if steps.size and steps.max() > max(10, 6 * np.median(steps)):
-        notes.append(f"There is a gap of {steps.max()} days after {dates[steps.argmax()]}.")
-    if len(close) > 1 and np.mean(jumps == 0) > 0.5:
-        notes.append("The price stands still on more than half of the days.")
-    return notes
-
-
-def _rows(count):
-    return f"{count:,} row" + ("s" if count != 1 else "")

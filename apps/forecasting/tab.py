@@ -7,7 +7,7 @@ from typing import Literal
 
 import gradio as gr
 
-from apps.forecasting import analysis, views, yahoo
+from apps.forecasting import analysis, backtest_views, lesson_views, views, yahoo
 from apps.forecasting.examples import EXAMPLES, example
 from apps.forecasting.leakage import leakage
 from apps.forecasting.reader import read_file
@@ -351,7 +351,7 @@ def _build_backtest(state, horizon):
 
     def draw(series, cell, horizon, origins):
         result = analysis.backtest(cell, series, horizon, origins)
-        return list(views.draw_backtest(result, name_step(series.dates)))
+        return list(backtest_views.draw_backtest(result, name_step(series.dates)))
 
     # One at a time: of two under way, the one that began first could be the last to answer.
     _follow(
@@ -377,10 +377,10 @@ def _build_illusion(state):
     figure, leaks = html(wide=True), html()
 
     def draw(series, cell, line):
-        return [views.draw_illusion(analysis.one_step(cell, series), cell, line)]
+        return [lesson_views.draw_illusion(analysis.one_step(cell, series), cell, line)]
 
     def draw_leaks(series, cell):
-        return [views.draw_leaks(leakage(series))]
+        return [lesson_views.draw_leaks(leakage(series))]
 
     _follow(state.subject, state.own, draw, [figure], [line], [line.input])
     _follow(state.subject, state.own, draw_leaks, [leaks])
@@ -397,7 +397,7 @@ def _build_influence(state, horizon):
     def draw(series, cell, back, horizon):
         at = analysis.find_position(series, back)
         result = analysis.influence(cell, series, horizon, at)
-        return [views.draw_influence(result, name_step(series.dates))]
+        return [lesson_views.draw_influence(result, name_step(series.dates))]
 
     _follow(state.day, state.own, draw, [figure], [horizon])
 
@@ -408,25 +408,25 @@ def _build_trace(state):
         "On every day, each of the layer’s units computes gates and states. Every row is a unit, "
         "every column a day; units that behave alike stand side by side.",
     )
-    shown = choice(views.list_traces("lstm"), "forget", "Gate or state")
+    shown = choice(lesson_views.list_traces("lstm"), "forget", "Gate or state")
     figure = html(wide=True)
     with gr.Accordion("Equations and code of this layer", open=False):
         layer = html()
 
     def draw(series, cell, back, shown):
-        choices = views.list_traces(cell)
+        choices = lesson_views.list_traces(cell)
         names = [name for _, name in choices]
         shown = shown if shown in names else names[0]
         at = analysis.find_position(series, back)
         dates, trace = analysis.trace(cell, series, at)
         return [
-            views.draw_trace(series, at, dates, trace, shown),
+            lesson_views.draw_trace(series, at, dates, trace, shown),
             gr.Radio(choices, value=shown),
         ]
 
     def draw_layer(series, cell):
         network = analysis.load_predictor(cell).network
-        return [views.draw_layer(cell, network.recurrent.cell)]
+        return [lesson_views.draw_layer(cell, network.recurrent.cell)]
 
     _follow(state.day, state.own, draw, [figure, shown], [shown], [shown.input])
     _follow(state.subject, state.own, draw_layer, [layer])
@@ -499,7 +499,7 @@ def _publish_events(settings):
             "name": result.name,
             "cell": result.cell,
             "horizon": result.horizon,
-            "verdict": views.describe_backtest(result),
+            "verdict": backtest_views.describe_backtest(result),
             "origins": [str(day) for day in result.origins[[0, -1]]],
             "scores": [
                 {

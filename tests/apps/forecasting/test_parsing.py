@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from apps.forecasting.parsing import MAX_CELL, parse_dates, parse_numbers
+from apps.forecasting.reading.parsing import MAX_CELL, parse_dates, parse_numbers
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from apps.forecasting import views
+from apps.forecasting import backtest_views
 from apps.forecasting.examples import example, simulated
 from apps.forecasting.features import HORIZONS, LEVELS, NAMES
 from apps.forecasting.leakage import leakage
@@ -137,7 +137,7 @@ def test_a_backtest_scores_every_model_on_the_same_origins(predictor, series):
         assert score.metrics["pinball"] == pytest.approx(mean)
     assert backtest.scores[0].p_value is None
     assert np.isnan(next(s for s in backtest.scores if s.name == "naive").metrics["direction"])
-    verdict = views.describe_backtest(backtest)
+    verdict = backtest_views.describe_backtest(backtest)
     for word in ("pinball", "naive", "GARCH", "80 %", "point forecast"):
         assert word in verdict
 

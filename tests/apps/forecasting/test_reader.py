@@ -297,8 +297,8 @@ def test_another_column_can_be_chosen():
 
 def test_only_the_first_tickers_are_cleaned_and_short_ones_not_at_all(monkeypatch):
     cleaned = []
-    clean = reader._clean
-    monkeypatch.setattr(reader, "_clean", lambda *a: cleaned.append(a[0]) or clean(*a))
+    clean = reader.clean
+    monkeypatch.setattr(reader, "clean", lambda *a: cleaned.append(a[0]) or clean(*a))
     lines = ["ticker,date,close"]
     lines += [f"S{n},2024-01-01,1" for n in range(3000)]
     for ticker in "ABCD":

@@ -4,7 +4,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from apps.forecasting import analysis, scores, views
+from apps.forecasting import analysis, backtest_views, scores, views
 from apps.forecasting.examples import simulated
 from apps.forecasting.features import LEVELS
 from shared import bundle
@@ -86,7 +86,7 @@ def test_the_p_of_diebold_mariano_is_two_sided_and_described_so():
     card = bundle.read_card(bundle.MODELS / "forecasting")
     series = simulated("walk", 150)
     backtest = analysis.backtest("lstm", series, 5, 20)
-    for html in (views.draw_model_scores(card), views.draw_backtest(backtest, "day")[2]):
+    for html in (views.draw_model_scores(card), backtest_views.draw_backtest(backtest, "day")[2]):
         assert re.search("two-sided p-values? of", html)
 
 

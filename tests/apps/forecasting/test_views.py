@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.forecasting import analysis, charts, views
+from apps.forecasting import analysis, backtest_views, charts, lesson_views, views
 from apps.forecasting.examples import example, simulated
 from apps.forecasting.reader import read_prices
 from apps.forecasting.series import Series
@@ -43,7 +43,7 @@ def test_days_without_trading_are_never_drawn():
 def test_one_loss_is_written_on_one_scale(series):
     result = analysis.backtest("lstm", series, 5, 30)
     loss = views.percent(result.scores[0].metrics["pinball"], 3)
-    verdict, _, scores = views.draw_backtest(result, "day")
+    verdict, _, scores = backtest_views.draw_backtest(result, "day")
     assert loss in verdict and loss in scores
     headline = views.percent(CARD["variants"]["lstm"]["pinball"], 3)
     assert headline in views.draw_credit("lstm", CARD)
@@ -52,9 +52,9 @@ def test_one_loss_is_written_on_one_scale(series):
 
 def test_a_negative_correlation_has_a_true_minus(series):
     result = replace(analysis.one_step("lstm", series), change_correlation=-0.014)
-    drawn = views.draw_illusion(result, "lstm", "hugging")
+    drawn = lesson_views.draw_illusion(result, "lstm", "hugging")
     assert "correlation −0.01." in drawn
-    drawn = views.draw_illusion(replace(result, change_correlation=-0.001), "lstm", "honest")
+    drawn = lesson_views.draw_illusion(replace(result, change_correlation=-0.001), "lstm", "honest")
     assert "correlation 0.00." in drawn
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from apps.forecasting.parsing import (
+from apps.forecasting.reading.parsing import (
     EPOCH,
     TEXT,
     is_missing,
