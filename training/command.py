@@ -10,9 +10,7 @@ from typing import Annotated
 import typer
 
 from shared import settings
-from shared.bundle import BundleError
 from shared.errors import UserError
-from shared.images import ImageError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
@@ -29,16 +27,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object of m
 
 
 # What the user can mend: `run` prints the message alone.
-USER_ERRORS = (UserError, settings.SettingsError, BundleError, ImageError, FileNotFoundError)
+USER_ERRORS = (UserError, FileNotFoundError)
 
 
 def data_folder(chosen):
-    """The folder of corpora: the one chosen on the command line, else the setting's."""
+    """The folder of corpora: the one chosen on the command line, or else that of the settings."""
     return chosen or settings.read().data
 
 
 def checkpoint_dir(task, work_dir=None, data_dir=None):
-    """The folder of a task's checkpoints, made if it does not exist.
+    """The folder of a task's checkpoints, which is created if it does not exist.
 
     Args:
         task: Name of the application.
@@ -61,7 +59,7 @@ def checkpoint_dir(task, work_dir=None, data_dir=None):
 
 
 def language_model_folder(corpus):
-    """Where the language model of a corpus is kept: outside the repository, nothing ships it."""
+    """The folder of the language model of a corpus: in the data folder, as it is not shipped."""
     return settings.read().data / "language-models" / corpus
 
 
@@ -98,11 +96,5 @@ def run(app):
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         app()
-    except (
-        UserError,
-        settings.SettingsError,
-        BundleError,
-        ImageError,
-        FileNotFoundError,
-    ) as problem:
-        raise SystemExit(f"{problem}") from None
+    except USER_ERRORS as error:
+        raise SystemExit(str(error)) from None

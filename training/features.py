@@ -10,6 +10,7 @@ import numpy as np
 
 from shared import images
 from shared.compiled import Compiled
+from shared.errors import UserError
 from shared.image_encoder import ImageEncoder, fold_batch_normalization, read_npz_kernels
 
 log = logging.getLogger(__name__)
@@ -41,13 +42,13 @@ def read_pixels(pictures, name):
     """The pixels of one of `Pictures`, as networks read them.
 
     Raises:
-        ImageError: if it cannot be read; the message names it.
+        UserError: if it cannot be read; the message names it.
     """
     data = _read_bytes(pictures, name)
     try:
         return images.squash(images.read(data))
-    except images.ImageError as error:
-        raise images.ImageError(f"{name}: {error}") from error
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def run_checksum(content, pictures, names):
@@ -59,7 +60,7 @@ def run_checksum(content, pictures, names):
         names: The photographs that are used.
 
     Raises:
-        ImageError: if one cannot be read; the message names it.
+        UserError: if one cannot be read; the message names it.
     """
     checksum = zlib.crc32(content)
     for name in sorted(set(names)):
@@ -70,8 +71,8 @@ def run_checksum(content, pictures, names):
 def _read_bytes(pictures, name):
     try:
         return pictures[name]
-    except (images.ImageError, KeyError) as error:
-        raise images.ImageError(f"{name}: {error}") from error
+    except (UserError, KeyError) as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def weights_bytes(*networks):
@@ -94,7 +95,7 @@ def encode_bottom(encoder, pictures, names, file, flip=False):
         Float16 array `(photographs, height / 32, width / 32, channels)`.
 
     Raises:
-        ImageError: if a photograph cannot be read; the message names it.
+        UserError: if a photograph cannot be read; the message names it.
     """
     if file.exists():
         return np.load(file)

@@ -26,7 +26,7 @@ def smoothed_cross_entropy(smoothing):
     """
 
     def loss(targets, logits):
-        targets = ops.cast(targets, "int32")  # some backends hand them over as floats
+        targets = ops.cast(targets, "int32")  # some backends pass them as floats
         real = ops.cast(ops.not_equal(targets, 0), logits.dtype)  # (batch, time)
         log_total = ops.logsumexp(logits, axis=-1)
         chosen = ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1)[..., 0]
@@ -39,12 +39,12 @@ def smoothed_cross_entropy(smoothing):
 
 
 class Batches:
-    """The batches of an epoch, made when they are asked for: what `train_on_batch` takes,
-    `(inputs, targets)` or `(inputs, targets, weights)`.
+    """The batches of an epoch, which are made one at a time.
 
     Args:
         count: How many batches there are.
-        make: Function of a batch's number.
+        make: Function of a batch's number that returns the arguments of `train_on_batch`:
+            `(inputs, targets)` or `(inputs, targets, weights)`.
     """
 
     def __init__(self, count, make):
@@ -131,7 +131,7 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         batches weighted by their rows. The model has the best weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Else its variables are made by the first step, which TensorFlow then traces twice.
+    # Otherwise the first step makes its variables, and TensorFlow traces that step twice.
     model.optimizer.build(model.trainable_variables)
     state_file, progress_file = folder / "state.json", folder / "progress.npz"
     record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}

@@ -10,8 +10,8 @@ from apps.captioning.model import BEGIN, END, Captioner
 from apps.captioning.predictor import Predictor
 from apps.captioning.scores import score_captions
 from shared import bundle
+from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
-from shared.images import ImageError
 from shared.text import WordTokenizer
 from training import cards
 from training.captioning import data as corpus
@@ -322,7 +322,7 @@ def test_a_run_is_known_by_its_photographs_too():
     made = ((b"a", {"1": b"x", "2": b"y"}), (b"b", {"1": b"x", "2": b"y"}), (b"a", {"1": b"z"}))
     assert len({run_checksum(made_from, photos, photos) for made_from, photos in made}) == 3
     assert run_checksum(*made[0], ["2", "1", "1"]) == run_checksum(*made[0], ["1", "2"])
-    with pytest.raises(ImageError, match="3.png"):
+    with pytest.raises(UserError, match="3.png"):
         run_checksum(*made[0], ["3.png"])
 
 
@@ -358,7 +358,7 @@ def test_features_go_on_where_they_stopped(tmp_path, monkeypatch):
                 raise KeyError(name)
             return pictures[name]
 
-    with pytest.raises(ImageError, match="3.png"):
+    with pytest.raises(UserError, match="3.png"):
         encode_bottom(encoder, Failing(), names, tmp_path / "some.npy")
     again = encode_bottom(encoder, Failing(), names, tmp_path / "some.npy")
     assert read == ["0.png", "1.png", "2.png", "3.png", "2.png", "3.png", "4.png"]

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from shared.images import ImageError
+from shared.errors import UserError
 from training.captioning import data as flickr8k
 from training.captioning.data import Photo
 from training.datasets.pictures import Pictures
@@ -113,7 +113,7 @@ def test_a_damaged_file_of_an_archive_gets_a_sentence_and_a_folder_is_no_file(tm
     path.write_bytes(data)
     pictures = Pictures(path)
     assert len(pictures["a.jpg"]) == 5_000
-    with pytest.raises(ImageError, match="cannot be read: Bad CRC"):
+    with pytest.raises(UserError, match="cannot be read: Bad CRC"):
         pictures["b.jpg"]
     (tmp_path / "c.jpg").mkdir()
     assert list(Pictures(tmp_path)) == []

@@ -1,8 +1,9 @@
 """Flickr8k (Hodosh, Young & Hockenmaier 2013): 8,000 photographs with five captions each.
 
-Reads the official archives, unpacked or not, or the same repacked: photographs squashed to 224 by
-224 pixels in `captioning/flickr8k_images.tar`, and `captioning/flickr8k_captions.jsonl.xz` with
-rows `{"image", "split", "captions"}`. The split is the official one: 6,000, 1,000 and 1,000.
+It is read from the official archives, unpacked or not, or from repacked files:
+`captioning/flickr8k_images.tar` with photographs resized to 224 by 224 pixels, and
+`captioning/flickr8k_captions.jsonl.xz` with rows `{"image", "split", "captions"}`. The split is the
+official one: 6,000, 1,000 and 1,000.
 """
 
 import json

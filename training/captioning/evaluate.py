@@ -55,11 +55,11 @@ def score_baselines(training, training_features, photos, features):
         Dict by name, of dicts of scores: `nearest` (the first caption of the most similar training
         photograph, by the cosine of mean features), `common` and `human`.
     """
-    known, own = (
+    training_units, units = (
         means / np.linalg.norm(means, axis=1, keepdims=True)
         for means in (training_features, features)
     )
-    nearest = np.argmax(own @ known.T, axis=1)
+    nearest = np.argmax(units @ training_units.T, axis=1)
     captions = [training[n].captions[0] for n in nearest]
     return {
         "nearest": score_captions(captions, references_of(photos)),

@@ -2,13 +2,13 @@
 
 
 def fetch(url, sha256, path):
-    """The file at `path`, downloaded with a progress bar if it is not there yet.
+    """Download a file with a progress bar, unless it exists; returns its path.
 
     Raises:
         FileNotFoundError: if it cannot be downloaded or its checksum is wrong; the message
             says which file to put where.
     """
-    import keras  # not at the top: reading a corpus that is there needs no Keras
+    import keras  # imported here, as a corpus that exists is read without Keras
 
     try:
         return keras.utils.get_file(

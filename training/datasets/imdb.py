@@ -1,6 +1,6 @@
 """The Large Movie Review Dataset (Maas et al. 2011): 25,000 + 25,000 labelled reviews, 50,000 not.
 
-Reads the official archive, unpacked or not, or the same reviews repacked as
+The reviews are read from the official archive, unpacked or not, or from
 `sentiment/imdb_{train,test,unsup}.jsonl.xz`.
 """
 
@@ -82,7 +82,7 @@ def _read_official(folder, part):
 
 
 def split_by_movie(reviews, fraction=0.1, seed=0):
-    """Cut a validation set off, with no movie on both sides.
+    """Split a validation set off, so that no movie is on both sides.
 
     Returns:
         Two lists of reviews: training and validation, about `fraction` of them in the latter.
@@ -101,8 +101,8 @@ def split_by_movie(reviews, fraction=0.1, seed=0):
 
 
 def duplicates(reviews, others=None):
-    """How many reviews repeat an earlier text or, given `others`, a text of theirs."""
+    """How many reviews repeat the text of an earlier one or, given `others`, of one of those."""
     if others is not None:
-        known = {review.text for review in others}
-        return sum(review.text in known for review in reviews)
+        texts = {review.text for review in others}
+        return sum(review.text in texts for review in reviews)
     return len(reviews) - len({review.text for review in reviews})

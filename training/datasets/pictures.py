@@ -4,26 +4,26 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from shared.images import ImageError
+from shared.errors import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class Pictures:
-    """The files of photographs at a path, by file name without folders.
+    """The files of photographs at a path, by file name without folder.
 
     Args:
-        path: Of a folder (what lies in folders inside it counts), a tar or a zip.
+        path: Of a folder (with its subfolders), a tar or a zip.
 
     Raises:
-        FileNotFoundError: if nothing is there, or it is neither of these, or damaged.
+        FileNotFoundError: if there is none of these, or it is damaged.
     """
 
     def __init__(self, path):
         path = Path(path)
         try:
             files = self._open(path)
-        except Exception as error:  # each archive raises errors of its own
+        except Exception as error:  # each kind of archive raises other errors
             raise FileNotFoundError(f"{path} is damaged or cut off: {error}.") from error
         if files is None:
             raise FileNotFoundError(f"{path} is no folder, tar or zip of photographs.")
@@ -62,10 +62,10 @@ class Pictures:
 
         Raises:
             KeyError: if there is none of this name.
-            ImageError: if it cannot be read or unpacked.
+            UserError: if it cannot be read or unpacked.
         """
         file = self._files[name]
         try:
             return self._read(file)
-        except Exception as error:  # errors of as many kinds
-            raise ImageError(f"This file cannot be read: {error}.") from error
+        except Exception as error:  # as above
+            raise UserError(f"This file cannot be read: {error}.") from error

@@ -1,7 +1,7 @@
-"""Running English text for word vectors: Wikipedia, and the reviews of `training/datasets/imdb.py`.
+"""Running English text: Wikipedia, and the reviews of `training/datasets/imdb.py`.
 
-Reads `words/wikipedia_part1.jsonl.xz` (rows `{"title", "text"}`), or a part of the official dump as
-it is downloaded, `words/enwiki-*-pages-articles*.xml*.bz2`.
+Wikipedia is read from `words/wikipedia_part1.jsonl.xz` (rows `{"title", "text"}`), or from a part
+of the official dump as it is downloaded, `words/enwiki-*-pages-articles*.xml*.bz2`.
 """
 
 import json
@@ -34,7 +34,7 @@ def articles(data_dir):
     repacked = folder / "wikipedia_part1.jsonl.xz"
     dumps = sorted(folder.glob("enwiki-*-pages-articles*.xml*.bz2"))
     if not repacked.exists() and not dumps:
-        # Wikipedia keeps a dump for some months only, so there is no address to rely on.
+        # Wikipedia keeps a dump for a few months only, so no address would stay valid.
         raise FileNotFoundError(
             f"There is no Wikipedia in {folder}: download enwiki-latest-pages-articles1.xml-*.bz2 "
             f"from {DUMPS} into that folder, as it is."

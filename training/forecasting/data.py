@@ -1,7 +1,7 @@
 """Daily prices for training and testing: four files, split by time at one date for all of them.
 
-Reads `forecasting/<name>.csv.xz`, and where their publishers' files lie in the data folder
-instead, these: `all_stocks_5yr.csv` (Kaggle, “S&P 500 stock data”) and `Stocks/*.us.txt`
+They are read from `forecasting/<name>.csv.xz`, or from the files of their publishers in the data
+folder: `all_stocks_5yr.csv` (Kaggle, “S&P 500 stock data”) and `Stocks/*.us.txt`
 (Kaggle, “Huge Stock Market Dataset”), which need an account there and so are not downloaded.
 CSVs and Yahoo are read by `apps.forecasting.reader`, which the page needs as well.
 """
@@ -29,21 +29,21 @@ Input = Annotated[
 Ticker = Annotated[list[str] | None, typer.Option(help="From Yahoo instead (repeatable).")]
 
 FILES = ("us_long_1962_2017", "gspc_close_1927_2025", "sp500_2013_2018", "recent_2016_2025")
-LONG = (
+LONG_TICKERS = (
     "AA ADI AEP AIG APA AVP BAX BCR BK C CAT CLX CSX DE DUK EIX EXC GD GLW HAL HPQ IFF JCP KO "
     "LMT MAT MMM MRO NI NUE PBI PEP PKI RDC SLB TGT UNP WEC WHR WY"
 )
-YEARS = 2  # of the test, and of the validation before it
+TEST_YEARS = 2  # also of the validation before it
 DAY = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Where training, validation and test lie.
+    """The dates that separate training, validation and test.
 
     Attributes:
-        validation: The first date that training does not see, `datetime64[D]`.
-        cutoff: The first date that neither training nor validation sees.
+        validation: The first date after training, `datetime64[D]`.
+        cutoff: The first date after validation.
         tests: Dict from file to the first date of its test.
     """
 
@@ -65,17 +65,17 @@ class Split:
         for name, series in files.items():
             first = min(one.dates[0] for one in series)
             last = max(one.dates[-1] for one in series)
-            start = _years_before(last, YEARS)
-            if first > _years_before(last, 2 * YEARS):
+            start = _years_before(last, TEST_YEARS)
+            if first > _years_before(last, 2 * TEST_YEARS):
                 start = last - (last - first) // 3
             tests[name] = start + DAY
             firsts.append(first)
         cutoff = min(tests.values())
         quarter = cutoff - (cutoff - min(firsts)) // 4
-        return cls(max(_years_before(cutoff, YEARS), quarter), cutoff, tests)
+        return cls(max(_years_before(cutoff, TEST_YEARS), quarter), cutoff, tests)
 
     def training_days(self, series):
-        """How many of a series' days training sees."""
+        """How many days of a series are for training."""
         return int(np.searchsorted(series.dates, self.validation))
 
     def before_test(self, series):
@@ -117,7 +117,8 @@ def _read_file(data_dir, name):
         return read_prices(data_dir / "all_stocks_5yr.csv")
     if name == "us_long_1962_2017" and (data_dir / "Stocks").is_dir():
         paths = {
-            ticker: data_dir / "Stocks" / f"{ticker.lower()}.us.txt" for ticker in LONG.split()
+            ticker: data_dir / "Stocks" / f"{ticker.lower()}.us.txt"
+            for ticker in LONG_TICKERS.split()
         }
         return [read_prices(file, ticker)[0] for ticker, file in paths.items() if file.exists()]
     raise FileNotFoundError(

@@ -52,19 +52,19 @@ def train(
     least = MIN_PRICES + HORIZONS + RECIPE.unscored_days
     trained = [one for one in every if split.training_days(one) >= least]
     histories = [History.of(one, split.training_days(one)) for one in trained]
-    known = [split.before_test(one) for one in every]
+    past = [split.before_test(one) for one in every]
     stride = VALIDATION_STRIDE if official else 1
     try:
         # Each series starts at another day, so that the validation has every day of the market.
-        places = [split.validation_origins(one, stride, n) for n, one in enumerate(known)]
-        validation = Origins.of(known, places)
+        places = [split.validation_origins(one, stride, n) for n, one in enumerate(past)]
+        validation = Origins.of(past, places)
         draw_windows(histories, 1, 0)
     except UserError as error:
         raise typer.BadParameter(str(error)) from error
     log.info("%d series, %d validation origins; %s", len(histories), len(validation.rows), split)
     card = _new_card(output, seed, split, files, histories, validation, official)
     for name in FAST_BASELINES:
-        loss = _validation_loss(name, validation, zip(known, places, strict=True))
+        loss = _validation_loss(name, validation, zip(past, places, strict=True))
         card["baselines"].setdefault(name, {})["validation_pinball"] = loss
     predictors = {}
     for name in cell or list(Cell):
@@ -117,15 +117,15 @@ def _score(card, files, split, predictors, work_dir):
     """Put the scores of networks and baselines on the validation days into the card."""
     # As the test is scored, with the validation in its place and nothing after it.
     validation = replace(split, tests=dict.fromkeys(files, split.validation))
-    known = {
+    past = {
         file: [
             one for one in map(split.before_test, series) if len(validation.test_origins(one, file))
         ]
         for file, series in files.items()
     }
-    known = {file: series for file, series in known.items() if series}
+    past = {file: series for file, series in past.items() if series}
     networks, scores_by_baseline = card_scores(
-        *score(known, validation, predictors, work_dir), list(predictors)
+        *score(past, validation, predictors, work_dir), list(predictors)
     )
     for name, values in networks.items():
         card["variants"][name] |= values

@@ -1,7 +1,8 @@
 """English–French sentence pairs: Tatoeba's, and Multi30k's captions of photographs.
 
-Reads the official downloads, or the same pairs repacked: `translation/tatoeba_en_fr.tsv.xz` with
-columns split, English, French, and `translation/multi30k_{train,val,test_2016_flickr}.{en,fr}.xz`.
+They are read from the official downloads, or from repacked files:
+`translation/tatoeba_en_fr.tsv.xz` with columns split, English, French, and
+`translation/multi30k_{train,val,test_2016_flickr}.{en,fr}.xz`.
 """
 
 import gzip

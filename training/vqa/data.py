@@ -1,10 +1,10 @@
 """Questions on COCO photographs: COCO-QA (Ren, Kiros & Zemel 2015), VQA v2 (Goyal et al. 2017).
 
-Reads the official downloads, unpacked or not, or some of the same repacked: photographs squashed to
-224 by 224 pixels in `vqa/coco_images.tar`, and `vqa/coco_qa.jsonl.xz` with rows `{"image",
-"question", "answer", "type", "split"}` and, where several people answered, `"answers"`. All splits
-are by photograph. Of the official downloads, photographs of val2014 are the test, and one in twenty
-of train2014 the validation.
+They are read from the official downloads, unpacked or not, or from repacked files:
+`vqa/coco_images.tar` with photographs resized to 224 by 224 pixels, and `vqa/coco_qa.jsonl.xz` with
+rows `{"image", "question", "answer", "type", "split"}` and, where several people answered,
+`"answers"`. All splits are by photograph. Of the official downloads, the photographs of val2014 are
+the test, and one in twenty of train2014 the validation.
 """
 
 import json

@@ -199,7 +199,7 @@ def _score_baselines(frequent, dataset):
 
 def _new_card(output, fingerprint, seed, training, validation, official):
     """A card with what all variants share."""
-    seen, every = (
+    training_photos, all_photos = (
         len({each.image for each in questions})
         for questions in (training, [*training, *validation])
     )
@@ -220,7 +220,7 @@ def _new_card(output, fingerprint, seed, training, validation, official):
         "Questions about photos",
         seed,
         SCORED_ON,
-        data=f"COCO-QA and VQA v2 questions about {every:,} photographs for training and "
+        data=f"COCO-QA and VQA v2 questions about {all_photos:,} photographs for training and "
         "validation; not comparable with published splits"
         if official
         else "own",
@@ -230,8 +230,8 @@ def _new_card(output, fingerprint, seed, training, validation, official):
         scoring="the whole answer must be right; lower case, no articles, numbers in figures",
         licence=f"{licence} The image encoder {origin}",
         limits=[
-            f"It has seen {seen:,} photos with {len(training):,} questions; many of its answers "
-            "come from the question alone.",
+            f"It has seen {training_photos:,} photos with {len(training):,} questions; many of its "
+            "answers come from the question alone.",
             "It counts badly, and cannot read.",
             "It chooses from a closed list of frequent answers.",
         ],
