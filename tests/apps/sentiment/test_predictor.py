@@ -137,10 +137,10 @@ def test_the_strongest_units_come_first_and_explain_the_log_odds(lstm):
 def test_held_gates_change_the_probabilities_of_the_words_after_them_only(lstm):
     closed = {"input": np.zeros(lstm.network.recurrent.cell.units, "float32")}
     words, free = lstm.running_probabilities(MIXED)
-    _, held = lstm.running_probabilities(MIXED, closed, after=5)
-    assert len(held) == len(words)
-    np.testing.assert_allclose(held[:5], free[:5], atol=1e-5)
-    assert np.abs(held[5:] - free[5:]).max() > 0.01
+    _, forced = lstm.running_probabilities(MIXED, closed, after=5)
+    assert len(forced) == len(words)
+    np.testing.assert_allclose(forced[:5], free[:5], atol=1e-5)
+    assert np.abs(forced[5:] - free[5:]).max() > 0.01
 
 
 def test_the_seed_determines_the_shuffle(lstm, baseline):
