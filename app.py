@@ -12,6 +12,7 @@ import typer
 
 from apps import APPLICATIONS, load_tab
 from shared import settings
+from shared.errors import UserError
 from shared.site import server
 from shared.site.gradio_patches import without_type_stubs
 
@@ -69,7 +70,7 @@ def main(
         os.environ[settings.variable("vectors")] = str(vectors)
     try:
         options = settings.read()
-    except settings.SettingsError as problem:
+    except UserError as problem:
         typer.echo(problem, err=True)
         raise typer.Exit(2) from None
     _prepare_process(options)

@@ -13,7 +13,6 @@ from shared.errors import UserError
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MAX_SIDE = 1024  # pixels on a side of what is kept
 SIZE = 224  # pixels on a side of what networks see
-ImageError = UserError  # for pages that still name it
 
 # How to turn a picture upright, by the orientation of EXIF.
 _TURNS = {

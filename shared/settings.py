@@ -13,8 +13,6 @@ from shared.errors import UserError
 PREFIX = "UNROLLED_"
 
 
-SettingsError = UserError  # for commands that still name it
-
 FRAME_ANCESTORS = "'self' https://huggingface.co https://*.hf.space"
 # A site in a Content Security Policy: https://school.example, https://*.hf.space, http://localhost:8000
 _FRAMING_SITE = r"(?:'self'|'none'|https:|\*|(?:https?://)?(?:\*\.)?[\w.-]{1,253}(?::\d{1,5})?/?)"
@@ -126,14 +124,14 @@ def read() -> Settings:
     """The settings in force.
 
     Raises:
-        SettingsError: a variable holds a value that cannot be used.
+        UserError: a variable holds a value that cannot be used.
     """
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name, value, why = variable(str(first["loc"][0])), first["input"], first["msg"]
-        raise SettingsError(
+        raise UserError(
             f"{name} is {value!r}, which cannot be used: {why[0].lower()}{why[1:]}."
         ) from None
 

@@ -25,8 +25,6 @@ _FORMULA_STARTS = "=+\\-@＝＋－＠"
 _BEFORE_FORMULA = re.compile(rf'(?<![\s";])[\s";]++(?=[{_FORMULA_STARTS}])')
 _CELL_SEPARATORS = frozenset(";\t\r\n")  # semicolons part cells where numbers have decimal commas
 
-TableError = UserError  # for pages that still name it
-
 
 @dataclass(frozen=True)
 class Table:

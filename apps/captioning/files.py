@@ -8,7 +8,6 @@ from pathlib import Path
 from shared import limits
 from shared.errors import UserError
 
-FilesError = UserError  # for pages that still name it
 _HIDDEN = ("__MACOSX", ".")  # how names begin of files that computers add by themselves
 _ENTRY_BYTES = 46  # of an entry in the directory of a zip, without its name
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

@@ -21,10 +21,10 @@ from apps.captioning import (
     files,
     views,
 )
-from shared import bundle, images, photos, tables
+from shared import bundle, images, limits, photos, tables
 from shared.bundle import BundleError
 from shared.errors import UserError
-from shared.site import components, guard
+from shared.site import components
 from shared.site.api import publish
 from shared.site.batch import BatchJob, BatchSection
 from shared.site.events import COMPUTE, IMMEDIATE, IN_ORDER
@@ -390,7 +390,7 @@ def _build_batch(settings, options):
         "Many photos at once",
         f"Several photos, or a zip of them: up to {settings.max_rows:,} photos, "
         f"{settings.max_upload_mb} MB per file and "
-        f"{settings.max_upload_mb * guard.FILES_AT_ONCE:,} MB together. You get a CSV with a "
+        f"{settings.max_upload_mb * limits.UPLOAD_FILES:,} MB together. You get a CSV with a "
         "caption for each; what you sent is deleted after about an hour.",
         ["image", ".zip"],
         "Download the captions",

@@ -70,7 +70,6 @@ EXTERNAL_FILE = re.compile(r"/gradio_api/file[=/]/*https?:", re.IGNORECASE)
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{0,255}")
 BODY_BYTES = "unrolled.body_bytes"  # key in the scope of a request
 MINUTE_SECONDS = 60
-FILES_AT_ONCE = limits.UPLOAD_FILES  # for pages that still name it
 _BRACKET = re.compile(rb"[\[\]{}]")
 RESTARTING = "This site is being restarted. Try again in a moment."
 NOT_FOUND = "There is nothing here."
