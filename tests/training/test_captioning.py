@@ -92,7 +92,7 @@ def test_training_writes_a_bundle_that_tells_colours_apart(trained):
     assert [each["width"] for each in card["variants"]["lstm"]["by_width"]] == [1, 3]
 
 
-def test_a_run_resumes_until_a_stage_before_was_another(trained, tmp_path, caplog):
+def test_a_run_resumes_unless_an_earlier_stage_changed(trained, tmp_path, caplog):
     folder, metrics = trained
     shutil.copytree(folder / "work", tmp_path / "work")
     caplog.set_level("INFO")
@@ -121,7 +121,7 @@ def publish(folder, output, name, encoder, words):
     return list(bundle.read_card(output)["variants"])
 
 
-def test_variants_that_do_not_fit_the_encoder_or_the_words_any_more_are_left_out(tmp_path):
+def test_variants_trained_with_another_encoder_or_vocabulary_are_removed(tmp_path):
     output = tmp_path / "bundle"
     assert publish(tmp_path / "1", output, "lstm", "encoder", "words") == ["lstm"]
     assert publish(tmp_path / "2", output, "gru", None, "words") == ["lstm", "gru"]
@@ -265,7 +265,7 @@ def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, name):
         run(app)
 
 
-def test_the_card_speaks_of_the_photographs_that_were_seen(trained):
+def test_the_card_describes_the_training_photographs(trained):
     card = bundle.read_card(trained[0] / "bundle")
     assert "then on own photographs" in card["encoder"]["origin"]
     assert "54 photos" in card["limits"][0]
@@ -277,7 +277,7 @@ def test_the_card_speaks_of_the_photographs_that_were_seen(trained):
     ]
 
 
-def test_captions_are_cut_padded_and_unknown_words_need_not_be_said(monkeypatch):
+def test_captions_are_cut_and_padded_and_unknown_words_are_no_targets(monkeypatch):
     monkeypatch.setattr(recipe, "MAX_WORDS", 4)
     photos = [Photo("a", ("A red dog runs fast .", "Xylophones sit.")), Photo("b", ("A red dog",))]
     tokenizer = WordTokenizer.build(["[BEGIN]", "[END]", "a", "red", "dog", "sit"])
@@ -318,7 +318,7 @@ def test_the_most_common_caption_is_written_for_every_photo():
     assert found["bleu1"] == 75
 
 
-def test_a_run_is_known_by_its_photographs_too():
+def test_the_checksum_of_a_run_depends_on_its_photographs():
     made = ((b"a", {"1": b"x", "2": b"y"}), (b"b", {"1": b"x", "2": b"y"}), (b"a", {"1": b"z"}))
     assert len({run_checksum(made_from, photos, photos) for made_from, photos in made}) == 3
     assert run_checksum(*made[0], ["2", "1", "1"]) == run_checksum(*made[0], ["1", "2"])
@@ -341,7 +341,7 @@ def test_other_photographs_of_the_same_names_are_another_run(trained, tmp_path, 
     assert known.name not in str(found.value)
 
 
-def test_features_go_on_where_they_stopped(tmp_path, monkeypatch):
+def test_encoding_resumes_where_it_was_interrupted(tmp_path, monkeypatch):
     draw(tmp_path, 5)
     pictures, names = Pictures(tmp_path), [f"{n}.png" for n in range(5)]
     encoder = tiny_encoder()

@@ -25,7 +25,8 @@ def test_no_command_writes_checkpoints_elsewhere():
     assert not any("Path.home" in source for source in sources)
 
 
-def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(tmp_path, texts):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="--work-dir"):
+    with pytest.raises(UserError, match="--work-dir") as error:
         command.checkpoint_dir("vqa", tmp_path / "file" / "work")
+    texts(str(error.value).replace(str(tmp_path), "FOLDER"))

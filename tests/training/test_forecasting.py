@@ -91,7 +91,7 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path):
     assert card["test_set"] == "last part of each series, walk-forward"
 
 
-def test_a_stopped_run_resumes(trained):
+def test_the_state_of_a_run_is_saved(trained):
     folder, _ = trained
     state = json.loads((folder / "work/gru/state.json").read_text())
     assert len(state["epochs"]) == 2
@@ -177,7 +177,7 @@ def test_first_days_of_a_window_have_no_loss():
     assert np.isnan(targets[:, : fit.RECIPE.unscored_days // fit.RECIPE.stride]).all()
 
 
-def test_calibration_makes_80_percent_hold_80_percent():
+def test_calibrated_80_percent_intervals_have_80_percent_coverage():
     from apps.forecasting import scores
     from apps.forecasting.baselines import normal_quantiles
 

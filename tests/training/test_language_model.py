@@ -77,7 +77,7 @@ def test_perplexity_by_hand_leaves_the_states_as_they_were():
     assert found == pytest.approx(math.exp(np.mean(nats)), rel=1e-4)
 
 
-def test_an_untrained_network_is_as_unsure_as_the_vocabulary_is_large():
+def test_the_perplexity_of_uniform_probabilities_is_the_size_of_the_vocabulary():
     words = np.random.default_rng(0).integers(1, 40, 300)
     network = small()
     network.embedding.embeddings.assign(np.zeros((40, 4)))

@@ -87,7 +87,7 @@ def test_a_run_killed_while_it_writes_a_checkpoint_loses_one_epoch(tmp_path, cap
 
 
 @pytest.mark.parametrize("stop_at", [(0, 2), (2, 1)])
-def test_a_run_goes_on_from_the_batch_where_it_stopped(tmp_path, monkeypatch, stop_at):
+def test_a_run_resumes_at_the_batch_where_it_was_interrupted(tmp_path, monkeypatch, stop_at):
     whole, expected, every = fit(tmp_path / "whole")
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)  # a checkpoint after every batch
     with pytest.raises(KeyboardInterrupt):
@@ -102,7 +102,7 @@ def test_a_run_goes_on_from_the_batch_where_it_stopped(tmp_path, monkeypatch, st
     assert not (tmp_path / "run" / "progress.npz").exists()
 
 
-def test_a_checkpoint_within_an_epoch_is_that_of_its_recipe_and_epoch_alone(tmp_path, monkeypatch):
+def test_a_checkpoint_within_an_epoch_serves_its_own_recipe_and_epoch_only(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, (1, 2))

@@ -161,7 +161,7 @@ def test_several_references_count():
     assert evaluate.scores(["Bonjour à moi.", "Va."], pairs)["bleu"] < 100
 
 
-def test_smoothing_spreads_the_loss_and_padding_is_free():
+def test_the_loss_has_label_smoothing_and_ignores_padding():
     logits = np.log(np.array([[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]], "float32"))
     targets = np.array([[1, 0]], "int32")
     exact = smoothed_cross_entropy(0.0)(targets, logits)

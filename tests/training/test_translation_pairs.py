@@ -47,7 +47,7 @@ def test_the_official_downloads_fall_into_parts_that_share_no_sentence(official)
 @pytest.mark.parametrize(
     "content", [gzip.compress(b"Something else.\n"), b"<html>404</html>"], ids=["text", "page"]
 )
-def test_a_download_that_is_something_else_is_refused(official, content):
+def test_a_download_with_another_checksum_is_refused(official, content):
     (official / "val.fr.gz").write_bytes(content)
     with pytest.raises(FileNotFoundError, match=r"not Multi30k's val\.fr"):
         translation.read(official, "val")

@@ -90,7 +90,7 @@ def trained(tmp_path_factory):
         yield folder, train(), train
 
 
-def test_training_writes_a_bundle_whose_network_looks(trained):
+def test_training_writes_a_bundle_whose_answers_depend_on_the_photo(trained):
     folder, metrics, _ = trained
     card = bundle.read_card(folder / "bundle")
     assert metrics["lstm"] == card["variants"]["lstm"]["accuracy"] == 1.0
@@ -112,7 +112,7 @@ def test_training_writes_a_bundle_whose_network_looks(trained):
     assert 0 <= consistent["same"] <= 1
 
 
-def test_a_second_run_resumes_and_says_the_same(trained, caplog):
+def test_a_second_run_resumes_with_equal_scores(trained, caplog):
     folder, metrics, train = trained
     states = {p: p.read_text() for p in folder.glob("work/*/*/state.json")}
     assert len(states) == 3
@@ -123,7 +123,7 @@ def test_a_second_run_resumes_and_says_the_same(trained, caplog):
     assert {p: p.read_text() for p in folder.glob("work/*/*/state.json")} == states
 
 
-def test_a_retrained_network_reads_through_the_senses_of_its_bundle(trained, monkeypatch):
+def test_retraining_reuses_the_embeddings_of_the_bundle(trained, monkeypatch):
     folder, metrics, train = trained
     before = (folder / "bundle/senses.safetensors").read_bytes()
     monkeypatch.setattr(command.Embeddings, "fit", None)
@@ -150,7 +150,7 @@ def publish(folder, output, name, embeddings, encoder=None):
     return list(bundle.read_card(output)["variants"])
 
 
-def test_networks_that_do_not_fit_the_senses_any_more_are_left_out(tmp_path):
+def test_variants_trained_with_other_embeddings_are_removed(tmp_path):
     output = tmp_path / "bundle"
     assert publish(tmp_path / "1", output, "lstm", "embeddings", "encoder") == ["lstm"]
     assert publish(tmp_path / "2", output, "gru", "embeddings") == ["lstm", "gru"]
@@ -205,7 +205,7 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
     assert card["coverage"]["test"] == 1
 
 
-def test_the_nearest_question_is_told_of_no_other_test_than_its_own(trained, monkeypatch):
+def test_the_nearest_question_is_a_baseline_on_its_own_test_set_only(trained, monkeypatch):
     folder, *_ = trained
     asked, pictures = corpus.read_rows(folder / "photos/questions.jsonl", folder / "photos")
     _, own = corpus.split_by_photo(asked, 0)
@@ -282,14 +282,13 @@ def test_rows_are_read_as_visitors_questions_are(tmp_path):
     assert (found.text, found.kind, found.answers) == ("What's this ?", "other", ())
 
 
-def test_answers_among_which_there_is_no_choice_are_refused(tmp_path):
+def test_questions_without_usable_answers_are_refused(tmp_path, texts):
     draw(tmp_path, 4)
     path = tmp_path / "questions.jsonl"
     path.write_text(path.read_text().replace('"answer": "', '"answer": "?!", "was": "'))
     arguments = ["train", "--input", str(path), "--images", str(tmp_path)]
-    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "b")], env=WIDE)
-    assert result.exit_code == 2
-    assert "nothing to choose among" in result.output
+    arguments += ["--output", str(tmp_path / "b")]
+    texts(CliRunner().invoke(app, arguments, standalone_mode=False).exception)
     assert not (tmp_path / "b").exists()
 
 
@@ -330,7 +329,7 @@ def test_answers_are_compared_by_their_canonical_form(answer, same):
     assert vocabulary.canonical(answer) == same
 
 
-def test_what_several_people_answered_is_shared_out():
+def test_targets_are_the_shares_of_peoples_answers():
     asked = [question(answers=("red",) * 6 + ("Red", "blue", "teal", "teal")),
              question(answer="two"), question(answer="teal")]  # fmt: skip
     found = vocabulary.answer_shares(asked, ["red", "2", "blue"])
@@ -379,7 +378,7 @@ def test_scores_by_type():
     assert found == {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
 
 
-def test_habits_answer_by_type():
+def test_the_most_frequent_answer_depends_on_the_type():
     asked = [question(answer=a, kind=k) for a, k in
              [("no", "yes/no")] * 3 + [("red", "color")] * 2 + [("dog", "object")]]  # fmt: skip
     common = baselines.most_frequent_answers(asked)
@@ -387,7 +386,7 @@ def test_habits_answer_by_type():
     assert baselines.answer_by_type(common, tested) == ["red", "no", "no"]
 
 
-def test_the_threshold_is_where_most_answers_are_wrong():
+def test_most_answers_below_the_threshold_are_wrong():
     confidence = np.linspace(0.05, 0.95, 10)
     right = np.array([0, 0, 0, 1, 0, 1, 1, 1, 1, 1], "bool")
     found = scoring.fit_threshold(confidence, right)

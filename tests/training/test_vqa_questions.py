@@ -81,7 +81,7 @@ def test_a_photograph_of_the_training_is_never_in_the_validation(tmp_path, monke
     assert all("train2014" in name for name in train + val)
 
 
-def test_files_that_are_not_whole_are_named(tmp_path):
+def test_incomplete_files_are_named(tmp_path):
     official(tmp_path, packed=False)
     (tmp_path / "cocoqa/test/types.txt").write_text("0\n")
     with pytest.raises(FileNotFoundError, match=r"of test have \[2, 2, 2, 1\] lines"):

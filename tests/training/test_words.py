@@ -92,7 +92,7 @@ def test_questions_are_read_by_section(tmp_path):
         ("", "has no questions"),
     ],
 )
-def test_a_questions_file_that_is_none_is_refused(tmp_path, content, sentence):
+def test_a_file_without_questions_is_refused(tmp_path, content, sentence):
     path = tmp_path / "questions.txt"
     path.write_text(content)
     with pytest.raises(ValueError, match=sentence):

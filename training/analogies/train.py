@@ -67,7 +67,10 @@ def train(
         recipe["min_count"] = 2
     frequent = sum(count >= recipe["min_count"] for count in corpus.counts.values())
     if frequent < settings.MIN_VOCABULARY:
-        raise typer.BadParameter("This text has too few words that stand in it twice or more.")
+        raise typer.BadParameter(
+            f"This text is too short: at least {settings.MIN_VOCABULARY} different words must occur in "
+            f"it {recipe['min_count']} times."
+        )
     output = output or (Path("analogies-model") if input else store.FOLDER)
     folder = work_dir / f"main-{epochs}-{checksum(recipe)}"
     vocabulary, matrix, minutes = learn(corpus, folder, seed, epochs, **recipe)

@@ -66,8 +66,8 @@ def train(
     answers = list_answers(training)
     if not answer_shares(training, answers).any():
         raise typer.BadParameter(
-            "There is nothing to choose among: no answer has words and is given often enough, "
-            f"{recipe.MIN_COUNT} times where there are more than 1,000 questions."
+            "No answer has words and occurs often enough to be learned: once, or "
+            f"{recipe.MIN_COUNT} times if there are more than {recipe.SMALL_SET:,} questions."
         )
     output = output or (Path("vqa-model") if input else FOLDER)
     starts_from_bundle = input or SHARED_ENCODER_PATH.exists()
