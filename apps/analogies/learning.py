@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from apps.analogies.model import PADDING, WordNetwork, examples, negative_sampling_loss, subsample
-from apps.analogies.vectors import Vectors, VectorsError
+from apps.analogies.vectors import Vectors
+from shared.errors import UserError
 from shared.text import plain_words
 
 # Examples a step. More at once are learned three times as quickly, but a short text has too few.
@@ -73,19 +74,19 @@ def read_text(path):
     """The text of an uploaded file.
 
     Raises:
-        VectorsError: if it is empty, too large or no text.
+        UserError: if it is empty, too large or no text.
     """
     if not os.path.getsize(path):
-        raise VectorsError("This file is empty. Choose another text.")
+        raise UserError("This file is empty. Choose another text.")
     if os.path.getsize(path) > MOST_BYTES:
         size = os.path.getsize(path) / 2**20
-        raise VectorsError(
+        raise UserError(
             f"This file has {size:.1f} MB; at most {MOST_BYTES // 2**20} MB are learned here. "
             "For more, run python -m training.analogies train --input FILE."
         )
     raw = Path(path).read_bytes()
     if b"\0" in raw or sum(byte < 9 for byte in raw[:4096]) > 10:
-        raise VectorsError("This file is not plain text, whatever its name says.")
+        raise UserError("This file is not plain text, whatever its name says.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -96,12 +97,12 @@ def prepare(text):
     """The `Text` of a string: its words seen twice, or in a long one five times, or more.
 
     Raises:
-        VectorsError: if there is too little of it.
+        UserError: if there is too little of it.
     """
     if not isinstance(text, str) or not text.strip():
-        raise VectorsError("There is nothing to learn from yet. Paste a text or upload a file.")
+        raise UserError("There is nothing to learn from yet. Paste a text or upload a file.")
     if len(text) > MOST_BYTES:
-        raise VectorsError(f"This text is too long: at most {MOST_BYTES:,} characters are read.")
+        raise UserError(f"This text is too long: at most {MOST_BYTES:,} characters are read.")
     parts = re.split(r"\n\s*\n", text)
     if len(parts) - 1 < text.count("\n") / WRAPPED:
         parts = text.split("\n")
@@ -110,7 +111,7 @@ def prepare(text):
     least = 5 if counts.total() >= LARGE_TEXT else 2
     words = ["", *(word for word, n in counts.most_common(MOST_WORDS) if n >= least)]
     if len(words) < 21:
-        raise VectorsError(
+        raise UserError(
             "This text is too short: at least 20 different words must occur in it twice or "
             "more. A few pages are a start; a book is better."
         )

@@ -12,8 +12,9 @@ from math import comb
 import numpy as np
 
 from apps.analogies import vectors as store
-from apps.analogies.vectors import FOLDER, VectorsError
+from apps.analogies.vectors import FOLDER
 from shared import bundle
+from shared.errors import UserError
 from shared.text import plain_words
 
 METHODS = ("3CosAdd", "3CosMul")
@@ -142,7 +143,7 @@ class Predictor:
             The word or phrase, its vector of length 1 and a list of notes.
 
         Raises:
-            VectorsError: if the text is empty, too long or has unknown words.
+            UserError: if the text is empty, too long or has unknown words.
         """
         words = self._words(text, what)
         phrase = " ".join(words)
@@ -150,7 +151,7 @@ class Predictor:
             return phrase, self.vectors[phrase], []
         for word in words:
             if word not in self.vectors:
-                raise VectorsError(self._unknown(word))
+                raise UserError(self._unknown(word))
         mean = np.mean([self.vectors[word] for word in words], axis=0)
         note = f"“{phrase}” is not one word here: it stands for the mean of its {len(words)} words."
         return phrase, mean / np.linalg.norm(mean), [note]
@@ -158,14 +159,14 @@ class Predictor:
     def _words(self, text, what):
         text = text if isinstance(text, str) else ""
         if not text.strip():
-            raise VectorsError(f"The {what} is missing. Type one, such as “king”.")
+            raise UserError(f"The {what} is missing. Type one, such as “king”.")
         if len(text) > LONGEST:
-            raise VectorsError(
+            raise UserError(
                 f"“{text[:20]}…” is too long: the {what} may have at most {LONGEST} characters."
             )
         words = plain_words(text)
         if not words:
-            raise VectorsError(
+            raise UserError(
                 f"There is no word in “{text.strip()}”. Only English words in letters are known "
                 "here."
             )
@@ -220,15 +221,15 @@ class Predictor:
             An `Analogy`.
 
         Raises:
-            VectorsError: if a word is missing or unknown, or the three are the same.
+            UserError: if a word is missing or unknown, or the three are the same.
         """
         if method not in METHODS:
-            raise VectorsError(f"The method must be {' or '.join(METHODS)}. Received: {method}.")
+            raise UserError(f"The method must be {' or '.join(METHODS)}. Received: {method}.")
         names = ("first word", "second word", "third word")
         found = [self.find(word, name) for word, name in zip((a, b, c), names, strict=True)]
         words = tuple(word for word, _, _ in found)
         if len(set(words)) == 1:
-            raise VectorsError(
+            raise UserError(
                 "The three words are the same, so there is no relation to carry over: "
                 f"{words[0]} − {words[0]} + {words[0]} is {words[0]}. Change one of them."
             )
@@ -258,17 +259,17 @@ class Predictor:
             The tuple of words used, a tuple of `Near` without them, and notes.
 
         Raises:
-            VectorsError: if the expression does not parse or a word is unknown.
+            UserError: if the expression does not parse or a word is unknown.
         """
         text = expression if isinstance(expression, str) else ""
         if not text.strip():
-            raise VectorsError("There is nothing to work out yet. Try “berlin - germany + france”.")
+            raise UserError("There is nothing to work out yet. Try “berlin - germany + france”.")
         if len(text) > 300:
-            raise VectorsError("This expression is too long: at most 300 characters are read.")
+            raise UserError("This expression is too long: at most 300 characters are read.")
         sums = _Sum(text, self)
         vector = sums.vector
         if np.linalg.norm(vector) < 1e-6:
-            raise VectorsError("These words cancel each other out: nothing is left to search near.")
+            raise UserError("These words cancel each other out: nothing is left to search near.")
         near = self.nearest(vector / np.linalg.norm(vector), count, set(sums.words))
         return tuple(sums.words), near, tuple(sums.notes)
 
@@ -276,7 +277,7 @@ class Predictor:
         """The word as understood and its nearest neighbours, a tuple of `Near`.
 
         Raises:
-            VectorsError: if the word is missing or unknown.
+            UserError: if the word is missing or unknown.
         """
         word, vector, _ = self.find(word)
         return word, self.nearest(vector, count, {word, *word.split()})
@@ -285,16 +286,16 @@ class Predictor:
         """How alike two words or two sentences are: a `Likeness`.
 
         Raises:
-            VectorsError: if one has no known words.
+            UserError: if one has no known words.
         """
         texts, vectors, notes = [], [], []
         for text, name in ((first, "first text"), (second, "second text")):
             words = plain_words(text[:5000]) if isinstance(text, str) else []
             if not words:
-                raise VectorsError(f"The {name} has no words. Type a word or a sentence.")
+                raise UserError(f"The {name} has no words. Type a word or a sentence.")
             known = [word for word in words if word in self.vectors]
             if not known:
-                raise VectorsError(self._unknown(words[0]))
+                raise UserError(self._unknown(words[0]))
             missing = sorted(set(words) - set(known))
             if missing:
                 notes.append(f"Not known and left out: {', '.join(missing)}.")
@@ -336,7 +337,7 @@ class Predictor:
             A tuple of `Near`, the odd one first.
 
         Raises:
-            VectorsError: if there are fewer than three different words, or an unknown one.
+            UserError: if there are fewer than three different words, or an unknown one.
         """
         if isinstance(words, str):
             words = re.split(r"[,;\n]+" if re.search(r"[,;\n]", words) else r"\s+", words.strip())
@@ -345,7 +346,7 @@ class Predictor:
             word, vector, _ = self.find(text)
             found[word] = vector
         if len(found) < 3:
-            raise VectorsError(
+            raise UserError(
                 "The odd one out needs three different words or more, such as “breakfast, lunch, "
                 "dinner, cereal”."
             )
@@ -365,12 +366,12 @@ class Predictor:
             A tuple of `Near`, the score each word's cosine with the one before it, 1 for the first.
 
         Raises:
-            VectorsError: if a word is missing or unknown, both are the same, or none is found.
+            UserError: if a word is missing or unknown, both are the same, or none is found.
         """
         start, first, _ = self.find(start, "first word")
         end, last, _ = self.find(end, "second word")
         if start == end:
-            raise VectorsError("Both words are the same: there is no path to find.")
+            raise UserError("Both words are the same: there is no path to find.")
         common = self.vectors.first(PATH_WORDS)
         # The end is met when it is a neighbour of a word, or the word one of its neighbours.
         home = set(np.argsort(-(common.matrix @ last))[: STEPWISE + 1])
@@ -389,7 +390,7 @@ class Predictor:
                 if row not in before and common.words[row] != start:
                     before[row] = here
                     heappush(queue, (float(1 - common.matrix[row] @ last), int(row)))
-        raise VectorsError(f"No path from “{start}” to “{end}” was found. Try other words.")
+        raise UserError(f"No path from “{start}” to “{end}” was found. Try other words.")
 
     def _chain(self, start, end, before, here, common, first, last):
         rows = []
@@ -415,12 +416,12 @@ class Predictor:
             Array `(words,)`.
 
         Raises:
-            VectorsError: if an end is missing or unknown, or both are the same.
+            UserError: if an end is missing or unknown, or both are the same.
         """
         low, first, _ = self.find(low, "left end of an axis")
         high, second, _ = self.find(high, "right end of an axis")
         if low == high:
-            raise VectorsError(f"An axis needs two different ends, not “{low}” twice.")
+            raise UserError(f"An axis needs two different ends, not “{low}” twice.")
         along = second - first
         return (rows - (first + second) / 2) @ along / (along @ along / 2)
 
@@ -433,7 +434,7 @@ class Predictor:
             seed: Integer, of the sample where there are too many ways to count.
 
         Raises:
-            VectorsError: if fewer than two words of a list are known.
+            UserError: if fewer than two words of a list are known.
         """
         lists, missing = [], []
         for name, words in (
@@ -447,7 +448,7 @@ class Predictor:
             known = [word for word in given if word in self.vectors]
             missing += [word for word in given if word not in self.vectors]
             if len(known) < 2:
-                raise VectorsError(f"The {name} needs two known words or more.")
+                raise UserError(f"The {name} needs two known words or more.")
             lists.append(known)
         rows = [np.stack([self.vectors[word] for word in words]) for words in lists]
         groups = np.concatenate(rows[:2])
@@ -483,7 +484,7 @@ class _Sum:
 
     def _error(self):
         found = f"“{self._next()}”" if self._next() else "the end"
-        return VectorsError(
+        return UserError(
             f"This cannot be read at {found}. Write words with + and − between them, such as "
             "“berlin - germany + france” or “2 * (good - bad) + film”."
         )
@@ -505,7 +506,7 @@ class _Sum:
         if re.fullmatch(r"\d+(?:\.\d+)?", self._next()):
             factor = float(self._next())
             if factor > LARGEST:
-                raise VectorsError(f"A factor may be at most {LARGEST:,}.")
+                raise UserError(f"A factor may be at most {LARGEST:,}.")
             self.place += 1
             if self._next() == "*":
                 self.place += 1

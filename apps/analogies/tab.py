@@ -8,8 +8,8 @@ import gradio as gr
 from apps.analogies import views
 from apps.analogies.examples import ANALOGIES, ASKED, AXES, BIASES, OWN_LIST, made_up_text
 from apps.analogies.predictor import METHODS, Predictor
-from apps.analogies.vectors import VectorsError
 from shared import bundle, page
+from shared.errors import UserError
 
 TITLE = "Words"
 DESCRIPTION = (
@@ -214,7 +214,7 @@ def build(tab, settings):
         try:
             (other,) = set(METHODS) - {method}
             found, beside = (predictor.analogy(a, b, c, one) for one in (method, other))
-        except VectorsError as refusal:
+        except UserError as refusal:
             return page.error(refusal), gr.skip(), gr.skip()
         return "", views.analogy(found, beside, card), (found.words, method)
 
@@ -249,7 +249,7 @@ def build(tab, settings):
                 return gr.skip()
             try:
                 return views.by_size(*asked, int(place) - 1)
-            except (VectorsError, bundle.BundleError) as refusal:
+            except (UserError, bundle.BundleError) as refusal:
                 return page.error(refusal)
 
         gr.on(
@@ -270,7 +270,7 @@ def build(tab, settings):
         }
         try:
             return shows[tool]()
-        except VectorsError as refusal:
+        except UserError as refusal:
             return page.error(refusal)
 
     def choose_tool(tool):
@@ -287,7 +287,7 @@ def build(tab, settings):
         try:
             data, sentence = views.map_data(predictor, view, search, own or "", axes)
             near = views.neighbours(predictor, search) if search.strip() else ""
-        except (VectorsError, bundle.BundleError) as refusal:
+        except (UserError, bundle.BundleError) as refusal:
             return gr.skip(), page.error(refusal)
         return data, f'<p class="small">{sentence}</p>{near}'
 
@@ -327,7 +327,7 @@ def build(tab, settings):
                 paths = views.export(
                     predictor, kind, picture[0], picture[2] or "", axes, page.download_path
                 )
-            except VectorsError as refusal:
+            except UserError as refusal:
                 return gr.skip(), page.error(refusal)
             return gr.File(value=paths, visible=True), gr.skip()
 
@@ -352,7 +352,7 @@ def build(tab, settings):
         try:
             lists = [text.split(",") for text in words]
             return views.association(predictor.association(*lists), names)
-        except VectorsError as refusal:
+        except UserError as refusal:
             return page.error(refusal)
 
     def choose_bias(key):
@@ -427,7 +427,7 @@ def _uploaded(path):
 
     try:
         return read_text(path), ""
-    except VectorsError as refusal:
+    except UserError as refusal:
         return gr.skip(), page.error(refusal)
 
 
@@ -443,7 +443,7 @@ def _learning(seat, text, architecture, watch):
     try:
         prepared = learning.prepare(text)
         counted = learning.by_counting(prepared, views.watched(prepared, watch, WATCHED), 5)
-    except VectorsError as refusal:
+    except UserError as refusal:
         yield page.error(refusal), gr.skip()
         return
     for progress in learning.learn(prepared, architecture):
@@ -471,7 +471,7 @@ def _api(predictor):
             words (as understood), best (word and score, the three words excluded), honest (the
             same of all words), and notes.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             found = predictor.analogy(a, b, c, method)
         return {
             "words": list(found.words),
@@ -489,7 +489,7 @@ def _api(predictor):
         Returns:
             For each of the ten nearest words word and score, its cosine.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             return _plain(predictor.calculate(expression)[1])
 
     def neighbours(word: str) -> list[dict]:
@@ -501,7 +501,7 @@ def _api(predictor):
         Returns:
             For each word and score, its cosine.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             return _plain(predictor.neighbours(word)[1])
 
     def likeness(first: str, second: str) -> dict:
@@ -514,7 +514,7 @@ def _api(predictor):
         Returns:
             cosine (of the word vectors), bag and tf_idf (of counts), and notes.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             found = predictor.likeness(first, second)
         return {
             "cosine": round(found.cosine, 4),
@@ -532,7 +532,7 @@ def _api(predictor):
         Returns:
             For each word and score, its cosine with the mean of all; the odd one first.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             return _plain(predictor.odd_one_out(words))
 
     def path(start: str, end: str) -> list[dict]:
@@ -545,7 +545,7 @@ def _api(predictor):
         Returns:
             For each word of the chain word and score, its cosine with the one before it.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             return _plain(predictor.path(start, end))
 
     def association(
@@ -562,7 +562,7 @@ def _api(predictor):
         Returns:
             effect (size, −2 to 2), p_value, exact, ways and missing.
         """
-        with page.refusals(VectorsError):
+        with page.refusals(UserError):
             found = predictor.association(first, second, attribute, contrary)
         return {
             "effect": round(found.effect, 4),

@@ -13,10 +13,6 @@ from shared.text import plain_words
 FOLDER = bundle.MODELS / "analogies"
 
 
-class VectorsError(ValueError):
-    """What was asked cannot be answered; the message is a sentence for the page."""
-
-
 @dataclass(frozen=True, eq=False)
 class Vectors:
     """A vocabulary, the most frequent words first, and its vectors.

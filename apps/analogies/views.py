@@ -9,8 +9,9 @@ import numpy as np
 from apps.analogies import scores
 from apps.analogies.examples import AXES, BIASES
 from apps.analogies.predictor import Predictor
-from apps.analogies.vectors import FOLDER, Vectors, VectorsError
+from apps.analogies.vectors import FOLDER, Vectors
 from shared import bundle, page, plots, quantize, tables
+from shared.errors import UserError
 from shared.plots import percent, signed
 from shared.text import plain_words
 
@@ -270,7 +271,7 @@ def by_size(words, method, chosen):
     for place, (size, predictor) in enumerate(sizes()):
         try:
             found = predictor.analogy(*words, method)
-        except VectorsError:
+        except UserError:
             missing = [word for word in words if word not in predictor.vectors]
             rows.append((number(size), f"has not met {', '.join(missing)} often enough", "–"))
             continue
@@ -462,7 +463,7 @@ def map_data(predictor, view, search="", own="", axes=AXES):
         axes: For the view `axes`, the ends ((left, right), (bottom, top)).
 
     Raises:
-        VectorsError: if a word is unknown.
+        UserError: if a word is unknown.
     """
     notes = []
     if own.strip():
@@ -472,7 +473,7 @@ def map_data(predictor, view, search="", own="", axes=AXES):
                 word, vector, _ = predictor.find(text)
                 found[word] = vector
         if len(found) < 4:
-            raise VectorsError("A map of your own needs four different words or more.")
+            raise UserError("A map of your own needs four different words or more.")
         words, matrix = list(found), np.stack(list(found.values()))
         clusters, names = _clusters(words, matrix)
         flat = deep = None
@@ -530,8 +531,8 @@ def map_data(predictor, view, search="", own="", axes=AXES):
         "axes": ends,
     }
     # The text stands inside an element of the page.
-    return json.dumps(data).replace("<", "\\u003c"), " ".join(
-        [sentence, "Colours: k-means clusters.", *notes]
+    return json.dumps(data).replace("<", "\\u003c"), escape(
+        " ".join([sentence, "Colours: k-means clusters.", *notes])
     )
 
 
@@ -744,14 +745,14 @@ def watched(text, asked, count):
     """The words whose neighbours are watched: those asked for, or frequent ones of some length.
 
     Raises:
-        VectorsError: if a word asked for is not in the vocabulary of the text.
+        UserError: if a word asked for is not in the vocabulary of the text.
     """
     known = set(text.words[1:])
     if asked and asked.strip():
         words = list(dict.fromkeys(plain_words(asked)))[:count]
         for word in words:
             if word not in known:
-                raise VectorsError(
+                raise UserError(
                     f"“{word}” does not occur in this text often enough: at least {text.least} "
                     "times are needed."
                 )

@@ -183,7 +183,7 @@ def test_prices():
 
 def test_words_and_sums():
     from apps.analogies.predictor import Predictor
-    from apps.analogies.vectors import VectorsError
+    from shared.errors import UserError
 
     network = Predictor.load()
     sums = st.lists(st.sampled_from([*WORDS, "+", "-", "*", "2"]), max_size=9).map(" ".join)
@@ -200,7 +200,7 @@ def test_words_and_sums():
         ):
             try:
                 ask()
-            except VectorsError as problem:
+            except UserError as problem:
                 assert refused(problem)
 
     one()

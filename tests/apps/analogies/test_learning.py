@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from apps.analogies import learning
-from apps.analogies.vectors import Vectors, VectorsError
+from apps.analogies.vectors import Vectors
+from shared.errors import UserError
 
 TOPICS, SIZE, GRAMMAR = 20, 12, ["the", "of", "and", "in", "to", "is"]
 MARGIN = 0.08
@@ -131,7 +132,7 @@ def test_a_long_text_teaches_the_words_that_stand_in_it_five_times():
     ],
 )
 def test_a_text_that_cannot_be_learned_gets_a_sentence(text, sentence):
-    with pytest.raises(VectorsError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         learning.prepare(text)
 
 
@@ -146,7 +147,7 @@ def test_a_text_that_cannot_be_learned_gets_a_sentence(text, sentence):
 def test_a_file_that_cannot_be_read_gets_a_sentence(tmp_path, content, sentence):
     path = tmp_path / "mine.txt"
     path.write_bytes(content)
-    with pytest.raises(VectorsError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         learning.read_text(path)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from apps.analogies.predictor import Predictor, parallelogram
-from apps.analogies.vectors import Vectors, VectorsError
+from apps.analogies.vectors import Vectors
+from shared.errors import UserError
 
 # Royalty along the second axis, sex along the first, places along the third and fourth.
 ROWS = {
@@ -91,12 +92,12 @@ def test_a_phrase_stands_for_the_mean_of_its_words(predictor):
     ],
 )
 def test_what_cannot_be_asked_gets_a_sentence(predictor, words, sentence):
-    with pytest.raises(VectorsError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         predictor.analogy(*words)
 
 
 def test_an_unknown_method_is_refused(predictor):
-    with pytest.raises(VectorsError, match="3CosAdd or 3CosMul"):
+    with pytest.raises(UserError, match="3CosAdd or 3CosMul"):
         predictor.analogy("man", "woman", "king", "cosine")
 
 
@@ -141,7 +142,7 @@ def test_a_sum_is_worked_out(predictor, expression, terms):
     ],
 )
 def test_a_sum_that_does_not_parse_gets_a_sentence(predictor, expression, sentence):
-    with pytest.raises(VectorsError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         predictor.calculate(expression)
 
 
@@ -184,7 +185,7 @@ def test_the_odd_one_is_farthest_from_the_mean(predictor):
     assert [one.score for one in found] == sorted(one.score for one in found)
     assert predictor.odd_one_out(["paris", "rome", "apple"])[0].word == "apple"
     for words in ("paris, Paris, rome", [], [1, 2, 3], None, 7):
-        with pytest.raises(VectorsError, match="three different words"):
+        with pytest.raises(UserError, match="three different words"):
             predictor.odd_one_out(words)
 
 
@@ -202,14 +203,14 @@ def test_a_path_goes_through_neighbours():
 
 
 def test_a_path_needs_two_words(predictor):
-    with pytest.raises(VectorsError, match="Both words are the same"):
+    with pytest.raises(UserError, match="Both words are the same"):
         predictor.path("king", "King")
 
 
 def test_an_axis_runs_from_minus_one_to_one(predictor):
     rows = np.stack([predictor.vectors["man"], predictor.vectors["woman"]])
     np.testing.assert_allclose(predictor.project(rows, "man", "woman"), [-1, 1], atol=1e-6)
-    with pytest.raises(VectorsError, match="two different ends"):
+    with pytest.raises(UserError, match="two different ends"):
         predictor.project(rows, "man", "Man")
 
 
@@ -260,9 +261,9 @@ def test_words_that_a_test_does_not_know_are_named(predictor):
         ["king", "man", "dragon"], ["queen", "woman"], ["paris", "apple"], ["rome", "italy"]
     )
     assert found.missing == ("dragon",)
-    with pytest.raises(VectorsError, match="first group needs two known words"):
+    with pytest.raises(UserError, match="first group needs two known words"):
         predictor.association([1, 2], None, 3, {})
-    with pytest.raises(VectorsError, match="second group needs two known words"):
+    with pytest.raises(UserError, match="second group needs two known words"):
         predictor.association(["king", "man"], ["dragon"], ["paris", "apple"], ["rome", "italy"])
 
 

@@ -9,7 +9,8 @@ from apps.analogies import views
 from apps.analogies.examples import BIASES, made_up_text
 from apps.analogies.learning import prepare
 from apps.analogies.predictor import Predictor
-from apps.analogies.vectors import Vectors, VectorsError, read_file
+from apps.analogies.vectors import Vectors, read_file
+from shared.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,12 @@ def test_a_map_has_a_place_for_every_word(predictor, view):
     assert sentence
 
 
+def test_the_words_of_a_visitor_cannot_become_markup(predictor):
+    axes = (("waa <я>", "wab"), ("wac", "wad"))
+    _, description = views.map_data(predictor, "axes", axes=axes)
+    assert "from waa &lt;я&gt; to wab" in description
+
+
 def test_pca_shows_the_directions_of_most_difference(predictor):
     rows = predictor.vectors.matrix[:50]
     points, shown = views._principal(rows, 2)
@@ -80,9 +87,9 @@ def test_a_search_marks_the_word_and_its_neighbours(predictor):
 def test_own_words_make_a_map_of_their_own(predictor):
     drawn = json.loads(views.map_data(predictor, "pca2", own="waa, wab\nwac; wad, waa")[0])
     assert drawn["words"] == ["waa", "wab", "wac", "wad"]
-    with pytest.raises(VectorsError, match="four different words"):
+    with pytest.raises(UserError, match="four different words"):
         views.map_data(predictor, "pca2", own="waa, wab")
-    with pytest.raises(VectorsError, match="“dragon” is not among"):
+    with pytest.raises(UserError, match="“dragon” is not among"):
         views.map_data(predictor, "pca2", own="waa, wab, wac, dragon")
 
 
@@ -108,7 +115,7 @@ def test_the_made_up_text_is_enough_to_learn_from():
     text = prepare(made_up_text(400))
     assert views.watched(text, "", 4) == [word for word in text.words if len(word) > 4][:4]
     assert views.watched(text, "Dog, BAKER", 4) == ["dog", "baker"]
-    with pytest.raises(VectorsError, match="“dragon” does not occur in this text.*2 times"):
+    with pytest.raises(UserError, match="“dragon” does not occur in this text.*2 times"):
         views.watched(text, "dragon", 4)
 
 
