@@ -170,8 +170,7 @@ def draw_squares(captioned, answer_id):
 
     Args:
         captioned: A `CaptionedPhoto`.
-        answer_id: Identifies the answer, so that clicks on the squares of an earlier one are told
-            from clicks on these.
+        answer_id: Identifies the answer: clicks on the squares of an earlier answer are ignored.
     """
     square = Markup(
         '<button type="button" aria-pressed="false" data-cell="{}" tabindex="{}" '
@@ -215,18 +214,18 @@ def draw_changed(captioned, description, place):
 def _draw_change(before, after, note, place=None):
     """Two (name, caption) with the words that differ marked, and their number."""
     (first, old), (second, new) = before, after
-    removed, added, kept = [], [], 0
+    removed, added, unchanged = [], [], 0
     matcher = difflib.SequenceMatcher(None, old.words, new.words, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         is_equal = kind == "equal"
-        kept += (b - a) * is_equal
+        unchanged += (b - a) * is_equal
         if a < b:
             words = " ".join(old.words[a:b])
             removed.append(escape(words) if is_equal else Markup("<del>{}</del>").format(words))
         for n in range(c, d):
             tag = "<u>{}</u>" if n == place else "{}" if is_equal else "<ins>{}</ins>"
             added.append(Markup(tag).format(new.words[n]))
-    count = len(new.words) - kept
+    count = len(new.words) - unchanged
     verdict = f"{count} of {len(new.words)} words {'is' if count == 1 else 'are'} new."
     if old.words == new.words:
         verdict = "The words are the same."

@@ -23,13 +23,13 @@ def built(seed=1, **options):
 def steps(network, grid, tokens):
     """Logits, attention and gates by `step`, one caption: `(time, ...)` each."""
     memory, mean, states = network.encode(grid[None])
-    found = []
+    outputs = []
     for token in tokens:
-        log_probabilities, states, looked = network.step(
+        log_probabilities, states, weights = network.step(
             np.array([token], "int32"), states, memory, mean
         )
-        found.append((np.asarray(log_probabilities)[0], np.asarray(looked)[0]))
-    return [np.stack(part) for part in zip(*found, strict=True)]
+        outputs.append((np.asarray(log_probabilities)[0], np.asarray(weights)[0]))
+    return [np.stack(part) for part in zip(*outputs, strict=True)]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -39,11 +39,11 @@ def test_decoding_step_by_step_equals_all_steps_at_once(cell):
     assert logits.shape == (2, 2, 4, VOCABULARY)
     for photo in range(2):
         for caption in range(2):
-            alone, looked = steps(network, features()[photo], TARGET[photo, caption])
+            alone, weights = steps(network, features()[photo], TARGET[photo, caption])
             np.testing.assert_allclose(logits[photo, caption], alone, atol=1e-5)
-            assert looked.shape == (4, 3 * 3 + 1)
-            np.testing.assert_allclose(looked[:, :-1].sum(axis=1), 1, atol=1e-5)
-            assert np.all((looked[:, -1] > 0) & (looked[:, -1] < 1))
+            assert weights.shape == (4, 3 * 3 + 1)
+            np.testing.assert_allclose(weights[:, :-1].sum(axis=1), 1, atol=1e-5)
+            assert np.all((weights[:, -1] > 0) & (weights[:, -1] < 1))
 
 
 def test_the_next_word_equals_a_numpy_implementation():
@@ -63,11 +63,11 @@ def test_the_next_word_equals_a_numpy_implementation():
     scores = memory @ (h @ w["attention/kernel"]) / np.sqrt(8)
     weights = np.exp(scores) / np.exp(scores).sum()
     gate = 1 / (1 + np.exp(-(h @ w["gate/kernel"] + w["gate/bias"])))
-    seen = np.concatenate([gate * (weights @ memory), h])
-    read = np.tanh(seen @ w["readout/kernel"] + w["readout/bias"])
+    context = np.concatenate([gate * (weights @ memory), h])
+    read = np.tanh(context @ w["readout/kernel"] + w["readout/bias"])
     logits = read @ w["embedding/embeddings"].T + w["output_bias"]
-    found = np.asarray(network((features(), TARGET)))[0, 0, 1]
-    np.testing.assert_allclose(found, logits, atol=1e-5)
+    outputs = np.asarray(network((features(), TARGET)))[0, 0, 1]
+    np.testing.assert_allclose(outputs, logits, atol=1e-5)
 
 
 def named(network):
@@ -81,14 +81,14 @@ def test_hidden_cells_get_no_attention_and_change_nothing():
     mask = np.array([[True] * 4 + [False] * 5])
     other = features()
     other[0].reshape(-1, 5)[4:] += 1
-    found = []
+    outputs = []
     for grid in (features()[:1], other[:1]):
         memory, mean, states = network.encode(grid, mask)
-        found.append(network.step(np.array([2], "int32"), states, memory, mean, mask))
-    np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-6)
-    looked = np.asarray(found[0][2])[0]
-    assert not looked[4:9].any()
-    np.testing.assert_allclose(looked[:4].sum(), 1, atol=1e-5)
+        outputs.append(network.step(np.array([2], "int32"), states, memory, mean, mask))
+    np.testing.assert_allclose(outputs[0][0], outputs[1][0], atol=1e-6)
+    weights = np.asarray(outputs[0][2])[0]
+    assert not weights[4:9].any()
+    np.testing.assert_allclose(weights[:4].sum(), 1, atol=1e-5)
     memory, mean, states = network.encode(features()[:1], np.zeros((1, 9), "bool"))
     nothing = network.step(np.array([2], "int32"), states, memory, mean, np.zeros((1, 9), "bool"))[
         0
@@ -111,8 +111,8 @@ def test_uneven_attention_is_penalised_in_training_only():
     expected = []
     for photo in range(2):
         for caption in TARGET[photo]:
-            looked = steps(network, features()[photo], caption)[1][:, :-1]
-            expected.append((1 - looked[caption > 0].sum(axis=0)) ** 2)
+            weights = steps(network, features()[photo], caption)[1][:, :-1]
+            expected.append((1 - weights[caption > 0].sum(axis=0)) ** 2)
     np.testing.assert_allclose(penalty, 2.0 * np.mean(expected), rtol=1e-4)
 
 

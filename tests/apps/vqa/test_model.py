@@ -71,8 +71,8 @@ def test_the_bag_of_words_equals_a_numpy_implementation():
     w = {path.removeprefix("answerer/"): a for path, a in get_weights(network).items()}
     grid, vectors, mask = inputs()
     words = np.tanh(vectors @ w["narrow/kernel"] + w["narrow/bias"]) * mask[..., None]
-    seen = np.concatenate([words.sum(axis=1), grid.mean(axis=1)], axis=-1)
-    expected = softmax(seen @ w["bag/kernel"] + w["bag/bias"])
+    bag = np.concatenate([words.sum(axis=1), grid.mean(axis=1)], axis=-1)
+    expected = softmax(bag @ w["bag/kernel"] + w["bag/bias"])
     logits, weights = network.predict_with_attention((grid, vectors, mask))
     np.testing.assert_allclose(softmax(np.asarray(logits)), expected, atol=1e-5)
     np.testing.assert_allclose(weights, 1 / 6, atol=1e-6)
