@@ -39,7 +39,7 @@ def address(name):
 def scores():
     """The models of the lessons beside their baselines, for the About page."""
     lessons = _lessons().values()
-    return "".join(lesson.scores() for lesson in lessons if hasattr(lesson, "scores"))
+    return Markup().join(lesson.scores() for lesson in lessons if hasattr(lesson, "scores"))
 
 
 def _builder(name, lesson):

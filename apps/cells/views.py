@@ -11,7 +11,7 @@ PREVIEW_CELLS = ("rnn", "lstm", "gru")
 
 
 def preview():
-    """A small chart of the gradient in three cells by lag, for the home page."""
+    """A small chart of the gradient in three cells by lag, for the home page's card."""
     from apps.cells.gradients import flow
 
     flows = [flow.measure(cell, flow.Setting()) for cell in PREVIEW_CELLS]
@@ -28,7 +28,7 @@ def preview():
             f'fill:var(--ink)">{CELLS[cell]}</text>'
         )
     rnn = flows[0].norms
-    text = f"Gradient after {len(rnn) - 1} steps: {format_power(rnn[-1])} in the RNN"
+    text = f"RNN after {len(rnn) - 1} steps: {format_power(rnn[-1])}"
     return Markup(
         '<svg viewBox="0 0 266 150" width="266" height="150" role="img" aria-label="The gradient '
         'in an RNN, an LSTM and a GRU over the time steps back">{}<text x="0" y="144" '
