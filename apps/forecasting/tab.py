@@ -303,12 +303,13 @@ def _follow(subject, own, draw, outputs, inputs=(), triggers=(), **options):
     """
 
     def fill(subject, own, *values):
-        if not subject:
-            return [gr.skip()] * len(outputs)
-        try:
-            return draw(_find(subject[0], own), *subject[1:], *values)
-        except (UserError, bundle.BundleError) as problem:
-            return [note(str(problem)), *[None] * (len(outputs) - 1)]
+        results = [gr.skip()] * len(outputs)
+        if subject:
+            try:
+                results = draw(_find(subject[0], own), *subject[1:], *values)
+            except (UserError, bundle.BundleError) as problem:
+                results = [note(str(problem)), *[None] * (len(outputs) - 1)]
+        return results if len(outputs) > 1 else results[0]
 
     options = {**QUIET, **options}
     subject.change(fill, [subject, own, *inputs], outputs, **options)
