@@ -113,6 +113,18 @@ def test_no_event_drops_a_request_that_arrives_before_the_previous_answer(config
     assert modes["always_last"] > 50
 
 
+PUBLIC_EVENTS = """
+analogy ask ask_batch association backtest calculate caption caption_batch cells_gradients
+cells_hold cells_one_line cells_race cells_recall cells_unrolled forecast likeness neighbours
+odd_one_out path sentiment sentiment_batch translate translate_batch
+"""
+
+
+def test_the_public_events_keep_their_names(config):
+    public = [event for event in config["dependencies"] if event["api_visibility"] == "public"]
+    assert sorted(event["api_name"] for event in public) == sorted(PUBLIC_EVENTS.split())
+
+
 def test_no_page_holds_more_than_a_third_of_the_components_of_the_former_single_page(config):
     former_components, former_events = 605, 166
     assert {"", *APPLICATIONS} <= set(config["page"])
