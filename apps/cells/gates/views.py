@@ -1,7 +1,7 @@
 """HTML of the lesson on gates, from readings with held gates and without."""
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from shared import plots
 from shared.plots import chance, percent
@@ -236,18 +236,17 @@ def describe_unit(number, probes):
 
 def color_text(text, values, limit):
     """A text with each character shaded by a signed number, fully at `limit`."""
-    piece = Markup('<i style="background:rgb(var(--{}-rgb)/{}%)" data-t="“{}” {}">{}</i>')
-    pieces = (
-        piece.format(
-            "positive" if value >= 0 else "negative",
-            min(round(abs(float(value)) / limit * 70), 70),
-            _visible(character),
-            plots.signed(value),
-            f"{'↵' if character == chr(10) else ''}{character}",
+    pieces = []  # with `escape`, ten times as fast as a `format` for each character
+    for character, value in zip(text, values, strict=True):
+        tone = "positive" if value >= 0 else "negative"
+        share = min(round(abs(float(value)) / limit * 70), 70)
+        mark = "↵" if character == "\n" else ""
+        pieces.append(
+            f'<i style="background:rgb(var(--{tone}-rgb)/{share}%)" '
+            f'data-t="“{escape(_visible(character))}” {plots.signed(value)}">'
+            f"{mark}{escape(character)}</i>"
         )
-        for character, value in zip(text, values, strict=True)
-    )
-    return Markup('<div class="characters">{}</div>').format(Markup().join(pieces))
+    return Markup(f'<div class="characters">{"".join(pieces)}</div>')
 
 
 def probes(card):

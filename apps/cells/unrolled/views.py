@@ -6,9 +6,10 @@ time step in turn, then the gradient at the end, then one step for every time st
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from shared import plots
 from shared.equations import EQUATIONS
@@ -147,8 +148,9 @@ def _shown(first, last=LAST_STEP):
 
 
 def _text(x, y, content, classes="mid", attributes=""):
-    text = Markup('<text x="{:g}" y="{:g}" class="{}" {}>{}</text>')
-    return text.format(x, y, classes, attributes, content)
+    return Markup(
+        f'<text x="{x:g}" y="{y:g}" class="{classes}" {attributes}>{escape(content)}</text>'
+    )
 
 
 def _column(values, x, y, kind, attributes=""):
@@ -365,10 +367,6 @@ def _draw_loop_values(result, wire, level, steps):
 
 def _forward_steps(result, steps):
     """The equations of each time step; each shows its value from the step that computes it."""
-    row = Markup(
-        '<div class="term" data-lit="{0} {0}" style="--tone:{1}">'
-        "<span>{2} = {3}</span><b {4}>{5}</b></div>"
-    )
     blocks = []
     for t, terms in enumerate(result.terms):
         first, last = steps.first(t), steps.last(t)
@@ -376,28 +374,24 @@ def _forward_steps(result, steps):
         for step, term, line in zip(
             range(first, last + 1), terms, EQUATIONS[result.variant], strict=True
         ):
-            sides = map(components.format_subscripts, line.split(" = ", 1))
-            value = _vector(term.value)
-            rows.append(row.format(step, _tone(term.name), *sides, _shown(step, last), value))
-            workings.append(Markup("<div {}>{}</div>").format(_shown(step, step), _working(term)))
-        blocks.append(
-            Markup(
-                "<div {}><h3>Time step {} of {}</h3>"
-                '<div class="terms">{}</div><div class="working" aria-live="polite">{}</div></div>'
-            ).format(
-                _shown(first, last),
-                t + 1,
-                steps.time,
-                Markup().join(rows),
-                Markup().join(workings),
+            left, right = map(_format_formula, line.split(" = ", 1))
+            rows.append(
+                f'<div class="term" data-lit="{step} {step}" style="--tone:{_tone(term.name)}">'
+                f"<span>{left} = {right}</span>"
+                f"<b {_shown(step, last)}>{_vector(term.value)}</b></div>"
             )
+            workings.append(f"<div {_shown(step, step)}>{_working(term)}</div>")
+        blocks.append(
+            f"<div {_shown(first, last)}><h3>Time step {t + 1} of {steps.time}</h3>"
+            f'<div class="terms">{"".join(rows)}</div>'
+            f'<div class="working" aria-live="polite">{"".join(workings)}</div></div>'
         )
-    return Markup().join(blocks)
+    return Markup("".join(blocks))
 
 
 def _working(term):
     """How the value of a term is computed, part by part."""
-    lines = [(components.format_subscripts(formula), value) for formula, value in term.parts]
+    lines = [(_format_formula(formula), value) for formula, value in term.parts]
     if len(term.parts) == 1:
         lines.append(("o ∘ tanh(c)" if term.name == "hidden" else "1 − f", term.value))
     else:
@@ -407,11 +401,13 @@ def _working(term):
         if activation:
             lines.append(("their sum", sum(value for _, value in term.parts)))
         lines.append((f"{activation} of it" if activation else "their sum", term.value))
-    line = Markup("<div><span>{}</span>{}</div>")
-    return Markup('<p class="small">Now: {}.</p>{}').format(
-        MEANINGS[term.name],
-        Markup().join(line.format(name, _vector(value)) for name, value in lines),
-    )
+    rows = "".join(f"<div><span>{name}</span>{_vector(value)}</div>" for name, value in lines)
+    return Markup(f'<p class="small">Now: {MEANINGS[term.name]}.</p>{rows}')
+
+
+@cache
+def _format_formula(formula):
+    return components.format_subscripts(formula)
 
 
 def _backward_steps(result, steps):
