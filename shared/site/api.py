@@ -61,6 +61,8 @@ def publish(fn, **options):
 
 def _describe_mismatch(error, fn):
     """A sentence for one of pydantic's errors about an argument of `fn`."""
+    if error["type"] == "value_error":  # of a `Knob`, with its own sentence
+        return str(error["ctx"]["error"])
     if error["type"] == "unexpected_positional_argument":
         return "There are more arguments than this event has."
     if error["type"] == "value_error":  # of a knob

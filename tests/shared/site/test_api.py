@@ -6,6 +6,7 @@ import pytest
 from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.site import api
+from shared.site.knobs import Knob
 
 
 def published(fn):
@@ -59,3 +60,18 @@ def test_what_a_caller_did_wrong_reaches_them_as_a_sentence(kind):
     with pytest.raises(gr.Error, match="This cannot be read") as refused:
         published(event)("This")
     assert not refused.value.print_exception
+
+
+def test_an_argument_outside_the_range_of_its_knob_gets_the_sentence_of_the_knob():
+    steps = Knob("steps", "Steps", 20, 1, 50)
+
+    def event(steps: steps.annotation = 20) -> int:
+        """An event."""
+        return steps
+
+    assert published(event)(30) == 30
+    with pytest.raises(gr.Error) as refused:
+        published(event)(51)
+    with pytest.raises(UserError) as sentence:
+        steps.check(51)
+    assert refused.value.message == str(sentence.value)
