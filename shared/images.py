@@ -1,4 +1,4 @@
-"""Pictures of visitors: read with suspicion, upright, in RGB, with nothing kept but the pixels."""
+"""Reads the photographs of visitors: upright, in RGB, and without any metadata."""
 
 import io
 import warnings
@@ -11,8 +11,8 @@ from shared import image_files, limits
 from shared.errors import UserError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
-MAX_SIDE = 1024  # pixels on a side of what is kept
-SIZE = 224  # pixels on a side of what networks see
+MAX_SIDE = 1024  # pixels on the longer side of what `read` returns
+SIZE = 224  # pixels on a side of the networks' input
 
 # How to turn a picture upright, by the orientation of EXIF.
 _TURNS = {

@@ -1,4 +1,4 @@
-"""CSV files of visitors: read with patience, written so that a spreadsheet runs nothing in them."""
+"""Reads CSV files of any dialect, and writes CSV files in which no spreadsheet finds a formula."""
 
 import codecs
 import csv

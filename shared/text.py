@@ -13,7 +13,7 @@ from shared.bundle import BundleError
 
 PADDING, UNKNOWN = 0, 1
 
-# Words with inner apostrophes and hyphens kept apart, runs of . ! ? as one mark, others singly.
+# Words with their inner apostrophes, parts of hyphenated words, runs of . ! ? and single marks.
 _TOKEN = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)*|\.{2,}|!{2,}|\?{2,}|[^\s\p{L}\p{M}\p{N}]"
 
 # A reference such as &#39; with more digits than any character has: Python would refuse the number.

@@ -92,12 +92,13 @@ class Guard:
         max_bytes: Most bytes of a question, and of each file of an upload.
         per_minute: Most requests with a body that a visitor may send in a minute; 0 for any.
         proxies: How many reverse proxies stand before the site. Each adds the address that it
-            was asked from to `X-Forwarded-For`, so the visitor's is that far from the end.
+            received the request from to `X-Forwarded-For`, so the visitor's is that far from the
+            end.
         waiting: Function that gives the scopes of the requests that wait for their answers.
         frame_ancestors: The sites that may show the pages in a frame.
 
     Attributes:
-        closing: Whether the site is about to stop: nothing new is begun.
+        closing: Whether the site is about to stop and accepts nothing new.
     """
 
     def __init__(
@@ -254,7 +255,7 @@ class Guard:
         return int(MINUTE_SECONDS - second) + 1 if too_many else 0
 
     def visitor(self, scope):
-        """Who asks: an address, of version 6 the network of a household (its first 64 bits)."""
+        """The visitor's address; of version 6 its first 64 bits, the network of a household."""
         address = (scope.get("client") or ("",))[0]
         forwarded = _header(scope, b"x-forwarded-for")
         hops = forwarded.split(",") if forwarded else []
@@ -351,8 +352,8 @@ async def full_disk(request, error):
 
 def _header(scope, name):
     """The values of a header joined by commas, or None."""
-    found = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-    return ",".join(found) if found else None
+    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ",".join(values) if values else None
 
 
 def limit_body(max_bytes, receive):
