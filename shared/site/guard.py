@@ -65,7 +65,10 @@ CLOSED_PATHS = (
 FILE_PATH = "/gradio_api/file="  # where Gradio serves what was uploaded and what is downloaded
 API_PATH = "/gradio_api/"
 QUEUE_PATHS = ("/gradio_api/queue/join", "/gradio_api/call/")  # where questions join the queue
-QUESTION_PATHS = (*QUEUE_PATHS, *(f"/gradio_api/{name}" for name in ("run/", "api/", "mcp")))
+QUESTION_PATHS = (
+    *QUEUE_PATHS,
+    *(f"/gradio_api/{name}" for name in ("stream/", "run/", "api/", "mcp")),
+)
 EXTERNAL_FILE = re.compile(r"/gradio_api/file[=/]/*https?:", re.IGNORECASE)
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{0,255}")
 BODY_BYTES = "unrolled.body_bytes"  # key in the scope of a request
