@@ -99,6 +99,8 @@ class Guard:
             end.
         waiting: Function that gives the scopes of the requests that wait for their answers.
         frame_ancestors: The sites that may show the pages in a frame.
+        root_path: Path below which a proxy serves the site. Gradio answers below it as well if the
+            proxy does not remove it.
 
     Attributes:
         closing: Whether the site is about to stop and accepts nothing new.
@@ -106,13 +108,14 @@ class Guard:
 
     def __init__(
         self, app, max_bytes, per_minute=0, proxies=0, waiting=tuple,
-        frame_ancestors=FRAME_ANCESTORS,
+        frame_ancestors=FRAME_ANCESTORS, root_path="",
     ):  # fmt: skip
         self.app = app
         self.max_bytes = max_bytes
         self.per_minute = per_minute
         self.proxies = proxies
         self.waiting = waiting
+        self.root_path = root_path or ""
         self.closing = False
         self._headers = [
             (name.encode(), value.encode())
@@ -128,15 +131,15 @@ class Guard:
 
         async def send_with_headers(message):
             if message["type"] == "http.response.start":
-                headers = self._answer_headers(scope["path"], message)
+                headers = self._answer_headers(self._path(scope), message)
                 message = {**message, "headers": headers}
             await send(message)
 
         scope = {**scope, "headers": self._trusted_headers(scope)}
-        receive = limit_body(self._max_bytes(scope["path"]), receive)
+        receive = limit_body(self._max_bytes(self._path(scope)), receive)
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send_with_headers)
-        elif scope["method"] != "POST" or scope["path"].endswith("/upload"):
+        elif scope["method"] != "POST" or self._path(scope).endswith("/upload"):
             await self.app(scope, receive, send_with_headers)
         else:
             await self._pass_on(scope, receive, send_with_headers)
@@ -151,10 +154,10 @@ class Guard:
         try:
             body = await read_body(receive)
             if body is None:  # the visitor left, sent too much or took too long
-                await refuse(scope["path"], 400, BROKEN_OFF)(scope, receive, send)
+                await refuse(self._path(scope), 400, BROKEN_OFF)(scope, receive, send)
                 return
             if sentence := check_json(body):
-                await refuse(scope["path"], 413, sentence)(scope, receive, send)
+                await refuse(self._path(scope), 413, sentence)(scope, receive, send)
                 return
             scope[BODY_BYTES] = len(body)
             await self.app(scope, replay(body, receive), send)
@@ -189,7 +192,7 @@ class Guard:
 
     def _refusal(self, scope):
         """The answer to a request that the site does not see, or None."""
-        path = scope["path"]
+        path = self._path(scope)
         if path.startswith(CLOSED_PATHS):
             return refuse(path, 404, NOT_FOUND)
         if EXTERNAL_FILE.match(path):  # Gradio would fetch it and serve it as if it were the site's
@@ -229,9 +232,9 @@ class Guard:
             of_all += size
             of_visitor += size if self.visitor(other) == visitor else 0
         if of_all + expected > max(limits.WAITING_BYTES, largest):
-            return refuse(scope["path"], 503, TOO_BUSY, MINUTE_SECONDS)
+            return refuse(self._path(scope), 503, TOO_BUSY, MINUTE_SECONDS)
         if of_visitor + expected > max(limits.WAITING_BYTES_PER_VISITOR, largest):
-            return refuse(scope["path"], 429, TOO_MUCH_WAITS, 5)
+            return refuse(self._path(scope), 429, TOO_MUCH_WAITS, 5)
         return None
 
     def _max_bytes(self, path):
@@ -241,13 +244,20 @@ class Guard:
             return limits.SMALL_REQUEST_BYTES
         return self.max_bytes + limits.REQUEST_OVERHEAD_BYTES
 
+    def _path(self, scope):
+        """The path of a request below `root_path`."""
+        path = scope["path"]
+        while self.root_path and path.startswith(f"{self.root_path}/"):
+            path = path.removeprefix(self.root_path)
+        return path
+
     def _announced_bytes(self, scope):
         """The length of a request's body; the most that it may have where it is not announced."""
         length = _header(scope, b"content-length") or ""
         if length.isascii() and length.isdigit():
             return int(length[:20])
         chunked = _header(scope, b"transfer-encoding") is not None
-        return self._max_bytes(scope["path"]) if chunked else 0
+        return self._max_bytes(self._path(scope)) if chunked else 0
 
     def _seconds_to_wait(self, visitor):
         minute, second = divmod(time.monotonic(), MINUTE_SECONDS)

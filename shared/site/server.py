@@ -144,6 +144,7 @@ class Server(uvicorn.Server):
             settings.proxies,
             lambda: gradio_patches.waiting_requests(site),
             settings.frame_ancestors,
+            settings.root_path,
         )
         config = uvicorn.Config(
             self.guard,

@@ -373,3 +373,11 @@ def test_what_arrives_counts_before_it_is_there(monkeypatch):
 
     asyncio.run(ask())
     assert sent[0]["status"] == 429
+
+
+@pytest.mark.parametrize("prefix", ["/unrolled", "/unrolled/unrolled"])
+def test_a_path_below_the_root_path_is_guarded_too(prefix):
+    paths = [f"{prefix}/monitoring", f"{prefix}/gradio_api/cancel"]
+    site = echo(paths, root_path="/unrolled")
+    assert site.get(paths[0]).status_code == 404
+    assert site.post(paths[1], content=b" " * (limits.SMALL_REQUEST_BYTES + 1)).status_code == 413
