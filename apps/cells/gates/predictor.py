@@ -139,7 +139,7 @@ def _log_softmax(logits):
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
-def code(text, hold, after):
+def write_listing(text, hold, after):
     """The code that reads a text with a hold; its `surprisals` are those of the page."""
     return write_script(
         "import numpy as np\n\nfrom apps.cells.gates.predictor import Predictor, encode",

@@ -91,7 +91,7 @@ def _load(folder):
     return ReviewReader(arrays, tokenizer, details["temperature"])
 
 
-def code(text, hold, after):
+def write_listing(text, hold, after):
     """The code that reads a review with a hold; its `probabilities` are those of the page."""
     unit = "" if hold.unit is None else f", unit={hold.unit}"
     return write_script(

@@ -229,7 +229,7 @@ def _draw_review(text, hold, after, seed):
     _, held = reader.read(text, hold, after)
     answer, chart = views.sentiment(words, free, held, hold, after)
     note = components.note("Only the network that reads characters can write. Choose it above.")
-    return answer, chart, "", note, components.code_block(reviews.code(text, hold, after))
+    return answer, chart, "", note, components.code_block(reviews.write_listing(text, hold, after))
 
 
 def _draw_characters(text, hold, after, seed):
@@ -247,7 +247,7 @@ def _draw_characters(text, hold, after, seed):
             predictor.write(held, WRITTEN_CHARACTERS, hold, seed=seed),
             hold,
         ),
-        components.code_block(characters.code(text, hold, after)),
+        components.code_block(characters.write_listing(text, hold, after)),
     )
 
 

@@ -248,7 +248,7 @@ def _compile(name, units):
     return compile_method(layer, run, features=1, vectors=1), len(cell.state_names)
 
 
-def code(names, setting):
+def write_listing(names, setting):
     """The code that measures the curves; its `norms` holds them by the names of the cells."""
     values = (setting.units, setting.start, setting.radius, setting.bias, setting.seed)
     functions = (make_cell, initial_weights, inputs_and_readout, gradients_by_lag)

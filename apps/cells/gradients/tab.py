@@ -124,7 +124,7 @@ def _draw(*values):
         views.curves(flows, omega),
         views.story(flows, omega, setting.clip),
         views.products(flows, omega),
-        components.code_block(flow.code(cells, setting)),
+        components.code_block(flow.write_listing(cells, setting)),
     )
 
 

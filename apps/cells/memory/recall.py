@@ -222,7 +222,7 @@ def last_answer_gradients(network, symbols, targets, losses_of):
     return ops.stack(gradients[::-1], axis=1)
 
 
-def code(kind, length, seed, steps):
+def write_listing(kind, length, seed, steps):
     """The code of a trial; its `losses` holds the loss of each step."""
     return write_script(
         "import keras\nimport numpy as np\nfrom keras import ops\n\n"

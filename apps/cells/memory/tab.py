@@ -105,7 +105,7 @@ def _train(slot, *values):
                 yield [gr.skip(), STOPPED, *[gr.skip()] * 5]
             return
         yield [*_draw(runs), gr.skip()]
-    code = components.code_block(recall.code(kind, length, seed, runs[1].done))
+    code = components.code_block(recall.write_listing(kind, length, seed, runs[1].done))
     yield [*_draw(runs), code]
 
 

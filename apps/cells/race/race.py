@@ -366,7 +366,7 @@ def _may_use_xla(*shape):
     return shape in _xla_graphs
 
 
-def code(setting, steps):
+def write_listing(setting, steps):
     """The code of a race of some steps; its `losses` holds the losses of each cell."""
     return write_script(
         "from functools import partial\n\nimport keras\nimport numpy as np\n\n"

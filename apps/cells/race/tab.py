@@ -236,7 +236,7 @@ def _draw(race, sentence, ended=False):
         return [*shown, gr.DownloadButton(visible=False), gr.skip()]
     path = download_path("race.csv")
     tables.write(path, views.COLUMNS, views.rows(race))
-    code = components.code_block(_races().code(race.setting, max(1, race.done)))
+    code = components.code_block(_races().write_listing(race.setting, max(1, race.done)))
     return [*shown, gr.DownloadButton(value=str(path), visible=True), code]
 
 

@@ -140,7 +140,7 @@ def _find_attractors(last):
     return attractors, indices
 
 
-def response_code(w1, w2, steps):
+def write_response_listing(w1, w2, steps):
     """The code of the impulse response; its `output` is what the page draws."""
     return write_script(
         "import numpy as np\n\nfrom shared.layers import Recurrent, RNNCell",
@@ -159,7 +159,7 @@ print(output)
     )
 
 
-def plane_code(weights, start, apart=0.05, steps=60):
+def write_plane_listing(weights, start, apart=0.05, steps=60):
     """The code of the two paths; its `paths` is what the page draws."""
     return write_script(
         "import numpy as np\n\nfrom shared.layers import Recurrent, RNNCell",

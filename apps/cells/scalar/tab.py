@@ -131,7 +131,7 @@ def _draw_line(*values):
     w1, w2, steps, period = knobs.values()
     impulse = network.respond(w1, w2, network.make_impulse(steps))
     sine = network.respond(w1, w2, network.make_sine(steps, period))
-    code = components.code_block(network.response_code(w1, w2, steps))
+    code = components.code_block(network.write_response_listing(w1, w2, steps))
     return (
         views.growth(impulse),
         views.impulse(impulse),
@@ -147,7 +147,7 @@ def _draw_plane(*values):
     weights = [weights[:2], weights[2:]]
     return (
         views.plane(network.follow_paths(weights, (x, y))),
-        components.code_block(network.plane_code(weights, (x, y))),
+        components.code_block(network.write_plane_listing(weights, (x, y))),
     )
 
 

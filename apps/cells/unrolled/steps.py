@@ -278,7 +278,7 @@ def _gru_terms(variant, projected, now, before, weights):
     )
 
 
-def code(result):
+def write_listing(result):
     """The code of a layer; its `trace` and `gradients` hold the numbers of the page."""
     cell, options = VARIANTS[result.variant]
     units = result.hidden.shape[1]

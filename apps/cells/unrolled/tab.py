@@ -77,7 +77,7 @@ def _build_controls():
 def _draw(text, cell, units, seed, step=0):
     """The figure and the code."""
     result = _read(text, cell, units, seed)
-    return views.unrolled(result, step), components.code_block(_steps().code(result))
+    return views.unrolled(result, step), components.code_block(_steps().write_listing(result))
 
 
 def _read(*values):

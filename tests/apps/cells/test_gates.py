@@ -6,9 +6,9 @@ import pytest
 from apps.cells.gates import tab, views
 from apps.cells.gates.holds import Hold
 from apps.cells.gates.model import CharacterNetwork
-from apps.cells.gates.predictor import Predictor, code, encode
+from apps.cells.gates.predictor import Predictor, encode, write_listing
 from apps.cells.gates.reviews import ReviewReader
-from apps.cells.gates.reviews import code as review_code
+from apps.cells.gates.reviews import write_listing as write_review_listing
 from apps.sentiment.predictor import Predictor as SentimentPredictor
 from shared import bundle
 from shared.errors import UserError
@@ -138,7 +138,7 @@ def test_the_likeliest_next_characters_come_first(predictor):
 def test_the_listing_computes_the_same_surprisals(predictor, hold, monkeypatch, capsys):
     monkeypatch.setattr(Predictor, "load", lambda *folder: predictor)
     names = {}
-    exec(code(TEXT, hold, 4), names)
+    exec(write_listing(TEXT, hold, 4), names)
     expected = predictor.read(TEXT, hold, 4).surprisals
     np.testing.assert_allclose(names["surprisals"], expected, rtol=1e-4, atol=1e-5)
     assert "nats per character" in capsys.readouterr().out
@@ -147,7 +147,7 @@ def test_the_listing_computes_the_same_surprisals(predictor, hold, monkeypatch, 
 @pytest.mark.parametrize("hold", [Hold("output", 0.0), Hold("freeze", unit=7)])
 def test_the_listing_for_reviews_computes_the_same_probabilities(hold, capsys):
     names = {}
-    exec(review_code(tab.REVIEW, hold, 3), names)
+    exec(write_review_listing(tab.REVIEW, hold, 3), names)
     words, expected = ReviewReader.load().read(tab.REVIEW, hold, 3)
     np.testing.assert_allclose(names["probabilities"], expected, rtol=1e-6)
     assert "wonderful" in words

@@ -180,7 +180,7 @@ def test_an_overflowing_state_is_reported_with_its_step():
 
 def test_the_listing_computes_the_same_numbers():
     names = {}
-    exec(flow.code(CELLS, SMALL), names)
+    exec(flow.write_listing(CELLS, SMALL), names)
     for name in CELLS:
         np.testing.assert_allclose(names["norms"][name], flow.measure(name, SMALL).norms, rtol=1e-4)
 

@@ -33,7 +33,7 @@ def test_targets_are_the_reversed_symbols():
 def test_training_equals_keras(trial, capsys):
     """The listing trains the network with Keras's own loop."""
     names = {}
-    exec(recall.code(trial.kind, LENGTH, 2, 10), names)
+    exec(recall.write_listing(trial.kind, LENGTH, 2, 10), names)
     np.testing.assert_allclose(trial.losses, names["losses"], rtol=2e-3)
     assert capsys.readouterr().out
 

@@ -237,7 +237,7 @@ def test_unusable_settings_are_refused(texts):
 
 def test_the_listing_computes_the_same_losses(short_race, capsys):
     names = {}
-    exec(races.code(short_race.setting, 12), names)
+    exec(races.write_listing(short_race.setting, 12), names)
     for cell, runner in short_race.runners.items():
         assert np.mean(names["losses"][cell][:7]) == pytest.approx(runner.losses[1], rel=1e-3)
     assert "lstm" in capsys.readouterr().out

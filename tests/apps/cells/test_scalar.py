@@ -99,11 +99,11 @@ def test_a_cycle_is_named_in_the_legend():
 
 def test_the_listings_compute_the_same_numbers():
     names = {}
-    exec(network.response_code(1.1, -0.9, 20), names)
+    exec(network.write_response_listing(1.1, -0.9, 20), names)
     expected = network.respond(1.1, -0.9, network.make_impulse(20)).output
     np.testing.assert_allclose(names["output"], expected, rtol=1e-5)
     weights = [[1.6, 0.0], [0.4, 0.6]]
-    exec(network.plane_code(weights, (0.02, 0.6)), names)
+    exec(network.write_plane_listing(weights, (0.02, 0.6)), names)
     paths = network.follow_paths(weights, (0.02, 0.6)).paths
     np.testing.assert_allclose(names["paths"], paths[:, 1:], atol=1e-6)
 

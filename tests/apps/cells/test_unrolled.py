@@ -71,7 +71,7 @@ def test_gradients_equal_finite_differences(variant):
 def test_the_listing_computes_the_same_numbers(variant):
     result = steps.read("0.5 -1 2", variant, 2, 7)
     names = {}
-    exec(steps.code(result), names)
+    exec(steps.write_listing(result), names)
     np.testing.assert_allclose(names["trace"]["hidden"], result.hidden, atol=1e-6)
     np.testing.assert_allclose(names["gradients"][::-1], result.gradients, atol=1e-6)
 
