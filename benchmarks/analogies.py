@@ -76,7 +76,7 @@ def measure_map(address):
             "document.querySelector('.map-data')?.textContent.length > 1000", timeout=120_000
         )
         times = {}
-        for layout in ("PCA, flat", "PCA, deep", "t-SNE, flat"):
+        for layout in ("PCA, 2D", "PCA, 3D", "t-SNE, 2D"):
             page.get_by_label("Layout").click()
             painted = page.evaluate_handle(f"({{ promise: ({script})() }})")
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-// Offers known words while one is typed into a word box.
+// Offers words of the vocabulary while a visitor types into a word box.
 const list = element.querySelector("datalist");
 let latest = "";
 document.addEventListener("focusin", (event) => {
@@ -8,7 +8,7 @@ document.addEventListener("input", async (event) => {
   const box = event.target;
   if (!box.closest?.(".word-box")) return;
   latest = box.value;
-  const typed = latest, found = await server.complete(typed);
+  const typed = latest, words = await server.complete(typed);
   if (typed !== latest) return;
-  list.replaceChildren(...found.map((word) => Object.assign(document.createElement("option"), { value: word })));
+  list.replaceChildren(...words.map((word) => Object.assign(document.createElement("option"), { value: word })));
 });

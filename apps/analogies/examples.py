@@ -1,9 +1,9 @@
-"""What the page offers to try: analogies, sums, groups of words, tests of bias."""
+"""Examples on the page: analogies, questions, groups of words, association tests."""
 
 import random
 from dataclasses import dataclass
 
-# The name of the relation, and the three words: a is to b as c is to what?
+# The name of the relation, and its three words: a is to b as c is to what?
 ANALOGIES = (
     ("King and queen", "he", "she", "king"),
     ("Capital", "germany", "berlin", "france"),
@@ -12,11 +12,12 @@ ANALOGIES = (
     ("Plural", "car", "cars", "child"),
     ("Comparative", "good", "better", "bad"),
     ("Kinship", "boy", "girl", "brother"),
-    ("The famous one", "man", "woman", "king"),
-    ("Another miss", "france", "paris", "italy"),
+    ("Man : woman = king : ?", "man", "woman", "king"),
+    ("Capital, the other way round", "france", "paris", "italy"),
 )
-# For each question of the page: the one box, or the two.
-ASKED = {
+PREVIEW_ANALOGY = ("he", "she", "king")  # drawn on the home page
+# For each tool of the page: the texts of its one or two boxes.
+TOOL_EXAMPLES = {
     "sum": ("berlin - germany + france", ""),
     "near": ("guitar", ""),
     "like": ("The doctor treated a patient.", "A physician cared for the sick."),
@@ -32,7 +33,7 @@ AXES = (("bad", "good"), ("small", "large"))
 
 @dataclass(frozen=True)
 class Bias:
-    """A test of bias: two groups of words, and two attributes they may lean to."""
+    """An association test: two groups of words, and two attributes they may lean towards."""
 
     name: str
     first: tuple[str, str]
@@ -91,13 +92,17 @@ BIASES = {
 }
 
 
-def made_up_text(sentences=4_000, seed=0):
-    """A text of made-up sentences in which words of a kind stand in like places.
+def make_sample_text(sentences=4_000, seed=0):
+    """A text of random sentences in which words of one kind occur in similar places.
 
-    Animals eat what they eat and live where they live; craftsmen use their tools. A text this
-    plain shows in seconds what a book shows in minutes.
+    Animals eat their food, craftspeople use their materials. So regular a text shows in seconds
+    what a book shows in minutes.
+
+    Args:
+        sentences: Number of sentences.
+        seed: Of the random choices.
     """
-    noise = random.Random(seed)
+    rng = random.Random(seed)
     kinds = (
         ("dog wolf fox lion tiger bear", "hunts eats chases catches", "meat rabbits deer mice"),
         ("cow horse sheep goat donkey", "eats finds likes chews", "grass hay clover leaves"),
@@ -109,9 +114,9 @@ def made_up_text(sentences=4_000, seed=0):
     places = "in the morning, at night, every day, near the old town, on the hill, all summer"
     lines = []
     for _ in range(sentences):
-        who, does, what = (part.split() for part in noise.choice(kinds))
+        subject, verb, thing = (part.split() for part in rng.choice(kinds))
         lines.append(
-            f"the {noise.choice(('young', 'old', 'quick', 'small'))} {noise.choice(who)} "
-            f"{noise.choice(does)} the {noise.choice(what)} {noise.choice(places.split(', '))}"
+            f"the {rng.choice(('young', 'old', 'quick', 'small'))} {rng.choice(subject)} "
+            f"{rng.choice(verb)} the {rng.choice(thing)} {rng.choice(places.split(', '))}"
         )
     return "\n".join(lines) + "\n"

@@ -39,14 +39,14 @@ class Text:
         tokens: Array of word numbers, 0 between paragraphs and for words outside the vocabulary
             the neighbours close up.
         paragraphs: List of the paragraphs, lists of words.
-        least: How often a word must stand in the text to be learned.
+        min_count: How often a word must stand in the text to be learned.
     """
 
     words: list[str]
     counts: np.ndarray
     tokens: np.ndarray
     paragraphs: list
-    least: int
+    min_count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +108,8 @@ def prepare(text):
         parts = text.split("\n")
     paragraphs = [words for words in map(plain_words, parts) if words]
     counts = Counter(word for words in paragraphs for word in words)
-    least = 5 if counts.total() >= LARGE_TEXT else 2
-    words = ["", *(word for word, n in counts.most_common(MOST_WORDS) if n >= least)]
+    min_count = 5 if counts.total() >= LARGE_TEXT else 2
+    words = ["", *(word for word, n in counts.most_common(MOST_WORDS) if n >= min_count)]
     if len(words) < 21:
         raise UserError(
             "This text is too short: at least 20 different words must occur in it twice or "
@@ -122,7 +122,7 @@ def prepare(text):
         for number in [*(index[word] for word in words_ if word in index), PADDING]
     ]
     seen = np.array([0, *(counts[word] for word in words[1:])])
-    return Text(words, seen, np.array(tokens), paragraphs, least)
+    return Text(words, seen, np.array(tokens), paragraphs, min_count)
 
 
 def learn(
@@ -211,7 +211,30 @@ def learn(
     yield progress(True)
 
 
-def by_counting(text, words, count=8):
+def choose_words(text, typed, count):
+    """The words whose neighbours are watched: those typed, or else frequent ones.
+
+    Args:
+        text: A `Text`.
+        typed: Words separated by anything but letters; may be empty.
+        count: The most words.
+
+    Raises:
+        UserError: if a typed word is not in the vocabulary of the text.
+    """
+    vocabulary = set(text.words[1:])
+    words = list(dict.fromkeys(plain_words(typed or "")))[:count]
+    for word in words:
+        if word not in vocabulary:
+            raise UserError(
+                f"“{word}” does not occur in this text often enough: at least {text.min_count} "
+                "times are needed."
+            )
+    # The most frequent words are grammar; longer ones say what the text is about.
+    return words or [word for word in text.words[1:] if len(word) > 4][:count]
+
+
+def find_by_counting(text, words, count=8):
     """Neighbours by TF-IDF: words that stand in the same paragraphs, with scikit-learn.
 
     Args:

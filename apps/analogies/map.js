@@ -1,7 +1,7 @@
 // The map of words on a canvas: pan, zoom, turn in three dimensions, point, click, search.
-// `value`: {words, points (x, y[, z] in −1…1), clusters, names, found, axes}.
+// `value`: {view, words, points (x, y[, z] in −1…1), clusters, clusterNames, marked, axes}.
 const canvas = element.querySelector("canvas");
-const said = element.querySelector(".map-said");
+const status = element.querySelector(".map-status");
 const pen = canvas.getContext("2d");
 const SHADES = ["positive", "negative", "gru", "rnn", "forget", "output", "lstm", "baseline"];
 let data = null, zoom = 1, shift = [0, 0], turn = [0.6, 0.35], places = [], over = -1, waiting = false;
@@ -33,22 +33,22 @@ function draw() {
     return [width / 2 + shift[0] + x * wide * zoom, height / 2 + shift[1] - y * high * zoom, z];
   });
   pen.textBaseline = "middle";
-  const taken = data.axes ? axes(width, height, faint) : [];
-  const found = new Set(data.found);
+  const occupied = data.axes ? axes(width, height, faint) : [];
+  const marked = new Set(data.marked);
   const order = places.map((_, n) => n);
   if (deep()) order.sort((a, b) => places[a][2] - places[b][2]);
   const size = Math.min(4.5, 1.7 + 0.5 * Math.log2(zoom) + (data.words.length < 200 ? 2 : 0));
   for (const n of order) {
     const [x, y, z] = places[n];
     if (x < -5 || y < -5 || x > width + 5 || y > height + 5) continue;
-    pen.globalAlpha = (found.size && !found.has(n) ? 0.35 : 0.85) * (deep() ? 0.55 + 0.45 * Math.min(1, Math.max(0, (z + 1) / 2)) : 1);
+    pen.globalAlpha = (marked.size && !marked.has(n) ? 0.35 : 0.85) * (deep() ? 0.55 + 0.45 * Math.min(1, Math.max(0, (z + 1) / 2)) : 1);
     pen.fillStyle = shades[data.clusters[n] % shades.length];
     pen.beginPath();
     pen.arc(x, y, size, 0, 7);
     pen.fill();
   }
   pen.globalAlpha = 1;
-  // Words are written where there is room: what was looked for first, then the frequent ones.
+  // Words are written where there is room: marked ones first, then frequent ones.
   pen.font = `13px ${style("sans")}`;
   const budget = Math.min(420, Math.round((width * height) / 5200));
   const write = (n, strong, always) => {
@@ -56,8 +56,8 @@ function draw() {
     if (x < 0 || y < 0 || x > width || y > height) return false;
     const long = pen.measureText(text).width, left = x + size + 4 + long > width ? x - size - 4 - long : x + size + 4;
     const box = [left - 3, y - 9, left + long + 3, y + 9];
-    if (!always && taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return false;
-    taken.push(box);
+    if (!always && occupied.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return false;
+    occupied.push(box);
     if (strong) {
       pen.globalAlpha = 0.85;
       pen.fillStyle = ground;
@@ -71,7 +71,7 @@ function draw() {
     pen.fillText(text, left, y);
     return true;
   };
-  for (const [place, n] of data.found.entries()) {
+  for (const [place, n] of data.marked.entries()) {
     write(n, true, place === 0);
     pen.strokeStyle = ink;
     pen.lineWidth = 1.5;
@@ -80,7 +80,8 @@ function draw() {
     pen.stroke();
   }
   let written = 0;
-  for (let n = 0; n < places.length && written < budget; n++) if (!found.has(n) && write(n, false)) written++;
+  const short = data.words.length < 200 ? 0 : 2;  // letters of words that are not labelled among thousands
+  for (let n = 0; n < places.length && written < budget; n++) if (!marked.has(n) && data.words[n].length > short && write(n, false)) written++;
   if (over >= 0) write(over, true, true);
 }
 
@@ -120,7 +121,7 @@ function read() {
   }
   data = fresh;
   over = -1;
-  said.textContent = "";
+  status.textContent = "";
   later();
 }
 
@@ -142,35 +143,35 @@ function scale(factor, x, y) {
   later();
 }
 
-let held = null, moved = 0;
+let dragged = null, moved = 0;
 canvas.addEventListener("pointerdown", (event) => {
-  held = [event.clientX, event.clientY];
+  dragged = [event.clientX, event.clientY];
   moved = 0;
 });
-window.addEventListener("pointerup", () => { held = null; });
+window.addEventListener("pointerup", () => { dragged = null; });
 canvas.addEventListener("pointermove", (event) => {
   if (!data) return;
-  if (held && event.pointerType !== "touch") {
-    const by = [event.clientX - held[0], event.clientY - held[1]];
-    held = [event.clientX, event.clientY];
+  if (dragged && event.pointerType !== "touch") {
+    const by = [event.clientX - dragged[0], event.clientY - dragged[1]];
+    dragged = [event.clientX, event.clientY];
     moved += Math.abs(by[0]) + Math.abs(by[1]);
     if (deep() && !event.shiftKey) turn = [turn[0] + by[0] / 150, turn[1] + by[1] / 150];
     else shift = [shift[0] + by[0], shift[1] + by[1]];
     later();
     return;
   }
-  const found = at(event);
-  if (found !== over) {
-    over = found;
+  const pointed = at(event);
+  if (pointed !== over) {
+    over = pointed;
     canvas.style.cursor = over >= 0 ? "pointer" : "grab";
-    said.textContent = over >= 0 ? `${data.words[over]} · ${data.names[data.clusters[over]] || ""}` : "";
+    status.textContent = over >= 0 ? `${data.words[over]} · ${data.clusterNames[data.clusters[over]] || ""}` : "";
     later();
   }
 });
 canvas.addEventListener("click", (event) => {
   if (!data || moved > 6) return;
-  const found = at(event);
-  if (found >= 0) trigger("click", { word: data.words[found] });
+  const pointed = at(event);
+  if (pointed >= 0) trigger("click", { word: data.words[pointed] });
 });
 canvas.addEventListener("wheel", (event) => {
   // A wheel alone scrolls the page; with Ctrl, or a pinch, it zooms.

@@ -18,7 +18,7 @@ from shared.errors import UserError
 from shared.text import plain_words
 
 METHODS = ("3CosAdd", "3CosMul")
-LONGEST = 60  # characters of a word or phrase
+MAX_CHARACTERS = 60  # characters of a word or phrase
 STEPWISE, EXPANDED = 12, 250  # neighbours a path may step to, words it may look around from
 PATH_WORDS = 30_000
 LARGEST = 1_000  # factor in a sum
@@ -26,7 +26,7 @@ PERMUTATIONS = 20_000
 
 
 @dataclass(frozen=True)
-class Near:
+class ScoredWord:
     """A word and its cosine with what was asked, or its score."""
 
     word: str
@@ -40,8 +40,8 @@ class Analogy:
     Attributes:
         words: The tuple `(a, b, c)` as understood.
         method: `"3CosAdd"` or `"3CosMul"`.
-        best: Tuple of `Near`, the ten best with a, b and c excluded.
-        honest: Tuple of `Near`, the ten best of all words.
+        best: Tuple of `ScoredWord`, the ten best with a, b and c excluded.
+        honest: Tuple of `ScoredWord`, the ten best of all words.
         points: Array `(5, 2)`: a, b, c, the answer and b − a + c in the plane that fits the first
             four best.
         fit: Share of the four words' spread that the plane shows.
@@ -50,8 +50,8 @@ class Analogy:
 
     words: tuple[str, str, str]
     method: str
-    best: tuple[Near, ...]
-    honest: tuple[Near, ...]
+    best: tuple[ScoredWord, ...]
+    honest: tuple[ScoredWord, ...]
     points: np.ndarray
     fit: float
     notes: tuple[str, ...]
@@ -94,7 +94,7 @@ class Association:
             large.
         exact: Whether all ways were counted, not a sample of them.
         ways: How many were.
-        first, second: Tuple of `Near` for the words of each group, the score its association
+        first, second: Tuple of `ScoredWord` for the words of each group, the score its association
             with the first attribute rather than the second.
         missing: Words left out because the vocabulary does not have them.
     """
@@ -103,8 +103,8 @@ class Association:
     p_value: float
     exact: bool
     ways: int
-    first: tuple[Near, ...]
-    second: tuple[Near, ...]
+    first: tuple[ScoredWord, ...]
+    second: tuple[ScoredWord, ...]
     missing: tuple[str, ...]
 
 
@@ -160,9 +160,10 @@ class Predictor:
         text = text if isinstance(text, str) else ""
         if not text.strip():
             raise UserError(f"The {what} is missing. Type one, such as “king”.")
-        if len(text) > LONGEST:
+        if len(text) > MAX_CHARACTERS:
             raise UserError(
-                f"“{text[:20]}…” is too long: the {what} may have at most {LONGEST} characters."
+                f"“{text[:20]}…” is too long: the {what} may have at most {MAX_CHARACTERS} "
+                "characters."
             )
         words = plain_words(text)
         if not words:
@@ -199,7 +200,7 @@ class Predictor:
         return [word for word, _ in zip(found, range(count), strict=False)]
 
     def nearest(self, vector, count=10, without=()):
-        """The words nearest to a vector by cosine: a tuple of `Near`."""
+        """The words nearest to a vector by cosine: a tuple of `ScoredWord`."""
         return self._top(self.vectors.matrix @ np.asarray(vector, "float32"), count, without)
 
     def _top(self, scores, count, without=()):
@@ -208,7 +209,7 @@ class Predictor:
         rows = np.argpartition(-scores, most - 1)[:most]
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         words = self.vectors.words
-        found = (Near(words[n], float(scores[n])) for n in rows if words[n] not in without)
+        found = (ScoredWord(words[n], float(scores[n])) for n in rows if words[n] not in without)
         return tuple(near for near, _ in zip(found, range(count), strict=False))
 
     def analogy(self, a, b, c, method="3CosAdd", count=10):
@@ -256,7 +257,7 @@ class Predictor:
         """The words nearest to a sum such as `berlin - germany + 2 * france`.
 
         Returns:
-            The tuple of words used, a tuple of `Near` without them, and notes.
+            The tuple of words used, a tuple of `ScoredWord` without them, and notes.
 
         Raises:
             UserError: if the expression does not parse or a word is unknown.
@@ -274,7 +275,7 @@ class Predictor:
         return tuple(sums.words), near, tuple(sums.notes)
 
     def neighbours(self, word, count=10):
-        """The word as understood and its nearest neighbours, a tuple of `Near`.
+        """The word as understood and its nearest neighbours, a tuple of `ScoredWord`.
 
         Raises:
             UserError: if the word is missing or unknown.
@@ -334,7 +335,7 @@ class Predictor:
             words: A string with commas or spaces between the words, or a list.
 
         Returns:
-            A tuple of `Near`, the odd one first.
+            A tuple of `ScoredWord`, the odd one first.
 
         Raises:
             UserError: if there are fewer than three different words, or an unknown one.
@@ -355,7 +356,7 @@ class Predictor:
         cosines = rows @ mean / np.linalg.norm(mean)
         order = np.argsort(cosines)
         names = list(found)
-        return tuple(Near(names[n], float(cosines[n])) for n in order)
+        return tuple(ScoredWord(names[n], float(cosines[n])) for n in order)
 
     def path(self, start, end):
         """A chain of words from one to another, each among the nearest neighbours of the last.
@@ -363,7 +364,8 @@ class Predictor:
         The search goes first where the next word is nearest to the end.
 
         Returns:
-            A tuple of `Near`, the score each word's cosine with the one before it, 1 for the first.
+            A tuple of `ScoredWord`. The score is each word's cosine with the one before it, 1 for
+            the first word.
 
         Raises:
             UserError: if a word is missing or unknown, both are the same, or none is found.
@@ -403,7 +405,7 @@ class Predictor:
             names.append(end)
             vectors.append(last)
         cosines = [1.0] + [float(one @ two) for one, two in zip(vectors, vectors[1:], strict=False)]
-        return tuple(Near(name, cosine) for name, cosine in zip(names, cosines, strict=True))
+        return tuple(ScoredWord(name, cosine) for name, cosine in zip(names, cosines, strict=True))
 
     def project(self, rows, low, high):
         """Places of vectors on the line from one word to another: −1 at the first, 1 at the second.
@@ -457,7 +459,8 @@ class Predictor:
         difference = leaning[:size].mean() - leaning[size:].mean()
         effect = float(difference / max(leaning.std(ddof=1), 1e-12))
         p_value, exact, ways = _permutation(leaning, size, seed)
-        named = [Near(word, float(s)) for word, s in zip(lists[0] + lists[1], leaning, strict=True)]
+        words = zip(lists[0] + lists[1], leaning, strict=True)
+        named = [ScoredWord(word, float(score)) for word, score in words]
         return Association(
             effect, p_value, exact, ways, tuple(named[:size]), tuple(named[size:]), tuple(missing)
         )

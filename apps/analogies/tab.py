@@ -1,189 +1,396 @@
-"""The page: words as points in space, what that space knows, and how it is learned."""
+"""The page: words as points in space, what their directions mean, and how they are learned."""
 
+from functools import wraps
 from pathlib import Path
 from typing import Literal
 
 import gradio as gr
 
-from apps.analogies import views
-from apps.analogies.examples import ANALOGIES, ASKED, AXES, BIASES, OWN_LIST, made_up_text
-from apps.analogies.predictor import METHODS, Predictor
-from shared import bundle, page
+from apps.analogies import files, score_views, stored, views, word_map
+from apps.analogies.examples import (
+    ANALOGIES,
+    AXES,
+    BIASES,
+    OWN_LIST,
+    TOOL_EXAMPLES,
+    make_sample_text,
+)
+from apps.analogies.predictor import MAX_CHARACTERS, METHODS, Predictor
+from shared import bundle
+from shared.bundle import BundleError
 from shared.errors import UserError
+from shared.site import components, events
+from shared.site.api import publish
+from shared.site.knobs import Knob, read_link
+from shared.site.uploads import download_path
 
 TITLE = "Words"
 DESCRIPTION = (
-    "Word vectors: analogies, neighbours and maps; what every network here reads instead of "
-    "letters."
+    "Word vectors, the numbers that a network reads instead of letters: analogies, neighbours, "
+    "maps and their prejudice."
 )
 SHAPE = "under all of them"
-FIRST = ANALOGIES[0][1:]
-TOOLS = (
-    ("Arithmetic", "sum"),
-    ("Nearest neighbours", "near"),
-    ("Similarity of two", "like"),
-    ("Odd one out", "odd"),
-    ("A path", "path"),
-)
-WAITING = page.note("Your text is waiting its turn: one is learned at a time.")
-COMPILING = page.note("Reading the text and compiling the network …")
-WATCHED = 6  # words whose neighbours are shown while vectors are learned
-COMPLETE = (Path(__file__).parent / "complete.js").read_text(encoding="utf-8")
-MAP = (Path(__file__).parent / "map.js").read_text(encoding="utf-8")
-
-
-def build(tab, settings):
-    """The page inside its `gr.Tab`."""
-    file = settings.vectors
-    predictor = Predictor.load(file)
-    card = predictor.card
-    page.html(views.STYLE)
-    page.opening(
-        "The space of words",
-        "King − he + she: a network that only ever guessed which words stand near each other has "
-        "put them into a space where directions mean something. Ask it, and see the trick.",
+FOLDER = bundle.MODELS / "analogies"
+METHOD = Knob("method", "Method", METHODS[0], choices={method: method for method in METHODS})
+WORDS = [
+    Knob(name, label, word, high=MAX_CHARACTERS)
+    for name, label, word in zip(
+        "abc", ("This word", "is to", "as this one is to …"), ANALOGIES[0][1:], strict=True
     )
+]
+TOOLS = {
+    "sum": "Arithmetic",
+    "near": "Nearest neighbours",
+    "like": "Similarity of two",
+    "odd": "Odd one out",
+    "path": "A path",
+}
+WAITING = components.note("Your text is waiting its turn: the site learns from one at a time.")
+COMPILING = components.note("Reading the text and compiling the network …")
+WATCHED_WORDS = 6  # whose neighbours are shown while vectors are learned
+ERRORS = (UserError, BundleError)
+QUIET = {**events.COMPUTE, "show_progress": "hidden"}
+LEARNING = {"concurrency_id": "learning", "concurrency_limit": 1, "show_progress": "hidden"}
+COMPLETE_SCRIPT = Path(__file__).with_name("complete.js").read_text(encoding="utf-8")
+MAP_SCRIPT = Path(__file__).with_name("map.js").read_text(encoding="utf-8")
+
+
+def build(page, settings):
+    """Build the page, section by section."""
+    predictor = Predictor.load(settings.vectors)
+    card = predictor.card
+    components.page_title(
+        "The space of words",
+        "King − he + she: a small network that only learned to guess which words stand near each "
+        "other has put them into a space where directions mean something. It is not recurrent, "
+        "but vectors such as these are what recurrent networks read. Ask it, and see the trick.",
+    )
+    solved, opened = _analogy_section(page, predictor)
+    if card and len(stored.load_sizes()) > 1:
+        _sizes_section(solved)
+    _tools_section(predictor, opened)
+    _map_section(predictor, settings, opened)
+    if card:
+        _accuracy_section(card, opened)
+    _bias_section(predictor, opened)
+    _learning_section()
+    _publish_api(predictor)
+
+
+def _error_as_answer(fn):
+    """An event handler that shows what is wrong with an input in place of its answer."""
+
+    @wraps(fn)
+    def handle(*values):
+        try:
+            return fn(*values)
+        except ERRORS as error:
+            return components.error(error)
+
+    return handle
+
+
+def _analogy_section(page, predictor):
+    """Three words, examples and the answer.
+
+    Returns:
+        The `gr.State` of the question that is answered, (words, method) or None, and the event of
+        the page being opened.
+    """
     with gr.Row(elem_classes=["controls", "words-row"]):
-        a = _word_box(FIRST[0], "This word")
-        b = _word_box(FIRST[1], "is to")
-        c = _word_box(FIRST[2], "as this one is to …")
+        words = [_word_box(knob) for knob in WORDS]
         solve_button = gr.Button("Solve", variant="primary", min_width=110)
     with gr.Row(elem_classes="controls"):
-        method = page.choice(list(METHODS), METHODS[0], "Method")
-        page.link_button(tab, a=a, b=b, c=c, method=method)
-    # The words that begin with what is typed, offered by the browser.
-    gr.HTML(
-        "",
-        html_template='<datalist id="known-words"></datalist>',
-        js_on_load=COMPLETE,
-        server_functions=[_completing(predictor)],
-        apply_default_css=False,
-        elem_classes="text",
-    )
-    problem = page.html()
-    samples = gr.Dataset(
-        components=[a, b, c],
+        method = METHOD.choice()
+        page.link_button(**dict(zip("abc", words, strict=True)), method=method)
+    _offer_completions(predictor)
+    problem = components.html()
+    examples = gr.Dataset(
+        components=words,
         samples=[list(words) for _, *words in ANALOGIES],
         sample_labels=[name for name, *_ in ANALOGIES],
         label="Examples",
     )
-    answer = page.html(page.note("The word vectors are being loaded."))
-    asked = gr.State()
-    if card and len(views.sizes()) > 1:
-        page.section(
-            "The same question after less reading",
-            "The more text the network has read, the more of the relation it knows. Move the "
-            "slider: the same three words, answered by vectors from less of the same text.",
-        )
-        size = gr.Slider(
-            1,
-            len(views.sizes()),
-            len(views.sizes()),
-            step=1,
-            label="Words of text: " + ", ".join(views.number(one) for one, _ in views.sizes()),
-        )
-        sized = page.html()
-    page.section(
+    answer = components.html(components.note("The word vectors are being loaded."))
+    solved = gr.State()
+    inputs, outputs = [*words, method], [problem, answer, solved]
+
+    def solve(*question):
+        *words, method = question
+        (other,) = set(METHODS) - {method}
+        analogy, by_other = (predictor.analogy(*words, each) for each in (method, other))
+        return views.draw_analogy(analogy, by_other, predictor.card), (analogy.words, method)
+
+    solve = events.answer_or_error(solve, outputs)
+
+    def restore(link):
+        question = read_link([*WORDS, METHOD], link).values()
+        yield *question, *[gr.skip()] * len(outputs)
+        message, *answers = solve(*question)
+        # There is no earlier answer that could stay.
+        yield *[gr.skip()] * len(inputs), message, *(("", None) if message else answers)
+
+    triggers = [solve_button.click, *(box.submit for box in words), method.input]
+    gr.on(triggers, solve, inputs, outputs, **QUIET)
+    examples.click(
+        lambda example, method: (*example, *solve(*example, method)),
+        [examples, method],
+        [*words, *outputs],
+        **QUIET,
+    )
+    return solved, page.on_open(restore, [*inputs, *outputs], show_progress="hidden")
+
+
+def _word_box(knob):
+    return knob.text(lines=1, max_lines=1, min_width=130, elem_classes="word-box")
+
+
+def _offer_completions(predictor):
+    """The most frequent words that begin with what is typed, offered by the browser."""
+
+    def complete(start):
+        return predictor.complete(start)
+
+    gr.HTML(
+        "",
+        html_template='<datalist id="known-words"></datalist>',
+        js_on_load=COMPLETE_SCRIPT,
+        server_functions=[complete],
+        apply_default_css=False,
+        elem_classes="text",
+    )
+
+
+def _sizes_section(solved):
+    components.section(
+        "The same question after less reading",
+        "The more text the network has read, the more relations it has learned. Choose a size: "
+        "the same three words, answered by vectors from less of the same text.",
+    )
+    sizes = [score_views.format_count(size) for size, _ in stored.load_sizes()]
+    last = len(sizes) - 1
+    size = components.choice([(name, n) for n, name in enumerate(sizes)], last, "Words of text")
+    answers = components.html()
+
+    @_error_as_answer
+    def compare(solved, index):
+        return views.draw_sizes(*solved, index) if solved else gr.skip()
+
+    gr.on([solved.change, size.input], compare, [solved, size], answers, **QUIET)
+
+
+def _tools_section(predictor, opened):
+    components.section(
         "Ask the space",
         "Sums of words, neighbours, similarity, the one that does not belong, and a path from one "
         "word to another.",
     )
-    tool = page.choice(list(TOOLS), "sum", "What to ask")
+    tool = components.choice([(name, key) for key, name in TOOLS.items()], "sum", "What to ask")
+    box = {"show_label": False, "max_lines": 1, "min_width": 240, "scale": 2}
     with gr.Row(elem_classes="controls"):
-        one = gr.Textbox(
-            ASKED["sum"][0], label="Words", show_label=False, max_lines=1, min_width=240, scale=2
-        )
-        two = gr.Textbox(
-            "", label="Second", show_label=False, max_lines=1, min_width=240, scale=2, visible=False
-        )
+        first = gr.Textbox(TOOL_EXAMPLES["sum"][0], label="Words", **box)
+        second = gr.Textbox("", label="Second", visible=False, **box)
         ask_button = gr.Button("Ask", min_width=90)
-    replied = page.html()
-    page.section(
+    answer = components.html()
+
+    @_error_as_answer
+    def ask(tool, first, second):
+        if tool in ("like", "path"):
+            draw = views.draw_similarity if tool == "like" else views.draw_path
+            return draw(predictor, first, second)
+        draw = {
+            "sum": views.draw_sum,
+            "near": views.draw_neighbours,
+            "odd": views.draw_odd_one_out,
+        }[tool]
+        return draw(predictor, first)
+
+    def choose_tool(tool):
+        first, second = TOOL_EXAMPLES[tool]
+        return first, gr.Textbox(value=second, visible=bool(second)), ask(tool, first, second)
+
+    inputs = [tool, first, second]
+    tool.input(choose_tool, tool, [first, second, answer], **QUIET)
+    gr.on([ask_button.click, first.submit, second.submit], ask, inputs, answer, **QUIET)
+    opened.then(ask, inputs, answer, **QUIET)
+
+
+def _map_section(predictor, settings, opened):
+    components.section(
         "The map",
-        "Thousands of words laid out flat (in two dimensions) or deep (in three). Drag to move, "
-        "use the buttons (or Ctrl and the wheel) to zoom, click a word for its neighbours.",
+        "Thousands of words in two or three dimensions. Drag to move, use the buttons (or Ctrl "
+        "and the wheel) to zoom, click a word for its neighbours.",
     )
+    options = {"show_label": False, "min_width": 180}
     with gr.Row(elem_classes="controls"):
         view = gr.Dropdown(
-            [(name, key) for key, name in views.VIEWS.items()],
-            value="tsne2" if card else "pca2",
+            [(name, key) for key, name in word_map.VIEWS.items()],
+            value="tsne2" if predictor.card else "pca2",
             label="Layout",
-            show_label=False,
-            min_width=180,
+            **options,
         )
-        search = gr.Textbox(
-            label="Find a word", show_label=False, placeholder="Find a word", max_lines=1,
-            min_width=180,
-        )  # fmt: skip
-    with gr.Row(elem_classes="controls", visible=False) as ends:
-        left = _word_box(AXES[0][0], "Left")
-        right = _word_box(AXES[0][1], "Right")
-        low = _word_box(AXES[1][0], "Bottom")
-        high = _word_box(AXES[1][1], "Top")
-    drawn = gr.HTML(
+        search = gr.Textbox(label="Find a word", placeholder="Find a word", max_lines=1, **options)
+    ends = [
+        Knob(name.lower(), name, word, high=MAX_CHARACTERS)
+        for name, word in zip(("Left", "Right", "Bottom", "Top"), sum(AXES, ()), strict=True)
+    ]
+    with gr.Row(elem_classes="controls", visible=False) as axes_row:
+        ends = [_word_box(end) for end in ends]
+    canvas = gr.HTML(
         "",
         html_template=views.MAP_TEMPLATE,
-        js_on_load=MAP,
+        js_on_load=MAP_SCRIPT,
         apply_default_css=False,
         elem_classes=["text", "wide"],
         elem_id="word-map",
     )
-    mapped = page.html()
+    description = components.html()
     with gr.Accordion("Your own words, and the map as files", open=False):
         own = gr.Textbox(
-            label="Only these words, separated by commas", placeholder=OWN_LIST, lines=3,
-            max_lines=8, max_length=settings.max_characters,
-        )  # fmt: skip
+            label="Only these words, separated by commas",
+            placeholder=OWN_LIST,
+            lines=3,
+            max_lines=8,
+            max_length=settings.max_characters,
+        )
         with gr.Row(elem_classes="controls"):
             own_button = gr.Button("Show these words", min_width=150)
             all_button = gr.Button("Show all words", min_width=150)
             csv_button = gr.Button("Make a CSV", min_width=120)
             tsv_button = gr.Button("Make TSVs", min_width=120)
-        files = gr.File(label="Files", show_label=False, visible=False, interactive=False)
-    if card:
-        page.section(
-            "How often it is right",
-            "Google’s 19,544 questions in 14 sections, by 3CosAdd, with the three words left out.",
+        download = gr.File(label="Files", show_label=False, visible=False, interactive=False)
+    inputs, outputs = [view, search, own, *ends], [canvas, description]
+
+    def find_points(view, search, own, left, right, low, high):
+        axes = (left, right), (low, high)
+        return word_map.draw_map(predictor, view, search, own or "", axes)
+
+    def draw(view, search, own, *ends):
+        try:
+            points = find_points(view, search, own, *ends)
+            neighbours = views.draw_neighbours(predictor, search) if search.strip() else ""
+        except ERRORS as error:
+            return gr.skip(), components.error(error)
+        data = views.encode_map(points, f"{view} {own}")
+        return data, views.describe_map(points, view) + neighbours
+
+    def draw_neighbours(event: gr.EventData, view, search, *others):
+        del search
+        return event.word, *draw(view, event.word, *others)
+
+    def draw_all(view, search, own, *ends):
+        del own
+        return "", *draw(view, search, "", *ends)
+
+    def export(write):
+        def make(view, search, own, *ends):
+            del search
+            try:
+                paths = write(find_points(view, "", own, *ends))
+            except ERRORS as error:
+                return gr.skip(), components.error(error)
+            return gr.File(value=[str(path) for path in paths], visible=True), gr.skip()
+
+        return make
+
+    def write_csv(points):
+        path = download_path("map.csv")
+        files.write_map(points, path)
+        return [path]
+
+    def write_tsvs(points):
+        paths = [download_path(name) for name in ("vectors.tsv", "words.tsv")]
+        matrix = [predictor.find(word)[1] for word in points.words]
+        files.write_projector(points.words, matrix, *paths)
+        return paths
+
+    triggers = [view.input, search.submit, own_button.click, *(end.submit for end in ends)]
+    gr.on(triggers, draw, inputs, outputs, **QUIET)
+    view.input(lambda view: gr.Row(visible=view == "axes"), view, axes_row, **QUIET)
+    opened.then(draw, inputs, outputs, **QUIET)
+    canvas.click(draw_neighbours, inputs, [search, *outputs], **{**QUIET, **events.IN_ORDER})
+    all_button.click(draw_all, inputs, [own, *outputs], **QUIET)
+    for button, write in ((csv_button, write_csv), (tsv_button, write_tsvs)):
+        button.click(export(write), inputs, [download, description], **QUIET)
+
+
+def _accuracy_section(card, opened):
+    components.section(
+        "How often it is right",
+        "Google’s 19,544 questions in 14 sections, answered by 3CosAdd without the three words of "
+        "the question.",
+    )
+    components.html(score_views.draw_accuracy(card))
+    with gr.Row(elem_classes="controls"):
+        section = gr.Dropdown(
+            [(score_views.SECTIONS.get(name, name), name) for name in card["sections"]],
+            value=next(iter(card["sections"])),
+            label="Section",
+            show_label=False,
+            min_width=260,
         )
-        page.html(views.accuracy(card))
-        with gr.Row(elem_classes="controls"):
-            section = gr.Dropdown(
-                [(views.SECTIONS.get(name, name), name) for name in card["sections"]],
-                value=next(iter(card["sections"])),
-                label="Section",
-                show_label=False,
-                min_width=260,
-            )
-            leaf = gr.Slider(1, 2, 1, step=1, label="Page of wrong answers", min_width=200)
-        missed = page.html()
-        with gr.Accordion("Size of the text, and other settings, compared", open=False):
-            page.html(views.size_scores(card))
-    page.section(
+        number = gr.Slider(1, 2, 1, step=1, label="Page of wrong answers", min_width=200)
+    mistakes = components.html()
+    with gr.Accordion("Size of the text, and other settings, compared", open=False):
+        components.html(score_views.draw_size_scores(card))
+
+    def browse(section, number):
+        html, pages = score_views.draw_mistakes(section, number)
+        value = min(int(number), pages)
+        return html, gr.Slider(maximum=max(pages, 2), value=value, interactive=pages > 1)
+
+    inputs, outputs = [section, number], [mistakes, number]
+    section.input(lambda section: browse(section, 1), section, outputs, **QUIET)
+    number.input(browse, inputs, outputs, **QUIET)
+    opened.then(browse, inputs, outputs, **QUIET)
+
+
+def _bias_section(predictor, opened):
+    components.section(
         "Bias, measured",
         "Vectors learn what people write, prejudice included. The association test asks whether "
-        "two groups of words lean towards different attributes, and how often chance would do the "
-        "same.",
+        "two groups of words lean towards different attributes, and how often chance alone would "
+        "produce such a difference.",
     )
     bias = gr.Dropdown(
-        [(one.name, key) for key, one in BIASES.items()],
+        [(test.name, key) for key, test in BIASES.items()],
         value="flowers",
         label="Test",
         show_label=False,
     )
-    leaning = page.html()
-    with gr.Accordion("The words of the test, for you to change", open=False):
-        names, lists = views.bias_words("flowers")
+    answer = components.html()
+    with gr.Accordion("Change the words of the test", open=False):
         groups = [
             gr.Textbox(words, label=name, lines=2, max_lines=5, max_length=2000)
-            for name, words in zip(names, lists, strict=True)
+            for name, words in zip(*views.list_bias_words("flowers"), strict=True)
         ]
         with gr.Row(elem_classes="controls"):
-            bias_button = gr.Button("Test these words", min_width=150)
-    page.section(
+            button = gr.Button("Test these words", min_width=150)
+
+    @_error_as_answer
+    def test(key, *words):
+        names, _ = views.list_bias_words(key)
+        association = predictor.association(*(text.split(",") for text in words))
+        return views.draw_association(association, names)
+
+    def choose(key):
+        names, lists = views.list_bias_words(key)
+        boxes = [
+            gr.Textbox(value=words, label=name) for name, words in zip(names, lists, strict=True)
+        ]
+        return *boxes, test(key, *lists)
+
+    bias.input(choose, bias, [*groups, answer], **QUIET)
+    button.click(test, [bias, *groups], answer, **QUIET)
+    opened.then(test, [bias, *groups], answer, **QUIET)
+
+
+def _learning_section():
+    components.section(
         "Train your own",
-        "Skip-gram (a word guesses its neighbours) or CBOW (the neighbours guess the word), "
-        "written by hand in Keras, learns from your text while you watch: at most 4 MB, 6,000 "
-        "different words and 45 seconds. Nothing is kept.",
+        "Skip-gram (a word predicts its neighbours) or CBOW (the neighbours predict the word), "
+        "written in Keras, learns from your text while you watch: at most 4 MB, 6,000 different "
+        "words and 45 seconds. Nothing is stored.",
     )
     text = gr.Textbox(
         label="Your text",
@@ -193,205 +400,77 @@ def build(tab, settings):
         max_lines=10,
     )
     with gr.Row(elem_classes="controls"):
-        sample_button = gr.Button("A made-up text", min_width=150)
+        sample_button = gr.Button("Use a sample text", min_width=150)
         upload = gr.UploadButton(
             "Upload a text", file_types=[".txt", ".md"], size="md", min_width=140
         )
-        architecture = page.choice(
+        architecture = components.choice(
             [("Skip-gram", "skipgram"), ("CBOW", "cbow")], "skipgram", "Architecture"
         )
     with gr.Row(elem_classes="controls"):
         watch = gr.Textbox(
-            label="Words to watch", show_label=False,
-            placeholder="Words to watch (otherwise frequent ones)", max_lines=1, min_width=240,
-        )  # fmt: skip
+            label="Words to watch",
+            show_label=False,
+            placeholder="Words to watch (otherwise frequent ones)",
+            max_lines=1,
+            min_width=240,
+        )
         learn_button = gr.Button("Learn", variant="primary", min_width=110)
         stop_button = gr.Button("Stop", min_width=90)
-    learned = page.html()
-    vectors_file = gr.DownloadButton("Download the vectors", visible=False)
+    progress = components.html()
+    download = gr.DownloadButton("Download the vectors", visible=False)
+    slot = gr.State(events.RunSlot())
 
-    def solve(a, b, c, method):
-        try:
-            (other,) = set(METHODS) - {method}
-            found, beside = (predictor.analogy(a, b, c, one) for one in (method, other))
-        except UserError as refusal:
-            return page.error(refusal), gr.skip(), gr.skip()
-        return "", views.analogy(found, beside, card), (found.words, method)
+    def stop(slot, shown):
+        slot.stop()
+        return components.note("Stopped.") if shown in (WAITING, COMPILING) else gr.skip()
 
-    def solve_sample(sample, method):
-        return *sample, *solve(*sample, method)
+    inputs, outputs = [text, architecture, watch], [progress, download]
+    events.start_on_click(learn_button, slot, _learn, inputs, outputs, WAITING, **LEARNING)
+    stop_button.click(stop, [slot, progress], progress, queue=False, api_visibility="private")
+    sample_button.click(make_sample_text, None, text, **QUIET)
+    upload.upload(_read_upload, upload, [text, progress], **QUIET)
 
-    def restore(link):
-        words = [link.get(name, word) for name, word in zip("abc", FIRST, strict=True)]
-        method = link.get("method")
-        method = method if method in METHODS else METHODS[0]
-        yield *words, method, *[gr.skip()] * 3
-        refused, *shown = solve(*words, method)
-        # Nothing was answered yet that could stay.
-        yield *[gr.skip()] * 4, refused, *(("", None) if refused else shown)
 
-    quiet = {**page.COMPUTE, "show_progress": "hidden"}
-    said = [problem, answer, asked]
-    gr.on(
-        [solve_button.click, a.submit, b.submit, c.submit, method.input],
-        solve,
-        [a, b, c, method],
-        said,
-        **quiet,
-    )
-    samples.click(solve_sample, [samples, method], [a, b, c, *said], **quiet)
-    opened = page.when_opened(tab, restore, [a, b, c, method, *said], show_progress="hidden")
+def _read_upload(path):
+    from apps.analogies.learning import read_text
 
-    if card and len(views.sizes()) > 1:
+    try:
+        return read_text(path), ""
+    except UserError as error:
+        return gr.skip(), components.error(error)
 
-        def compare(asked, place):
-            if not asked:
-                return gr.skip()
-            try:
-                return views.by_size(*asked, int(place) - 1)
-            except (UserError, bundle.BundleError) as refusal:
-                return page.error(refusal)
 
-        gr.on(
-            [asked.change, size.input],
-            compare,
-            [asked, size],
-            sized,
-            **quiet,
-        )
+def _learn(slot, text, architecture, watch):
+    """Learn while the visitor watches; Gradio closes the generator when they leave."""
+    from apps.analogies import learning  # on first use: it brings in TensorFlow
+    from apps.analogies.model import ARCHITECTURES
 
-    def ask(tool, one, two):
-        shows = {
-            "sum": lambda: views.calculate(predictor, one),
-            "near": lambda: views.neighbours(predictor, one),
-            "like": lambda: views.likeness(predictor, one, two),
-            "odd": lambda: views.odd_one_out(predictor, one),
-            "path": lambda: views.path(predictor, one, two),
-        }
-        try:
-            return shows[tool]()
-        except UserError as refusal:
-            return page.error(refusal)
-
-    def choose_tool(tool):
-        one, two = ASKED[tool]
-        both = tool in ("like", "path")
-        return one, gr.Textbox(value=two, visible=both), ask(tool, one, two)
-
-    tool.input(choose_tool, tool, [one, two, replied], **quiet)
-    gr.on([ask_button.click, one.submit, two.submit], ask, [tool, one, two], replied, **quiet)
-    opened.then(ask, [tool, one, two], replied, **quiet)
-
-    def draw(view, search, own, left, right, low, high):
-        axes = ((left, right), (low, high))
-        try:
-            data, sentence = views.map_data(predictor, view, search, own or "", axes)
-            near = views.neighbours(predictor, search) if search.strip() else ""
-        except (UserError, bundle.BundleError) as refusal:
-            return gr.skip(), page.error(refusal)
-        return data, f'<p class="small">{sentence}</p>{near}'
-
-    picture = [view, search, own, left, right, low, high]
-    gr.on(
-        [
-            view.input,
-            search.submit,
-            own_button.click,
-            *(end.submit for end in (left, right, low, high)),
-        ],
-        draw,
-        picture,
-        [drawn, mapped],
-        **quiet,
-    )
-    view.input(lambda view: gr.Row(visible=view == "axes"), view, ends, **quiet)
-    opened.then(draw, picture, [drawn, mapped], **quiet)
-
-    def clicked(event: gr.EventData, *picture):
-        word = event.word
-        view, _, *rest = picture
-        return word, *draw(view, word, *rest)
-
-    drawn.click(clicked, picture, [search, drawn, mapped], **{**quiet, **page.IN_TURN})
-    all_button.click(
-        lambda *picture: ("", *draw(*picture[:2], "", *picture[3:])),
-        picture,
-        [own, drawn, mapped],
-        **quiet,
-    )
-
-    def export(kind):
-        def make(*picture):
-            axes = ((picture[3], picture[4]), (picture[5], picture[6]))
-            try:
-                paths = views.export(
-                    predictor, kind, picture[0], picture[2] or "", axes, page.download_path
-                )
-            except UserError as refusal:
-                return gr.skip(), page.error(refusal)
-            return gr.File(value=paths, visible=True), gr.skip()
-
-        return make
-
-    csv_button.click(export("csv"), picture, [files, mapped], **quiet)
-    tsv_button.click(export("tsv"), picture, [files, mapped], **quiet)
-
-    if card:
-
-        def browse(section, place):
-            html, pages = views.wrong(section, place)
-            place = min(int(place), pages)
-            return html, gr.Slider(maximum=max(pages, 2), value=place, interactive=pages > 1)
-
-        section.input(lambda name: browse(name, 1), section, [missed, leaf], **quiet)
-        leaf.input(browse, [section, leaf], [missed, leaf], **quiet)
-        opened.then(browse, [section, leaf], [missed, leaf], **quiet)
-
-    def test(key, *words):
-        names, _ = views.bias_words(key)
-        try:
-            lists = [text.split(",") for text in words]
-            return views.association(predictor.association(*lists), names)
-        except UserError as refusal:
-            return page.error(refusal)
-
-    def choose_bias(key):
-        names, lists = views.bias_words(key)
-        boxes = [
-            gr.Textbox(value=words, label=name) for name, words in zip(names, lists, strict=True)
-        ]
-        return *boxes, test(key, *lists)
-
-    bias.input(choose_bias, bias, [*groups, leaning], **quiet)
-    bias_button.click(test, [bias, *groups], leaning, **quiet)
-    opened.then(test, [bias, *groups], leaning, **quiet)
-
-    seat = gr.State(page.Seat())
-    page.begun(
-        learn_button,
-        seat,
-        _learning,
-        [text, architecture, watch],
-        [learned, vectors_file],
-        waiting=WAITING,
-        concurrency_id="learning",
-        concurrency_limit=1,
-        show_progress="hidden",
-    )
-
-    def end(seat, shown):
-        seat.stop()
-        return page.note("Stopped.") if shown in (WAITING, COMPILING) else gr.skip()
-
-    stop_button.click(end, [seat, learned], learned, queue=False, api_visibility="private")
-    sample_button.click(made_up_text, None, text, **quiet)
-    upload.upload(_uploaded, upload, [text, learned], **quiet)
-    _api(predictor)
+    if slot.stopped:
+        return
+    token = slot.begin()
+    yield COMPILING, gr.DownloadButton(visible=False)
+    try:
+        corpus = learning.prepare(text)
+        watched = learning.choose_words(corpus, watch, WATCHED_WORDS)
+    except UserError as error:
+        yield components.error(error), gr.skip()
+        return
+    by_counting = learning.find_by_counting(corpus, watched, 5)
+    for progress in learning.learn(corpus, architecture):
+        if not slot.owns(token):
+            return
+        download = gr.skip()
+        if progress.done:
+            path = download_path("vectors.txt")
+            files.write_vectors(progress.vectors, path)
+            download = gr.DownloadButton(value=str(path), visible=True)
+        yield views.draw_learning(progress, by_counting, ARCHITECTURES[architecture]), download
 
 
 def headline():
     """The score and the baseline's, for the home page."""
-    card = bundle.read_card(bundle.MODELS / "analogies")
+    card = bundle.read_card(FOLDER)
     return (
         f"{card['accuracy']:.1%} of analogies right",
         f"PPMI + SVD {card['baseline']['accuracy']:.1%}",
@@ -400,64 +479,18 @@ def headline():
 
 def scores():
     """The shipped vectors beside their baseline, for the About page."""
-    return views.about(bundle.read_card(bundle.MODELS / "analogies"))
+    return score_views.draw_about(bundle.read_card(FOLDER))
 
 
 def warm_up():
     """Load what the sections below the answer need."""
-    views.warm_up()
+    if Predictor.load().card:
+        stored.load_sizes()
+        stored.load_answers()
+        word_map.load_map()
 
 
-def _word_box(value, label):
-    return gr.Textbox(
-        value, label=label, lines=1, max_lines=1, min_width=130, elem_classes="word-box"
-    )
-
-
-def _completing(predictor):
-    def complete(start):
-        """The most frequent words that begin so."""
-        return predictor.complete(start)
-
-    return complete
-
-
-def _uploaded(path):
-    from apps.analogies.learning import read_text
-
-    try:
-        return read_text(path), ""
-    except UserError as refusal:
-        return gr.skip(), page.error(refusal)
-
-
-def _learning(seat, text, architecture, watch):
-    """Learn while the visitor looks on; Gradio closes the generator when they leave."""
-    from apps.analogies import learning
-    from apps.analogies.model import ARCHITECTURES
-
-    if seat.stopped:
-        return
-    name, turn = ARCHITECTURES[architecture], seat.begin()
-    yield COMPILING, gr.DownloadButton(visible=False)
-    try:
-        prepared = learning.prepare(text)
-        counted = learning.by_counting(prepared, views.watched(prepared, watch, WATCHED), 5)
-    except UserError as refusal:
-        yield page.error(refusal), gr.skip()
-        return
-    for progress in learning.learn(prepared, architecture):
-        if seat.turn is not turn:
-            return
-        download = gr.skip()
-        if progress.done:
-            path = page.download_path("vectors.txt")
-            views.write_vectors(progress.vectors, path)
-            download = gr.DownloadButton(value=str(path), visible=True)
-        yield views.learning(progress, counted, name), download
-
-
-def _api(predictor):
+def _publish_api(predictor):
     def analogy(a: str, b: str, c: str, method: Literal["3CosAdd", "3CosMul"] = "3CosAdd") -> dict:
         """A is to b as c is to what?
 
@@ -468,16 +501,15 @@ def _api(predictor):
             method: 3CosAdd or 3CosMul.
 
         Returns:
-            words (as understood), best (word and score, the three words excluded), honest (the
-            same of all words), and notes.
+            words (as understood), best (word and score of the ten best, the three words excluded),
+            honest (the ten best of all words), and notes.
         """
-        with page.refusals(UserError):
-            found = predictor.analogy(a, b, c, method)
+        result = predictor.analogy(a, b, c, method)
         return {
-            "words": list(found.words),
-            "best": _plain(found.best),
-            "honest": _plain(found.honest),
-            "notes": list(found.notes),
+            "words": list(result.words),
+            "best": _as_dicts(result.best),
+            "honest": _as_dicts(result.honest),
+            "notes": list(result.notes),
         }
 
     def calculate(expression: str) -> list[dict]:
@@ -489,8 +521,7 @@ def _api(predictor):
         Returns:
             For each of the ten nearest words word and score, its cosine.
         """
-        with page.refusals(UserError):
-            return _plain(predictor.calculate(expression)[1])
+        return _as_dicts(predictor.calculate(expression)[1])
 
     def neighbours(word: str) -> list[dict]:
         """The ten words nearest to a word or phrase.
@@ -501,8 +532,7 @@ def _api(predictor):
         Returns:
             For each word and score, its cosine.
         """
-        with page.refusals(UserError):
-            return _plain(predictor.neighbours(word)[1])
+        return _as_dicts(predictor.neighbours(word)[1])
 
     def likeness(first: str, second: str) -> dict:
         """How alike two words or two sentences are.
@@ -514,13 +544,12 @@ def _api(predictor):
         Returns:
             cosine (of the word vectors), bag and tf_idf (of counts), and notes.
         """
-        with page.refusals(UserError):
-            found = predictor.likeness(first, second)
+        result = predictor.likeness(first, second)
         return {
-            "cosine": round(found.cosine, 4),
-            "bag": round(found.bag, 4),
-            "tf_idf": round(found.tf_idf, 4),
-            "notes": list(found.notes),
+            "cosine": round(result.cosine, 4),
+            "bag": round(result.bag, 4),
+            "tf_idf": round(result.tf_idf, 4),
+            "notes": list(result.notes),
         }
 
     def odd_one_out(words: list[str]) -> list[dict]:
@@ -532,8 +561,7 @@ def _api(predictor):
         Returns:
             For each word and score, its cosine with the mean of all; the odd one first.
         """
-        with page.refusals(UserError):
-            return _plain(predictor.odd_one_out(words))
+        return _as_dicts(predictor.odd_one_out(words))
 
     def path(start: str, end: str) -> list[dict]:
         """A chain of near neighbours from one word to another.
@@ -545,8 +573,7 @@ def _api(predictor):
         Returns:
             For each word of the chain word and score, its cosine with the one before it.
         """
-        with page.refusals(UserError):
-            return _plain(predictor.path(start, end))
+        return _as_dicts(predictor.path(start, end))
 
     def association(
         first: list[str], second: list[str], attribute: list[str], contrary: list[str]
@@ -562,19 +589,18 @@ def _api(predictor):
         Returns:
             effect (size, −2 to 2), p_value, exact, ways and missing.
         """
-        with page.refusals(UserError):
-            found = predictor.association(first, second, attribute, contrary)
+        result = predictor.association(first, second, attribute, contrary)
         return {
-            "effect": round(found.effect, 4),
-            "p_value": found.p_value,
-            "exact": found.exact,
-            "ways": found.ways,
-            "missing": list(found.missing),
+            "effect": round(result.effect, 4),
+            "p_value": result.p_value,
+            "exact": result.exact,
+            "ways": result.ways,
+            "missing": list(result.missing),
         }
 
     for event in (analogy, calculate, neighbours, likeness, odd_one_out, path, association):
-        page.api(event, concurrency_id="compute", concurrency_limit=2)
+        publish(event, concurrency_id="compute", concurrency_limit=2)
 
 
-def _plain(near):
-    return [{"word": one.word, "score": round(one.score, 4)} for one in near]
+def _as_dicts(words):
+    return [{"word": scored.word, "score": round(scored.score, 4)} for scored in words]

@@ -1,93 +1,24 @@
 """What the page shows of an answer: words, tables and figures as HTML."""
 
 import json
-from functools import cache
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
-from apps.analogies import scores
-from apps.analogies.examples import AXES, BIASES
+from apps.analogies.examples import BIASES, PREVIEW_ANALOGY
 from apps.analogies.predictor import Predictor
-from apps.analogies.vectors import FOLDER, Vectors
-from shared import bundle, page, plots, quantize, tables
+from apps.analogies.score_views import draw_score_line, format_count
+from apps.analogies.stored import load_sizes
+from shared import plots
 from shared.errors import UserError
 from shared.plots import percent, signed
-from shared.text import plain_words
+from shared.site import components
 
-SIZES_FILE, MAP_FILE = FOLDER / "sizes.safetensors", FOLDER / "map.safetensors"
+RANKS = 5  # rows of a ranking under the answer
 MEASURES = {"3CosAdd": "cosine", "3CosMul": "score"}  # what each method ranks by
-PER_PAGE = 15  # wrong questions shown at once
-MAP_MOST = 5_000
-VIEWS = {
-    "tsne2": "t-SNE, flat",
-    "tsne3": "t-SNE, deep",
-    "pca2": "PCA, flat",
-    "pca3": "PCA, deep",
-    "axes": "Your own axes",
-}
-SECTIONS = {
-    "capital-common-countries": "Capitals of well-known countries",
-    "capital-world": "Capitals of the world",
-    "currency": "Currencies",
-    "city-in-state": "Cities in their states",
-    "family": "Family",
-    "gram1-adjective-to-adverb": "Adjective to adverb",
-    "gram2-opposite": "Opposites",
-    "gram3-comparative": "Comparatives",
-    "gram4-superlative": "Superlatives",
-    "gram5-present-participle": "Participles",
-    "gram6-nationality-adjective": "Nationalities",
-    "gram7-past-tense": "Past tense",
-    "gram8-plural": "Plurals of nouns",
-    "gram9-plural-verbs": "Third persons",
-}
-
-
-def _style():
-    rules = [
-        ".trio{display:grid;grid-template-columns:repeat(3,1fr);gap:8px 32px}",
-        ".trio h3{margin-top:12px}",
-        "#tab-analogies table.ranks{max-width:360px}",
-        "#tab-analogies .ranks :is(td,th):first-child{min-width:0;width:2.2em}",
-        "#tab-analogies .form{gap:12px}",
-        "#tab-analogies .scroll + p,.trio + p{margin-top:12px}",
-        "#tab-analogies progress{display:block;appearance:none;width:100%;min-width:90px;"
-        "height:8px;border:0;background:var(--rule)}",
-        "#tab-analogies progress::-webkit-progress-bar{background:var(--rule)}",
-        "#tab-analogies progress::-webkit-progress-value{background:var(--positive)}",
-        "#tab-analogies progress::-moz-progress-bar{background:var(--positive)}",
-        "#tab-analogies .answer + .message{margin-top:12px}",
-        ".plane{display:block;width:100%;height:300px;overflow:visible}",
-        ".plane text{font:600 15px var(--sans);fill:var(--ink)}",
-        ".plane .light{font-weight:400;fill:var(--ink-2)}",
-        ".plane .arrow{stroke:var(--positive);stroke-width:2}",
-        ".fig .plane .head{fill:var(--positive);stroke:none}",
-        ".plane .side{stroke:var(--ink-2);stroke-width:1;stroke-dasharray:3 4}",
-        ".plane .dot{fill:var(--ink)}.plane .aim{fill:none;stroke:var(--negative);stroke-width:2}",
-        ".steps{font:600 20px/1.9 var(--serif);margin:12px 0}",
-        ".steps small{font:400 13px var(--sans);color:var(--ink-2);margin:0 4px}",
-        ".steps span{white-space:nowrap}",
-        ".map-canvas{display:block;width:100%;height:min(600px,78vh);cursor:grab;"
-        "touch-action:pan-y}",
-        ".map-canvas:focus-visible{outline:2px solid var(--ink);outline-offset:2px}",
-        ".map-bar{display:flex;gap:6px;align-items:center;min-height:36px;font:14px var(--sans);"
-        "color:var(--ink-2)}.map-bar .map-said{flex:1}",
-        ".map-bar button{font:16px var(--sans);min-width:36px;padding:0 10px;height:34px;"
-        "color:var(--ink);"
-        "background:none;border:1px solid var(--rule);border-radius:6px;cursor:pointer}",
-        ".map-bar button:hover{background:var(--hover)}",
-        "#tab-analogies .words-row{align-items:flex-end}",
-        "#tab-analogies .answer{grid-template-columns:1fr;row-gap:6px}",
-        "@media (max-width:560px){.trio{grid-template-columns:1fr 1fr;gap:8px 16px}"
-        ".plane{height:240px}#tab-analogies .sections :is(td,th):nth-child(2){display:none}}",
-    ]
-    return f"<style>{''.join(rules)}</style>"
-
-
-STYLE = _style()
+STRENGTHS = ((0.2, "hardly"), (0.5, "a little"), (0.8, "clearly"), (np.inf, "strongly"))
 MAP_TEMPLATE = (
-    '<div class="map-bar"><span class="map-said" aria-live="polite"></span>'
+    '<div class="map-bar"><span class="map-status" aria-live="polite"></span>'
     '<button type="button" data-zoom="1.6" aria-label="zoom in">+</button>'
     '<button type="button" data-zoom="0.625" aria-label="zoom out">−</button>'
     '<button type="button" data-zoom="0">Whole map</button></div>'
@@ -96,745 +27,394 @@ MAP_TEMPLATE = (
     "${value}</div>"
 )
 
-
-def number(count):
-    """A count as people say it: 17,000,000 as 17 million."""
-    if count >= 1e6:
-        return f"{count / 1e6:.0f} million"
-    return f"{count:,}"
+RESULT = Markup('<p class="steps">{}</p>')
+SMALL = Markup('<p class="small">{}</p>')
 
 
-def analogy(found, other, card):
-    """The answer, with and without the trick, and the figure of the parallelogram.
+def draw_analogy(analogy, by_other_method, card):
+    """The answer, the parallelogram, and the rankings with and without the words of the question.
 
     Args:
-        found, other: The `Analogy` by the method asked for, and by the other one.
+        analogy: The `Analogy` by the method chosen.
+        by_other_method: The `Analogy` of the same words by the other method.
         card: The bundle's card, or None.
     """
-    a, b, c = found.words
-    best = found.best[0]
-    measure = MEASURES[found.method]
-    answer = page.answer(
-        best.word,
-        f"{measure} {best.score:.2f}",
-        "",
-        f"{a.capitalize()} is to {b} as {c} is to {best.word}.",
+    a, b, c = analogy.words
+    best = analogy.best[0]
+    measure = MEASURES[analogy.method]
+    nearest = "nearest word" if measure == "cosine" else "word with the highest score"
+    sentence = Markup(
+        "{} is to {} as {} is to … The {} is {}. The vectors repeat the habits of the texts, "
+        'prejudice included: see <a href="#bias-measured">Bias, measured</a>.'
+    ).format(a.capitalize(), b, c, nearest, best.word)
+    rankings = (
+        ("Without the three words", analogy.best, analogy.method, ()),
+        (f"By {by_other_method.method}", by_other_method.best, by_other_method.method, ()),
+        ("All words allowed", analogy.honest, analogy.method, analogy.words),
     )
-    return "".join(
+    column = Markup("<div><h3>{}</h3>{}</div>")
+    columns = Markup().join(
+        column.format(title, _draw_ranking(words[:RANKS], MEASURES[method], excluded))
+        for title, words, method, excluded in rankings
+    )
+    return Markup().join(
         [
-            answer,
-            *map(page.note, found.notes),
-            '<div class="trio">',
-            *(
-                f"<div><h3>{title}</h3>{_ranking(near, MEASURES[method], marked)}</div>"
-                for title, near, method, marked in (
-                    ("The three words left out", found.best, found.method, ()),
-                    (f"The same by {other.method}", other.best, other.method, ()),
-                    ("All words allowed", found.honest, found.method, found.words),
-                )
+            components.answer(best.word, f"{measure} {best.score:.2f}", "", sentence),
+            *map(components.note, analogy.notes),
+            plots.figure(draw_parallelogram(analogy), _describe_plane(analogy)),
+            Markup('<div class="trio">{}</div><p>{}</p>').format(
+                columns, _describe_exclusion(analogy)
             ),
-            f"</div><p>{escape(_trick(found))}</p>",
-            plots.figure(parallelogram(found), _plane(found)),
-            card_line(card),
+            draw_score_line(card),
         ]
     )
 
 
-def card_line(card):
-    """The line on how good the vectors are, beside the counting baseline."""
-    if not card:
-        return page.note(
-            "These are your own vectors, from the file that this site was started with."
-        )
-    baseline, (name, details) = card["baseline"], next(iter(card["variants"].items()))
-    verdict = (
-        "The baseline is the better of the two."
-        if baseline["accuracy"] > card["accuracy"]
-        else "The baseline counts which words stand near each other. A guess is right once in "
-        f"{card['vocabulary']:,}."
-    )
-    return page.card_line(
-        card,
-        name,
-        percent(card["accuracy"], 1),
-        percent(baseline["accuracy"], 1),
-        details["parameters"],
-        remark=verdict,
-    )
-
-
-def _ranking(near, measure="cosine", marked=()):
-    rows = [(n, one.word, f"{one.score:.3f}") for n, one in enumerate(near, 1)]
-    bold = next((n for n, one in enumerate(near) if one.word not in marked), None)
-    table = page.table(("", "Word", measure.capitalize()), rows, numbers=(2,), winner=bold)
-    return _narrow(table)
+def _draw_ranking(words, measure="cosine", excluded=()):
+    """A table of scored words, in bold the first that is not excluded."""
+    rows = [(n, scored.word, f"{scored.score:.3f}") for n, scored in enumerate(words, 1)]
+    winner = next((n for n, scored in enumerate(words) if scored.word not in excluded), None)
+    columns = ("", "Word", measure.capitalize())
+    return _narrow(components.table(columns, rows, numbers=(2,), winner=winner))
 
 
 def _narrow(table):
-    return table.replace("<table>", '<table class="ranks">')
+    return Markup(table.replace("<table>", Markup('<table class="ranks">')))
 
 
-def _trick(found):
-    a, b, c = found.words
-    best, honest = found.best[0].word, found.honest[0].word
-    if not found.trick:
+def _describe_exclusion(analogy):
+    """What would change if the words of the question were allowed as the answer."""
+    a, b, c = analogy.words
+    best, winner = analogy.best[0].word, analogy.honest[0].word
+    if best == winner:
         return (
-            f"“{best}” wins even when {a}, {b} and {c} may be the answer. That is rare: here the "
-            "vectors themselves hold the relation."
+            f"“{best}” ranks first even when {a}, {b} and {c} are allowed as answers. That is "
+            "rare: here the vectors themselves hold the relation."
         )
-    place = next((n for n, one in enumerate(found.honest, 1) if one.word == best), None)
-    where = f"“{best}” is number {place}" if place else f"“{best}” is not among the first ten"
+    rank = next((n for n, scored in enumerate(analogy.honest, 1) if scored.word == best), None)
+    position = f"“{best}” is number {rank}" if rank else f"“{best}” is not among the first ten"
     return (
-        f"If the words of the question were allowed, the answer would be “{honest}” itself; "
-        f"{where}. Most demonstrations leave those three words out and do not say so. The step "
+        f"If the words of the question were allowed, the answer would be “{winner}” itself; "
+        f"{position}. Most demonstrations leave the three words out without saying so. The step "
         f"from {a} to {b} is short compared with the distances between words, so the sum lands "
-        "near where it set out."
+        "near its starting point."
     )
 
 
-def parallelogram(found):
-    """The four words and the place where b − a + c points, in the plane that fits the four."""
-    low, high = found.points.min(axis=0), found.points.max(axis=0)
-    places = (found.points - low) / np.maximum(high - low, 1e-9)
-    spots = [(12 + 70 * x, 88 - 76 * y) for x, y in places]
-    a, b, c, answer, aim = spots
-
-    def line(kind, start, end, marker=""):
-        (x1, y1), (x2, y2) = start, end
-        return f'<line class="{kind}" x1="{x1}%" y1="{y1}%" x2="{x2}%" y2="{y2}%"{marker}/>'
-
-    head = ' marker-end="url(#arrow-head)"'
-    words = [*found.words, found.best[0].word]
+def draw_parallelogram(analogy):
+    """The four words and the point b − a + c, in the plane that fits the four words best."""
+    low, high = analogy.points.min(axis=0), analogy.points.max(axis=0)
+    unit = (analogy.points - low) / np.maximum(high - low, 1e-9)
+    points = [(12 + 70 * x, 88 - 76 * y) for x, y in unit]  # in percent
+    a, b, c, answer, target = points
+    words = [*analogy.words, analogy.best[0].word]
+    line = Markup('<line class="{}" x1="{}%" y1="{}%" x2="{}%" y2="{}%"{}/>')
+    arrow_head = Markup(' marker-end="url(#arrow-head)"')
+    label = Markup('<text{} x="{}%" y="{}%" dy="{}" text-anchor="middle">{}</text>')
     shapes = [
-        '<defs><marker id="arrow-head" viewBox="0 0 10 10" refX="13" refY="5" markerWidth="7" '
-        'markerHeight="7" orient="auto-start-reverse"><path class="head" '
-        'd="M0 0L10 5L0 10z"/></marker></defs>',
-        line("side", a, c),
-        line("side", b, aim),
-        line("arrow", a, b, head),
-        line("arrow", c, aim, head),
-        f'<circle class="aim" cx="{aim[0]}%" cy="{aim[1]}%" r="7"/>',
+        Markup(
+            '<defs><marker id="arrow-head" viewBox="0 0 10 10" refX="13" refY="5" markerWidth="7" '
+            'markerHeight="7" orient="auto-start-reverse"><path class="head" '
+            'd="M0 0L10 5L0 10z"/></marker></defs>'
+        ),
+        line.format("side", *a, *c, ""),
+        line.format("side", *b, *target, ""),
+        line.format("arrow", *a, *b, arrow_head),
+        line.format("arrow", *c, *target, arrow_head),
+        Markup('<circle class="aim" cx="{}%" cy="{}%" r="7"/>').format(*target),
     ]
-    middle = np.mean([y for _, y in spots[:4]])
-    for (x, y), word in zip(spots[:4], words, strict=True):
-        shapes.append(f'<circle class="dot" cx="{x}%" cy="{y}%" r="4.5"/>')
-        drop = "-0.9em" if y < middle else "1.7em"
-        shapes.append(
-            f'<text x="{x}%" y="{y}%" dy="{drop}" text-anchor="middle">{escape(word)}</text>'
-        )
-    drop = "2.2em" if aim[1] < answer[1] - 4 else "-1.4em"
-    said = f"{words[1]} − {words[0]} + {words[2]}"
-    shapes.append(
-        f'<text class="light" x="{aim[0]}%" y="{aim[1]}%" dy="{drop}" text-anchor="middle">'
-        f"{escape(said)}</text>"
+    middle = np.mean([y for _, y in points[:4]])
+    for (x, y), word in zip(points[:4], words, strict=True):
+        shapes.append(Markup('<circle class="dot" cx="{}%" cy="{}%" r="4.5"/>').format(x, y))
+        shapes.append(label.format("", x, y, "-0.9em" if y < middle else "1.7em", word))
+    offset = "2.2em" if target[1] < answer[1] - 4 else "-1.4em"
+    formula = f"{words[1]} − {words[0]} + {words[2]}"
+    shapes.append(label.format(Markup(' class="light"'), *target, offset, formula))
+    return Markup('<svg class="plane" role="img" aria-label="{}">{}</svg>').format(
+        f"{words[0]}, {words[1]}, {words[2]} and {words[3]} in a plane", Markup().join(shapes)
     )
-    label = f"{words[0]}, {words[1]}, {words[2]} and {words[3]} in a plane"
-    return f'<svg class="plane" role="img" aria-label="{escape(label)}">{"".join(shapes)}</svg>'
 
 
-def _plane(found):
-    a, b, c = found.words
+def _describe_plane(analogy):
+    a, b, c = analogy.words
     return (
-        f"The plane that fits the four words best; it shows {percent(found.fit)} of their spread. "
-        f"The arrow from {a} to {b} is laid at {c}, and ends in the circle: the nearer "
-        f"“{found.best[0].word}” lies to the circle, the better the parallelogram closes. "
+        f"The plane that fits the four words best shows {percent(analogy.fit)} of their variance. "
+        f"The arrow from {a} to {b}, moved to {c}, ends in the circle: the nearer "
+        f"“{analogy.best[0].word}” lies to the circle, the better the parallelogram closes. "
         f"3CosAdd takes the word nearest to {b} − {a} + {c} in all dimensions; 3CosMul multiplies "
         "and divides the similarities to the three words instead of adding them."
     )
 
 
-@cache
-def sizes():
-    """Vectors from less text: a tuple of (words of text, `Predictor`), and all of it last."""
-    full = Predictor.load()
-    found = []
-    if SIZES_FILE.exists():
-        arrays = bundle.load_arrays(SIZES_FILE)
-        for row in full.card["sizes"]:
-            size = row["words"]
-            packed = {key: arrays[f"{size}.{key}"] for key in ("codes", "levels")}
-            words = [full.vectors.words[n] for n in arrays[f"{size}.words"]]
-            found.append((size, Predictor(Vectors.of(words, quantize.dequantize_int4(packed)))))
-    return (*found, (full.card["corpus_words"], full))
+def preview():
+    """A picture of an answer for the home page: the parallelogram of an analogy."""
+    analogy = Predictor.load().analogy(*PREVIEW_ANALOGY)
+    low, high = analogy.points.min(axis=0), analogy.points.max(axis=0)
+    unit = (analogy.points - low) / np.maximum(high - low, 1e-9)
+    points = [(round(36 + 190 * x), round(118 - 96 * y)) for x, y in unit]
+    a, b, c, _, target = points
+    line = Markup('<path d="M{} {}L{} {}" style="stroke:var(--{});stroke-width:{}"/>')
+    shapes = [
+        line.format(*a, *c, "ink-2", "1;stroke-dasharray:3 4"),
+        line.format(*b, *target, "ink-2", "1;stroke-dasharray:3 4"),
+        line.format(*a, *b, "positive", 2),
+        line.format(*c, *target, "positive", 2),
+        Markup(
+            '<circle cx="{}" cy="{}" r="7" style="fill:none;stroke:var(--negative);'
+            'stroke-width:2"/>'
+        ).format(*target),
+    ]
+    dot = Markup(
+        '<circle cx="{0}" cy="{1}" r="3.5" style="fill:var(--ink)"/><text x="{0}" y="{2}" '
+        'text-anchor="middle" style="font:600 14px var(--sans);fill:var(--ink)">{3}</text>'
+    )
+    middle = np.mean([y for _, y in points[:4]])
+    words = [*analogy.words, analogy.best[0].word]
+    for (x, y), word in zip(points, words, strict=False):
+        shapes.append(dot.format(x, y, y - 11 if y < middle else y + 20, word))
+    return Markup('<svg viewBox="0 0 266 144" style="display:block;width:100%">{}</svg>').format(
+        Markup().join(shapes)
+    )
 
 
-def by_size(words, method, chosen):
-    """The same question put to vectors from less text.
+def draw_sizes(words, method, selected):
+    """The answers of vectors from less text to the same question.
 
     Args:
         words: The tuple `(a, b, c)`.
         method: Of the analogy.
-        chosen: Place of the size to show in full.
+        selected: Index of the size whose ranking is shown.
     """
-    rows, shown = [], ""
-    full = sizes()[-1][1].analogy(*words, method).best[0].word
-    for place, (size, predictor) in enumerate(sizes()):
+    rows, ranking = [], ""
+    answer = load_sizes()[-1][1].analogy(*words, method).best[0].word
+    for index, (size, predictor) in enumerate(load_sizes()):
         try:
-            found = predictor.analogy(*words, method)
+            analogy = predictor.analogy(*words, method)
         except UserError:
-            missing = [word for word in words if word not in predictor.vectors]
-            rows.append((number(size), f"has not met {', '.join(missing)} often enough", "–"))
+            missing = ", ".join(word for word in words if word not in predictor.vectors)
+            rows.append((format_count(size), f"too few occurrences of {missing}", "–"))
             continue
-        best = ", ".join(one.word for one in found.best[:5])
-        names = [one.word for one in found.best]
-        rank = str(names.index(full) + 1) if full in names else "over 10"
-        rows.append((number(size), best, rank))
-        if place == chosen:
-            shown = _ranking(found.best, MEASURES[method])
-    table = page.table(
-        ("Words of text", "The five best", f"Rank of “{full}”"), rows, (2,), winner=chosen
+        names = [scored.word for scored in analogy.best]
+        rank = str(names.index(answer) + 1) if answer in names else "over 10"
+        rows.append((format_count(size), ", ".join(names[:RANKS]), rank))
+        if index == selected:
+            ranking = _draw_ranking(analogy.best[:RANKS], MEASURES[method])
+    columns = ("Words of text", "The five best", f"Rank of “{answer}”")
+    return Markup("{}<h3>The five best after {} words</h3>{}").format(
+        components.table(columns, rows, (2,), winner=selected),
+        rows[selected][0],
+        ranking or components.note(f"{rows[selected][1].capitalize()}."),
     )
-    size = number(sizes()[chosen][0])
-    detail = shown or page.note(rows[chosen][1].capitalize() + ".")
-    return f"{table}<h3>The ten best after {size} words</h3>{detail}"
 
 
-def size_scores(card):
-    """How accuracy grows with the text, and with other settings: tables of the card."""
-    rows = [*card["sizes"], {**card, "words": card["corpus_words"]}]
-    table = page.table(
-        (
-            "Words of text",
-            "Dimensions",
-            "Epochs",
-            "Questions right",
-            "Of all covered",
-            "WordSim-353",
-        ),
-        [
-            (
-                number(row["words"]),
-                row["dimensions"],
-                row["epochs"],
-                percent(row["accuracy_30k"], 1),
-                percent(row["covered_30k"]),
-                f"{row['spearman']:.2f}",
-            )
-            for row in rows
-        ],
-        numbers=(1, 2, 3, 4, 5),
-        winner=len(rows) - 1,
-    )
-    html = table + (
-        '<p class="small">Google’s questions among the 30,000 most frequent words of each text, '
-        "answered by 3CosAdd; Spearman’s correlation with people’s judgements of similarity. "
-        "The smaller vectors have fewer dimensions, and less text was read more often.</p>"
-    )
-    if card["study"]:
-        html += page.table(
-            ("Model", "Phrases", "Window", "Dimensions", "Negatives", "Rate", "Epochs", "Right"),
-            [
-                (
-                    row["model"],
-                    "joined" if row["phrases"] else "–",
-                    row["window"],
-                    row["dimensions"],
-                    row["negative"],
-                    row["rate"],
-                    row["epochs"],
-                    percent(row["validation"], 1),
-                )
-                for row in card["study"]
-            ],
-            numbers=(2, 3, 4, 5, 6, 7),
-            winner=int(np.argmax([row["validation"] for row in card["study"]])),
-        ) + (
-            f'<p class="small">Other settings, on {number(card["study"][0]["words"])} words of the '
-            "text, on questions of our own, none of them Google’s: the architecture was chosen on "
-            "these. Rows within two points of each other can hardly be told apart by so few."
-            f"{_phrases(card['study'])}</p>"
-        )
-    return html
-
-
-def _phrases(study):
-    """What joining phrases did, from the row with them and its twin without."""
-    measured = ("minutes", "validation", "phrases")
-    by_rest = {
-        (row["phrases"], *(value for key, value in row.items() if key not in measured)): row
-        for row in study
-    }
-    for (joined, *rest), row in by_rest.items():
-        plain = by_rest.get((False, *rest))
-        if joined and plain:
-            helped = "helped" if row["validation"] > plain["validation"] else "did not help"
-            return (
-                f" Joining phrases into one word, such as new_york, {helped}: "
-                f"{percent(row['validation'], 1)} beside {percent(plain['validation'], 1)}."
-            )
-    return ""
-
-
-def calculate(predictor, expression):
+def draw_sum(predictor, expression):
     """The words nearest to a sum."""
-    words, near, notes = predictor.calculate(expression)
-    said = "".join(map(page.note, notes))
+    words, nearest, notes = predictor.calculate(expression)
+    excluded = ", ".join(dict.fromkeys(words))
     return (
-        f'<p class="steps">= {escape(near[0].word)}</p>{said}{_ranking(near)}'
-        f'<p class="small">{_left_out(words)}</p>'
+        RESULT.format(f"= {nearest[0].word}")
+        + Markup().join(map(components.note, notes))
+        + _draw_ranking(nearest)
+        + SMALL.format(f"Nearest by cosine in all dimensions, without {excluded}.")
     )
 
 
-def _left_out(words):
-    names = ", ".join(dict.fromkeys(words))
-    return f"Nearest by cosine in all dimensions, without {escape(names)}."
-
-
-def neighbours(predictor, word):
+def draw_neighbours(predictor, word):
     """The nearest words, with cosine and distance."""
-    word, near = predictor.neighbours(word)
+    word, nearest = predictor.neighbours(word)
     rows = [
-        (n, one.word, f"{one.score:.3f}", f"{np.sqrt(max(0, 2 - 2 * one.score)):.3f}")
-        for n, one in enumerate(near, 1)
+        (n, near.word, f"{near.score:.3f}", f"{np.sqrt(max(0, 2 - 2 * near.score)):.3f}")
+        for n, near in enumerate(nearest, 1)
     ]
-    table = _narrow(page.table(("", "Word", "Cosine", "Distance"), rows, numbers=(2, 3)))
-    return (
-        f'<h3>Near “{escape(word)}”</h3>{table}<p class="small">Measured in all dimensions, not in '
-        "the plane of a map. The distance is Euclidean between vectors of length 1.</p>"
+    table = components.table(("", "Word", "Cosine", "Distance"), rows, numbers=(2, 3))
+    caption = (
+        "Measured in all dimensions, not on a map. The distance is Euclidean, between vectors of "
+        "length 1."
     )
+    return Markup("<h3>Near “{}”</h3>").format(word) + _narrow(table) + SMALL.format(caption)
 
 
-def likeness(predictor, first, second):
-    """How alike two texts are, by vectors and by counting."""
-    found = predictor.likeness(first, second)
+def draw_similarity(predictor, first, second):
+    """How similar two texts are, by word vectors and by counting."""
+    similarity = predictor.likeness(first, second)
     rows = [
-        ("Word vectors", signed(found.cosine), "Words used in similar places are similar."),
-        ("TF-IDF", signed(found.tf_idf), "Only identical words count, rare ones more."),
-        ("Bag of words", signed(found.bag), "Only identical words count."),
+        ("Word vectors", signed(similarity.cosine), "Words used in similar places are similar."),
+        ("TF-IDF", signed(similarity.tf_idf), "Only identical words count, rare ones more."),
+        ("Bag of words", signed(similarity.bag), "Only identical words count."),
     ]
-    if found.rank is not None:
-        one, two = found.texts[0][0], found.texts[1][0]
+    rank = ""
+    if similarity.rank is not None:
+        (one,), (two,) = similarity.texts
         rows[1:] = [("One-hot", "0", "Every word is equally far from every other.")]
-        place = f"<p>“{escape(two)}” is neighbour number {found.rank:,} of “{escape(one)}”.</p>"
-    else:
-        place = ""
+        rank = Markup("<p>“{}” is neighbour number {:,} of “{}”.</p>").format(
+            two, similarity.rank, one
+        )
     return (
-        f'<p class="steps">cosine {found.cosine:.2f}</p>{place}'
-        + "".join(map(page.note, found.notes))
-        + page.table(("How words are represented", "Cosine", "What it sees"), rows, numbers=(1,))
+        RESULT.format(f"cosine {similarity.cosine:.2f}")
+        + rank
+        + Markup().join(map(components.note, similarity.notes))
+        + components.table(("Representation", "Cosine", "What it compares"), rows, numbers=(1,))
     )
 
 
-def odd_one_out(predictor, words):
+def draw_odd_one_out(predictor, words):
     """The word that fits the others least."""
-    near = predictor.odd_one_out(words)
-    rows = [(one.word, f"{one.score:.3f}") for one in near]
-    return f'<p class="steps">{escape(near[0].word)}</p>' + page.table(
-        ("Word", "Cosine with the mean of all"), rows, numbers=(1,), winner=0
-    )
+    ranked = predictor.odd_one_out(words)
+    rows = [(scored.word, f"{scored.score:.3f}") for scored in ranked]
+    columns = ("Word", "Cosine with the mean of all")
+    return RESULT.format(ranked[0].word) + components.table(columns, rows, numbers=(1,), winner=0)
 
 
-def path(predictor, start, end):
+def draw_path(predictor, start, end):
     """The chain of words from one to another."""
-    near = predictor.path(start, end)
-    steps = f"<span>{escape(near[0].word)}</span>" + "".join(
-        f" <span><small>→ {one.score:.2f} →</small> {escape(one.word)}</span>" for one in near[1:]
+    first, *others = predictor.path(start, end)
+    step = Markup(" <span><small>→ {:.2f} →</small> {}</span>")
+    steps = Markup("<span>{}</span>").format(first.word) + Markup().join(
+        step.format(near.score, near.word) for near in others
     )
-    return (
-        f'<p class="steps">{steps}</p><p class="small">Each word is among the nearest neighbours '
-        "of one beside it; between two words stands their cosine. Watch the meaning shift.</p>"
+    return RESULT.format(steps) + SMALL.format(
+        "Each word is among the nearest neighbours of the one before it or after it; the number "
+        "between two words is their cosine. Watch the meaning shift."
     )
 
 
-@cache
-def _mapped():
-    """The stored map: words, `flat`, `deep`, clusters and the clusters' names."""
-    predictor = Predictor.load()
-    arrays = bundle.load_arrays(MAP_FILE)
-    clusters = arrays["cluster"]
-    rows = predictor.vectors.first(len(clusters))
-    names = []
-    for cluster in range(int(clusters.max()) + 1):
-        own = np.flatnonzero(clusters == cluster)
-        centre = rows.matrix[own].mean(axis=0)
-        best = own[np.argsort(-(rows.matrix[own] @ centre))[:3]]
-        names.append(", ".join(rows.words[n] for n in best))
-    return rows.words, arrays["flat"], arrays["deep"], clusters, names
-
-
-def map_data(predictor, view, search="", own="", axes=AXES):
-    """The map as JSON for `map.js`, and a sentence on what it shows.
+def encode_map(word_map, view):
+    """A `WordMap` as JSON for `map.js`, which stands inside an element of the page.
 
     Args:
-        predictor: Whose words.
-        view: A key of `VIEWS`.
-        search: A word to find.
-        own: Words to show instead of the frequent ones.
-        axes: For the view `axes`, the ends ((left, right), (bottom, top)).
-
-    Raises:
-        UserError: if a word is unknown.
+        word_map: The `WordMap`.
+        view: A name for what is shown; the script resets the zoom when it changes.
     """
-    notes = []
-    if own.strip():
-        found = {}
-        for text in own.replace("\n", ",").replace(";", ",").split(",")[:MAP_MOST]:
-            if text.strip():
-                word, vector, _ = predictor.find(text)
-                found[word] = vector
-        if len(found) < 4:
-            raise UserError("A map of your own needs four different words or more.")
-        words, matrix = list(found), np.stack(list(found.values()))
-        clusters, names = _clusters(words, matrix)
-        flat = deep = None
-        if view.startswith("tsne"):
-            notes.append("t-SNE is computed in advance, so your own words are shown by PCA.")
-    elif predictor.card:
-        words, flat, deep, clusters, names = _mapped()
-        matrix = predictor.vectors.first(len(words)).matrix
-    else:
-        words = predictor.vectors.words[:2000]
-        matrix = predictor.vectors.matrix[:2000]
-        flat = deep = None
-        clusters, names = _clusters(words, matrix)
-    ends = None
-    if view == "axes":
-        (left, right), (low, high) = axes
-        points = np.stack(
-            [predictor.project(matrix, *ends) for ends in ((left, right), (low, high))], axis=1
-        )
-        ends = [left, right, low, high]
+    data = {
+        "view": view,
+        "words": word_map.words,
+        "points": np.round(word_map.points, 4).tolist(),
+        "clusters": word_map.clusters.tolist(),
+        "clusterNames": word_map.cluster_names,
+        "marked": word_map.marked,
+        "axes": word_map.axes,
+    }
+    return json.dumps(data).replace("<", "\\u003c")
+
+
+def describe_map(word_map, view):
+    """A paragraph on what a `WordMap` shows, and on what it cannot show."""
+    dimensions = word_map.points.shape[1]
+    if word_map.method == "axes":
+        left, right, low, high = word_map.axes
         sentence = (
             f"Left to right: from {left} to {right}. Bottom to top: from {low} to {high}. Each "
-            "word lies where its vector falls on the line between the two ends."
+            "word stands where its vector falls on the line between the two ends."
         )
-    elif view == "tsne2" and flat is not None:
-        points = flat
-        sentence = "t-SNE keeps neighbours together; how far apart its islands lie means nothing."
-    elif view == "tsne3" and deep is not None:
-        points = deep
-        sentence = "t-SNE in three dimensions. Drag to turn it, with Shift to move it."
-    else:
-        size = 3 if view.endswith("3") else 2
-        points, shown = _principal(matrix, size)
+    elif word_map.method == "pca":
         sentence = (
-            f"PCA: the {size} directions in which these words differ most. They hold only "
-            f"{percent(shown)} of the differences: words that look near may be far apart."
+            f"PCA: the {dimensions} directions in which these words differ most. They hold only "
+            f"{percent(word_map.variance)} of the variance: words that look near may be far apart."
         )
-    points = points - (points.max(axis=0) + points.min(axis=0)) / 2
-    points = points / np.maximum(np.abs(points).max(axis=0), 1e-9)
-    marked = []
-    if search.strip():
-        word, vector, _ = predictor.find(search)
-        near = [one.word for one in predictor.nearest(vector, 10, {word})]
-        place = {word: n for n, word in enumerate(words)}
-        marked = [place[name] for name in (word, *near) if name in place]
-        if word not in place:
-            notes.append(f"“{word}” is not among the {len(words):,} words of this map.")
-    data = {
-        "view": f"{view} {own}",
-        "words": list(words),
-        "points": np.round(points, 4).tolist(),
-        "clusters": clusters.tolist(),
-        "names": names,
-        "found": marked,
-        "axes": ends,
-    }
-    # The text stands inside an element of the page.
-    return json.dumps(data).replace("<", "\\u003c"), escape(
-        " ".join([sentence, "Colours: k-means clusters.", *notes])
-    )
+    elif dimensions == 2:
+        sentence = "t-SNE keeps neighbours together; distances between its islands mean nothing."
+    else:
+        sentence = "t-SNE in three dimensions. Drag to turn it; hold Shift to move it."
+    sentences = [sentence, "Colours: k-means clusters."]
+    if word_map.own and view.startswith("tsne"):
+        sentences.append("t-SNE is computed in advance, so your own words are shown by PCA.")
+    if word_map.absent:
+        count = len(word_map.words)
+        sentences.append(f"“{word_map.absent}” is not among the {count:,} words of this map.")
+    return SMALL.format(" ".join(sentences))
 
 
-def _principal(matrix, size):
-    centred = matrix - matrix.mean(axis=0)
-    values, axes = np.linalg.eigh(centred.T @ centred)
-    kept = axes[:, ::-1][:, :size]
-    return centred @ kept, float(values[::-1][:size].sum() / max(values.sum(), 1e-12))
-
-
-def _clusters(words, matrix):
-    from sklearn.cluster import KMeans
-
-    count = max(2, min(8, len(words) // 5))
-    found = KMeans(count, n_init=4, random_state=0).fit(matrix)
-    names = []
-    for cluster, centre in enumerate(found.cluster_centers_):
-        own = np.flatnonzero(found.labels_ == cluster)
-        best = own[np.argsort(-(matrix[own] @ centre))[:3]]
-        names.append(", ".join(words[n] for n in best))
-    return found.labels_, names
-
-
-@cache
-def questions():
-    """Google's questions answered by the shipped vectors: a list of `scores.Section`.
-
-    The answers are those stored at training; `training.analogies evaluate` gives them anew.
-    """
-    from gensim.test.utils import datapath
-
-    found, name = {}, ""
-    with open(datapath("questions-words.txt"), encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith(":"):
-                name = line[1:].strip()
-                found[name] = []
-            else:
-                found[name].append(tuple(line.lower().split()))
-    answers = bundle.load_arrays(FOLDER / "answers.safetensors")["answers"]
-    return scores.recall(Predictor.load().vectors, found, answers)
-
-
-def accuracy(card):
-    """Accuracy by section."""
-    sections = card["sections"]
-    rows = [
-        (
-            SECTIONS.get(name, name),
-            page.Raw(
-                f'<progress value="{row["accuracy"] or 0:.3f}" max="1" '
-                f'aria-label="{escape(SECTIONS.get(name, name))}"></progress>'
-            ),
-            percent(row["accuracy"] or 0, 1),
-            f"{row['covered']:,} of {row['questions']:,}",
-        )
-        for name, row in sections.items()
-    ]
-    skipped = card["skipped"]
-    return (
-        '<div class="sections">'
-        + page.table(("Section", "", "Right", "Questions covered"), rows, numbers=(2, 3))
-        + f"</div><p>In all it is right on {percent(card['accuracy'], 1)} of the "
-        f"{card['examples']:,} questions whose four words are among the {card['vocabulary']:,} "
-        f"known; {skipped:,} were skipped. Among the 30,000 most frequent words, which cover "
-        f"{percent(card['covered_30k'])} of the questions, it is right on "
-        f"{percent(card['accuracy_30k'], 1)}. {escape(card['baseline']['name'])} on the same text: "
-        f"{percent(card['baseline']['accuracy'], 1)}. People’s judgements of similarity "
-        f"(WordSim-353): Spearman {card['spearman']:.2f}, {escape(card['baseline']['name'])} "
-        f"{card['baseline']['spearman']:.2f}.</p>"
-    )
-
-
-def wrong(name, place):
-    """A page of the questions of a section that were answered wrongly, and how many pages."""
-    section = next(one for one in questions() if one.name == name)
-    misses = np.flatnonzero(~section.right)
-    pages = max(1, -(-len(misses) // PER_PAGE))
-    place = min(max(int(place), 1), pages)
-    words = Predictor.load().vectors.words
-    rows = []
-    for n in misses[(place - 1) * PER_PAGE : place * PER_PAGE]:
-        a, b, c, d = section.questions[n]
-        rows.append((f"{a} : {b} = {c}\u00a0:\u00a0?", d, words[section.answers[n]]))
-    said = f"{len(misses):,} of {len(section.right):,} questions were answered wrongly."
-    if not rows:
-        return f"<p>{said}</p>", pages
-    table = page.table(("Question", "Right answer", "Its answer"), rows)
-    return f"<p>{said} Page {place} of {pages}.</p>{table}", pages
-
-
-def association(found, names):
-    """The result of a test of bias, in plain words, and each word's lean.
+def draw_association(association, names):
+    """The result of an association test in plain words, and the score of each word.
 
     Args:
-        found: The `Association`.
+        association: The `Association`.
         names: Of the two groups and the two attributes.
     """
     first, second, attribute, contrary = names
-    size = abs(found.effect)
-    strength = (
-        "hardly"
-        if size < 0.2
-        else "a little"
-        if size < 0.5
-        else "clearly"
-        if size < 0.8
-        else "strongly"
-    )
-    toward = attribute if found.effect >= 0 else contrary
-    chance = f"{found.p_value:.2g}" if found.p_value >= 1e-4 else "less than 0.0001"
-    kind = f"all {found.ways:,} ways" if found.exact else f"{found.ways:,} random ways"
+    strength = next(word for limit, word in STRENGTHS if abs(association.effect) < limit)
+    toward = attribute if association.effect >= 0 else contrary
+    p_value = f"{association.p_value:.2g}" if association.p_value >= 1e-4 else "less than 0.0001"
     verdict = (
-        "So large a difference hardly comes about by chance."
-        if found.p_value < 0.05
-        else "Chance alone could do this: nothing is shown."
+        "A difference this large is unlikely to arise by chance."
+        if association.p_value < 0.05
+        else "Chance alone could produce this difference."
     )
-    missing = (
-        page.note(f"Not known here and left out: {', '.join(found.missing)}.")
-        if found.missing
-        else ""
-    )
+    words = sorted((*association.first, *association.second), key=lambda scored: -scored.score)
     bars = plots.bars(
-        [(one.word, one.score) for one in sorted((*found.first, *found.second), key=_score)],
-        f"Lean of each word towards {attribute} or {contrary}.",
+        [(scored.word, scored.score) for scored in words],
+        f"Association of each word with {attribute} rather than {contrary}.",
     )
     legend = plots.legend(
         [(f"towards {attribute}", "positive"), (f"towards {contrary}", "negative")]
     )
-    return (
-        page.answer(
-            signed(found.effect),
-            f"effect size, p = {chance}",
-            "positive" if found.effect >= 0 else "negative",
-            f"{first.capitalize()} lean {strength} more towards “{toward}” than "
-            f"{second.lower()} do. {verdict}",
-        )
-        + missing
-        + str(
-            plots.figure(
-                bars,
-                f"Each word’s mean cosine with {attribute.lower()} words minus that with "
-                f"{contrary.lower()} words. The effect size is the difference of the two groups’ "
-                f"means in standard deviations, from −2 to 2; p is the share of {kind} to divide "
-                "these words into two groups that differ at least as much.",
-                legend,
-            )
-        )
+    ways = f"all {association.ways:,}" if association.exact else f"{association.ways:,} random"
+    caption = (
+        f"Each word’s mean cosine with {attribute.lower()} words minus that with "
+        f"{contrary.lower()} words. The effect size is the difference of the two groups’ means in "
+        f"standard deviations, from −2 to 2; p is the share of {ways} ways to divide these words "
+        "into two groups whose means differ at least as much."
     )
+    answer = components.answer(
+        signed(association.effect),
+        f"effect size, p = {p_value}",
+        "positive" if association.effect >= 0 else "negative",
+        f"{first.capitalize()} lean {strength} more towards “{toward}” than {second.lower()} do. "
+        f"{verdict}",
+    )
+    missing = ", ".join(association.missing)
+    note = components.note(f"Unknown words that were left out: {missing}.") if missing else ""
+    return answer + note + plots.figure(bars, caption, legend)
 
 
-def _score(near):
-    return -near.score
-
-
-def bias_words(key):
-    """Names and word lists of a test: two lists of four strings."""
+def list_bias_words(key):
+    """Names and word lists of an association test: two lists of four strings."""
     bias = BIASES[key]
     four = (bias.first, bias.second, bias.attribute, bias.contrary)
     return [name for name, _ in four], [words for _, words in four]
 
 
-def learning(progress, counted, architecture):
-    """The loss so far and the neighbours of some words, beside what counting says.
+def draw_learning(progress, by_counting, architecture):
+    """The loss so far and the neighbours of some words, beside those by counting.
 
     Args:
         progress: The `Progress`.
-        counted: Dict from each word watched to its neighbours by counting.
+        by_counting: Dict from each watched word to its neighbours by TF-IDF.
         architecture: Its name on the page.
     """
-    losses = progress.losses or [float("nan")]
     chart = plots.line_chart(
-        [plots.Line(architecture, losses, "positive")],
-        "seconds of learning",
-        "loss, nats an example",
-        f"Line chart of the loss of {architecture} while it learns.",
+        [plots.Line(architecture, progress.losses or [float("nan")], "positive")],
+        "seconds of training",
+        "loss, nats per example",
+        f"Line chart of the loss of {architecture} during training.",
         form=lambda value: f"{value:.2f}",
     )
-    rows = []
-    for word, others in counted.items():
-        near = Predictor(progress.vectors).nearest(progress.vectors[word], 5, {word})
-        rows.append(
-            (
-                word,
-                ", ".join(f"{one.word} {one.score:.2f}" for one in near),
-                ", ".join(name for name, _ in others) or "none",
-                "none",
-            )
-        )
-    state = "Done" if progress.done else "Learning"
+    predictor, rows = Predictor(progress.vectors), []
+    for word, others in by_counting.items():
+        nearest = predictor.nearest(progress.vectors[word], 5, {word})
+        learned = ", ".join(f"{near.word} {near.score:.2f}" for near in nearest)
+        rows.append((word, learned, ", ".join(name for name, _ in others) or "none", "none"))
+    summary = Markup(
+        "<p><b>{}:</b> {:,} examples, {:.1f} epochs, {:.0f} s, {:,} different words.</p>"
+    ).format(
+        "Done" if progress.done else "Learning",
+        progress.examples,
+        progress.epochs,
+        progress.seconds,
+        len(progress.vectors),
+    )
+    figure = plots.figure(
+        chart,
+        "The loss of telling the true word from random ones. It starts at "
+        f"{6 * np.log(2):.2f}, where every guess is as good as any other.",
+    )
+    columns = ("Word", f"Nearest by {architecture}", "By TF-IDF", "One-hot")
     return (
-        f"<p><b>{state}:</b> {progress.examples:,} examples, the text read "
-        f"{progress.epochs:.1f} times, {progress.seconds:.0f} s, "
-        f"{len(progress.vectors):,} words.</p>"
-        + str(
-            plots.figure(
-                chart,
-                "What it costs the network to tell the true word from random ones. It starts where "
-                f"every guess is as good as any other, at {6 * np.log(2):.2f}, and falls as it "
-                "learns.",
-            )
+        summary
+        + figure
+        + components.table(columns, rows)
+        + SMALL.format(
+            "TF-IDF finds words that share a paragraph; one-hot vectors make all words equally "
+            "different. Only learned vectors bring together words that never occur together."
         )
-        + page.table(("Word", f"Nearest by {architecture}", "By TF-IDF", "One-hot"), rows)
-        + '<p class="small">TF-IDF knows which words share a paragraph; one-hot vectors know '
-        "nothing about any two words. Only learned vectors bring words together that never met.</p>"
     )
-
-
-def watched(text, asked, count):
-    """The words whose neighbours are watched: those asked for, or frequent ones of some length.
-
-    Raises:
-        UserError: if a word asked for is not in the vocabulary of the text.
-    """
-    known = set(text.words[1:])
-    if asked and asked.strip():
-        words = list(dict.fromkeys(plain_words(asked)))[:count]
-        for word in words:
-            if word not in known:
-                raise UserError(
-                    f"“{word}” does not occur in this text often enough: at least {text.least} "
-                    "times are needed."
-                )
-        if words:
-            return words
-    # The most frequent words are grammar; those after them say what the text is about.
-    return [word for word in text.words[1:] if len(word) > 4][:count]
-
-
-def write_vectors(vectors, path):
-    """Write vectors in word2vec's text format."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"{len(vectors)} {vectors.matrix.shape[1]}\n")
-        for word, row in zip(vectors.words, vectors.matrix, strict=True):
-            file.write(f"{word} {' '.join(f'{value:.5f}' for value in row)}\n")
-
-
-def export(predictor, kind, view, own, axes, download_path):
-    """The words of a map as files for other tools.
-
-    Args:
-        predictor, view, own, axes: As for `map_data`.
-        kind: `"csv"`: one file with word, place and cluster; `"tsv"`: `vectors.tsv` and
-            `words.tsv` as the Embedding Projector takes them.
-        download_path: Function of a name that gives a path to write to.
-
-    Returns:
-        List of paths.
-    """
-    data = json.loads(map_data(predictor, view, "", own, axes)[0])
-    if kind == "csv":
-        path = download_path("map.csv")
-        names = ["x", "y", "z"][: len(data["points"][0])]
-        rows = [
-            [word, *point, cluster]
-            for word, point, cluster in zip(
-                data["words"], data["points"], data["clusters"], strict=True
-            )
-        ]
-        tables.write(path, ["word", *names, "cluster"], rows)
-        return [str(path)]
-    vectors, words = download_path("vectors.tsv"), download_path("words.tsv")
-    rows = [predictor.find(word)[1] for word in data["words"]]
-    vectors.write_text("\n".join("\t".join(f"{v:.5f}" for v in row) for row in rows) + "\n")
-    words.write_text("\n".join(data["words"]) + "\n", encoding="utf-8")
-    return [str(vectors), str(words)]
-
-
-def about(card):
-    """The table of the vectors beside the baseline, for the About page."""
-    rows = [
-        (f"{name}, {card['dimensions']} dimensions", card, card["minutes"])
-        for name in card["variants"]
-    ]
-    baseline = card["baseline"]
-    rows.append((baseline["name"], baseline, baseline["minutes"]))
-    table = page.table(
-        ("Vectors", "30,000 words", "50,000 words", "WordSim-353", "Training, minutes"),
-        [
-            (
-                name,
-                percent(scored["accuracy_30k"], 1),
-                percent(scored["accuracy"], 1),
-                f"{scored['spearman']:.2f}",
-                f"{minutes:.1f}",
-            )
-            for name, scored, minutes in rows
-        ],
-        numbers=(1, 2, 3, 4),
-        winner=max(range(len(rows)), key=lambda n: rows[n][1]["accuracy"]),
-    )
-    return (
-        f"<h3>{escape(card['title'])}</h3><p>Scored on those of Google’s questions that the "
-        f"30,000 or 50,000 most frequent words cover ({percent(card['covered'])} of "
-        f"{card['questions']:,}), and by rank correlation with people’s judgements of similarity."
-        f"</p>{table}"
-    )
-
-
-def warm_up():
-    """Load what the first visitors will need."""
-    if Predictor.load().card:
-        sizes()
-        questions()
-        _mapped()
