@@ -221,12 +221,12 @@ def test_learning_stops_when_asked(page, tmp_path):
 
 
 def test_a_file_that_cannot_be_learned_gets_a_sentence(page, tmp_path):
-    for name, content, sentence in (
+    for name, data, sentence in (
         ("picture", b"\x89PNG\r\n\x1a\n\0\0", "not plain text"),
         ("long", b"word " * 1_000_000, "at most 4 MB"),
     ):
         upload = tmp_path / f"{name}.txt"
-        upload.write_bytes(content)
+        upload.write_bytes(data)
         content(page).locator("input[type=file]").first.set_input_files(upload)
         expect(error(page, sentence)).to_be_visible()
 

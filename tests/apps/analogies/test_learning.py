@@ -100,7 +100,7 @@ def test_a_seed_gives_the_same_vectors_again(text):
 
 def test_counting_finds_the_words_that_share_paragraphs():
     text = learning.prepare("\n".join([*made_up(40), "sun moon sky", "sun moon sky", "sun moon"]))
-    found = learning.by_counting(text, ["sun"])
+    found = learning.find_by_counting(text, ["sun"])
     assert [word for word, _ in found["sun"]] == ["moon", "sky"]
     assert found["sun"][0][1] > found["sun"][1][1] > 0
 
@@ -118,7 +118,7 @@ def test_a_long_text_teaches_the_words_that_stand_in_it_five_times():
         learning.prepare("\n".join([*made_up(lines), *["seldom word"] * 4, once]))
         for lines in (100, learning.LARGE_TEXT // 12)
     )
-    assert (short.least, long.least) == (2, 5)
+    assert (short.min_count, long.min_count) == (2, 5)
     assert "seldom" in short.words and "seldom" not in long.words
 
 
