@@ -16,12 +16,12 @@ _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])")
 _JPEG_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither data nor a restart
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
 _JPEG_METADATA = {*range(0xE0, 0xF0), 0xFE}
-_JPEG_KEPT = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}  # metadata that says how colours are stored
-_PNG_KEPT = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_JPEG_COLOUR_METADATA = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}  # says how colours are stored
+_PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _TIFF_HEADERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # by type
 # Tags that pixels depend on: https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml
-_TIFF_KEPT = {
+_TIFF_PIXEL_TAGS = {
     *(254, *range(256, 260), 262, 266, 273, *range(277, 280), 284, 292, 293, 317, 320),
     *(*range(322, 326), *range(338, 342), 347, *range(512, 522), *range(529, 533)),
 }
@@ -63,8 +63,8 @@ def strip(data):
 
 def _strip_jpeg(data):
     view = memoryview(data)
-    kept: list[bytes | memoryview] = [view[:2]]
-    orientations = []
+    parts: list[bytes | memoryview] = [view[:2]]
+    colour_metadata, orientations = dict(_JPEG_COLOUR_METADATA), []
     position, segments, scans = 2, 0, 0
     while marker := _JPEG_MARKER.search(data, position):
         kind, start = marker[1][0], marker.start()
@@ -73,7 +73,7 @@ def _strip_jpeg(data):
         if kind in _JPEG_ALONE:
             continue
         if kind == 0xD9:  # the end: what follows are other pictures or films
-            kept.append(b"\xff\xd9")
+            parts.append(b"\xff\xd9")
             break
         end = position + int.from_bytes(data[position : position + 2], "big")
         body = data[position + 2 : end]
@@ -91,29 +91,30 @@ def _strip_jpeg(data):
         elif kind in _JPEG_METADATA:
             if kind == 0xE1 and len(orientations) < 10:
                 orientations.append(read_exif(body.removeprefix(b"Exif\0\0"), body))
-            if not body.startswith(_JPEG_KEPT.pop(kind, b"\0kept already")):
+            if kind not in colour_metadata or not body.startswith(colour_metadata[kind]):
                 position = end
                 continue
-        kept.append(view[start:end])
+            del colour_metadata[kind]  # one of each kind is enough
+        parts.append(view[start:end])
         position = end
-    return b"".join(kept), next((turn for turn in orientations if turn > 1), 1)
+    return b"".join(parts), next((turn for turn in orientations if turn > 1), 1)
 
 
 def _strip_png(data):
-    kept, orientation = [data[:8]], 1
+    parts, orientation = [data[:8]], 1
     position, chunks = 8, 0
     while position + 8 <= len(data):
         chunks = _count(chunks)
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
-        if kind in _PNG_KEPT:
-            kept.append(memoryview(data)[position:end])
+        if kind in _PNG_PIXEL_CHUNKS:
+            parts.append(memoryview(data)[position:end])
         elif orientation == 1 and length < limits.IMAGE_METADATA_BYTES:
             orientation = _read_png_metadata(kind, data[position + 8 : end - 4])
         if kind == b"IEND":
             break
         position = end
-    return b"".join(kept), orientation
+    return b"".join(parts), orientation
 
 
 def _read_png_metadata(kind, body):
@@ -146,7 +147,7 @@ def _strip_gif(data):
     """Up to the first frame, of the extensions only what says which colour is transparent."""
     try:
         position = 13 + (3 * 2 ** ((data[10] & 7) + 1) if data[10] & 128 else 0)
-        kept, control, blocks = [data[:position]], b"", 0
+        parts, control, blocks = [data[:position]], b"", 0
         while data[position] != 0x2C:
             start = position
             if data[position] != 0x21:
@@ -162,7 +163,7 @@ def _strip_gif(data):
                 control = data[start:position]
     except _CUT_OFF:
         return data[:13], 1
-    return b"".join([*kept, control, memoryview(data)[position:]]), 1
+    return b"".join([*parts, control, memoryview(data)[position:]]), 1
 
 
 def _read_webp(data):
@@ -210,10 +211,10 @@ def _strip_tiff(data):
         return data[:8], 1
     values = {tag: _read_tag(data, entry, order) for tag, entry in entries.items()}
     _check_tiff(values, entries)
-    kept = [entry for tag, entry in entries.items() if tag in _TIFF_KEPT]
-    if sum(size for *_, size, _ in kept) > 2 * len(data):
+    needed = [entry for tag, entry in entries.items() if tag in _TIFF_PIXEL_TAGS]
+    if sum(size for *_, size, _ in needed) > 2 * len(data):
         raise UserError("This TIFF holds the same data many times. Save it again.")
-    table = struct.pack(f"{order}H", len(kept)) + b"".join(raw for *_, raw in kept) + bytes(4)
+    table = struct.pack(f"{order}H", len(needed)) + b"".join(raw for *_, raw in needed) + bytes(4)
     orientation = values.get(_ORIENTATION, 1)
     view = memoryview(data)
     stripped = b"".join((view[:start], table, view[start + len(table) :]))

@@ -72,6 +72,21 @@ def test_every_kind_and_mode_is_turned_upright(kind, mode, orientation):
     assert quarters[0] < 60 and min(quarters[1:]) > 180
 
 
+def test_the_colours_of_a_jpeg_are_read_alike_for_every_visitor():
+    jpeg = saved(Image.new("RGB", (32, 32), RED), "JPEG")
+    header_end = 4 + int.from_bytes(jpeg[4:6], "big")
+    # Adobe's marker with transform 0: the three components are RGB, not YCbCr.
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64" + bytes(5)
+    data = jpeg[:2] + adobe + jpeg[header_end:]
+    with Image.open(io.BytesIO(data)) as picture:
+        expected = np.asarray(picture)
+    assert abs(expected[0, 0].astype(int) - RED).max() > 50
+    for _ in range(2):
+        np.testing.assert_array_equal(images.read(data), expected)
+    stripped, _ = image_files.strip(jpeg[:2] + 3 * adobe + jpeg[2:])
+    assert stripped.count(b"Adobe") == stripped.count(b"JFIF") == 1
+
+
 def chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
