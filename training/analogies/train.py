@@ -68,8 +68,8 @@ def train(
     frequent = sum(count >= recipe["min_count"] for count in corpus.counts.values())
     if frequent < settings.MIN_VOCABULARY:
         raise typer.BadParameter(
-            f"This text is too short: at least {settings.MIN_VOCABULARY} different words must occur in "
-            f"it {recipe['min_count']} times."
+            f"This text is too short: at least {settings.MIN_VOCABULARY} different words must "
+            f"occur in it {recipe['min_count']} times."
         )
     output = output or (Path("analogies-model") if input else store.FOLDER)
     folder = work_dir / f"main-{epochs}-{checksum(recipe)}"
