@@ -19,6 +19,7 @@ WAITING_BYTES = 96 * MIB  # of requests that arrive or wait for an answer, of al
 WAITING_BYTES_PER_VISITOR = 32 * MIB
 
 # Text
+TEXT_CHARACTERS = 5_000_000  # of one text; pages and commands have lower limits of their own
 COMBINING_MARKS = 30  # in a row, as in Unicode's stream-safe text format (UAX 15)
 ENTITY_LEVELS = 4  # entities and tags hidden in entities, as in `&amp;lt;b&amp;gt;`
 ENTITY_DIGITS = 7  # of a numeric character reference

@@ -10,6 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from shared import limits
 from shared.bundle import BundleError
+from shared.errors import UserError
 
 PADDING, UNKNOWN = 0, 1
 
@@ -72,7 +73,15 @@ def clean(text):
        through 1 to 5 again, until nothing changes.
 
     Cleaning a cleaned text changes nothing. Positions of words refer to what this returns.
+
+    Raises:
+        UserError: if the text is longer than `limits.TEXT_CHARACTERS`.
     """
+    if len(text) > limits.TEXT_CHARACTERS:
+        raise UserError(
+            f"A text has {len(text):,} characters; at most {limits.TEXT_CHARACTERS:,} are read. "
+            "Split it into shorter ones."
+        )
     text = _clean_characters(text)
     for _ in range(limits.ENTITY_LEVELS):
         if "&" not in text and "<" not in text:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared import limits
 from shared.bundle import BundleError
+from shared.errors import UserError
 from shared.text import (
     SPECIAL,
     SubwordTokenizer,
@@ -109,6 +110,14 @@ def test_cleaning_neither_joins_words_nor_splits_one(words):
 def test_cleaning_ordinary_text_changes_nothing_but_its_spaces(text):
     text = re.sub("[&<`]", "", text)
     assert clean(text) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("function", [clean, plain_words])
+def test_a_text_that_is_far_too_long_is_not_cleaned(function, monkeypatch):
+    monkeypatch.setattr(limits, "TEXT_CHARACTERS", 10)
+    function("a" * 10)
+    with pytest.raises(UserError, match="has 11 characters; at most 10"):
+        function("a" * 11)
 
 
 def test_a_run_of_combining_marks_keeps_its_first_thirty():
