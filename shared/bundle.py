@@ -150,9 +150,10 @@ def load_bundle(folder, variant, network_class, *input_shapes):
     if variant not in card["variants"]:
         raise BundleError(f"The bundle {folder.name} has no network {variant}.")
     details = card["variants"][variant]
+    options = details["network"]
     arrays = load_arrays(folder / f"{variant}.safetensors")
     try:
-        network = network_class(**details["network"])
+        network = network_class(**options)
     except (TypeError, ValueError) as error:
         raise BundleError(f"The card of {folder.name} describes no network: {error}") from error
     network.build(*input_shapes)

@@ -68,8 +68,9 @@ def load(folder=FOLDER):
         BundleError: if it is missing or damaged.
     """
     arrays = bundle.load_arrays(folder / "vectors.safetensors")
+    packed = {name: arrays[name] for name in ("codes", "levels")}
     try:
-        matrix = quantize.dequantize_int4(arrays)
+        matrix = quantize.dequantize_int4(packed)
     except ValueError as error:
         raise bundle.BundleError(f"The weights {arrays.file} are damaged: {error}.") from error
     try:

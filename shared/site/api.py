@@ -7,7 +7,6 @@ from functools import wraps
 import gradio as gr
 from pydantic import ValidationError, validate_call
 
-from shared.bundle import BundleError
 from shared.errors import UserError
 
 # What an argument must be, by the first word of pydantic's error type.
@@ -23,23 +22,19 @@ EXPECTATIONS = {
 
 
 @contextmanager
-def sentences(*errors):
-    """Within this context, errors reach the caller as their sentences, without a trace.
-
-    Args:
-        errors: Exception classes besides `UserError` and `BundleError`.
-    """
+def sentences():
+    """Within this context, a `UserError` reaches the caller as its sentence, without a trace."""
     try:
         yield
-    except (UserError, BundleError, *errors) as error:
+    except UserError as error:
         raise gr.Error(str(error), print_exception=False) from None
 
 
 def publish(fn, **options):
     """Publish a function as an API event under its own name.
 
-    Arguments that do not fit the type hints, and a `UserError` or `BundleError` of the function,
-    reach the caller as a sentence.
+    Arguments that do not fit the type hints, and a `UserError` of the function, reach the caller
+    as a sentence.
 
     Args:
         fn: Function with type hints, the arguments of the event by name, and a docstring.

@@ -8,7 +8,6 @@ import gradio as gr
 from markupsafe import Markup
 
 from shared import tables
-from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.site import components, events
 from shared.site.uploads import download_path
@@ -68,13 +67,13 @@ class BatchSection:
     def answer_with(self, prepare, inputs=()):
         """Answer uploads with the `BatchJob` that `prepare(path, *inputs)` returns.
 
-        A `UserError` or `BundleError` of `prepare` or of the job is shown as its sentence.
+        A `UserError` of `prepare` or of the job is shown as its sentence.
         """
 
         def run(path, *values):
             try:
                 yield from _run(prepare(path, *values))
-            except (UserError, BundleError) as problem:
+            except UserError as problem:
                 yield str(components.error(problem)), gr.DownloadButton(visible=False)
 
         options = {**events.BATCH, "show_progress": "hidden"}

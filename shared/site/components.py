@@ -13,7 +13,6 @@ import gradio as gr
 from markupsafe import Markup, escape
 
 from shared import photos, tables
-from shared.bundle import BundleError
 from shared.equations import EQUATIONS
 from shared.errors import UserError
 from shared.site.theme import STATIC
@@ -96,7 +95,7 @@ def explain_errors(handler):
     def explained(*values):
         try:
             return handler(*values)
-        except (UserError, BundleError) as problem:
+        except UserError as problem:
             return error(problem)
 
     return explained

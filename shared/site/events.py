@@ -5,7 +5,6 @@ from itertools import takewhile
 
 import gradio as gr
 
-from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.site import components
 
@@ -64,8 +63,7 @@ def answer_or_error(fn, outputs):
     """An event handler whose first output is a message, for errors that visitors cause.
 
     Args:
-        fn: Function that returns a value for each further output, and may raise a `UserError` or
-            a `BundleError`.
+        fn: Function that returns a value for each further output, and may raise a `UserError`.
         outputs: List of components.
 
     Returns:
@@ -76,7 +74,7 @@ def answer_or_error(fn, outputs):
     def answer(*values):
         try:
             return ["", *fn(*values)]
-        except (UserError, BundleError) as error:
+        except UserError as error:
             return [components.error(error), *[gr.skip()] * (len(outputs) - 1)]
 
     return answer

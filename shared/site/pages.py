@@ -97,21 +97,20 @@ def masthead(pages, current):
         pages: All pages; those with a `section` of their own are reached from that page.
         current: The page on which it stands.
     """
-    root = "./"
-    item = Markup('<li><a href="{}{}"{}>{}</a></li>')
+    item = Markup('<li><a href="./{}"{}>{}</a></li>')
     mark = Markup(' aria-current="page"')
     links = Markup().join(
-        item.format(root, page.path, mark if page.path == section_of(current) else "", page.title)
+        item.format(page.path, mark if page.path == section_of(current) else "", page.title)
         for page in pages
         if page.path and not page.section
     )
     return Markup(
         '<a class="skip" href="#content">Skip to the content</a>'
-        '<header class="masthead"><a class="home" href="{}"{}>{}Unrolled</a>'
+        '<header class="masthead"><a class="home" href="./"{}>{}Unrolled</a>'
         '<button type="button" onclick="unrolled.switchMode()" aria-label="Switch between light '
         'and dark">Theme</button></header>'
         '<nav class="pages" aria-label="Applications"><ul>{}</ul></nav><span id="content"></span>'
-    ).format(root, "" if current.path else mark, Markup(FAVICON.read_text("utf-8")), links)
+    ).format("" if current.path else mark, Markup(FAVICON.read_text("utf-8")), links)
 
 
 def section_of(page):

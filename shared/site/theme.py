@@ -64,16 +64,11 @@ def build_theme():
     )
 
 
-def build_head(stylesheets=()):
-    """The HTML for the head of every page: styles and script inline, so that nothing is fetched.
-
-    Args:
-        stylesheets: Paths of the applications' own style sheets.
-    """
+def build_head():
+    """The HTML for the head of every page: styles and script inline, so that nothing is fetched."""
     light, dark = (
         "".join(f"--{name}:{shades[mode]};" for name, shades in PALETTE.items()) for mode in (0, 1)
     )
-    sheets = [STATIC / "site.css", *stylesheets]
-    styles = "".join(path.read_text(encoding="utf-8") for path in sheets)
+    styles = (STATIC / "site.css").read_text(encoding="utf-8")
     script = (STATIC / "site.js").read_text(encoding="utf-8")
     return f"<style>:root{{{light}}}.dark{{{dark}}}{styles}</style><script>{script}</script>"

@@ -186,6 +186,11 @@ def test_a_bundle_that_does_not_fit_its_network_raises_bundle_errors(tmp_path):
         bundle.load_bundle(tmp_path, "transformer", Scaled, (None, 4))
     with pytest.raises(bundle.BundleError, match="gru.safetensors cannot be read"):
         bundle.load_bundle(tmp_path, "gru", Scaled, (None, 4))
+    card = bundle.read_card(tmp_path)
+    bundle.write_card(tmp_path, {**card, "variants": {**card["variants"], "empty": {"units": 1}}})
+    with pytest.raises(bundle.BundleError, match="^A model card lacks network.$"):
+        bundle.load_bundle(tmp_path, "empty", Scaled, (None, 4))
+    bundle.write_card(tmp_path, card)
     (tmp_path / "lstm.safetensors").rename(tmp_path / "gru.safetensors")
     with pytest.raises(bundle.BundleError, match="width"):
         bundle.load_bundle(tmp_path, "gru", Scaled, (None, 4))

@@ -210,9 +210,6 @@ def _new_card(output, seed, training, validation, official):
     )
 
 
-SCORED_ON = "validation split"
-
-
 def _write_variant(output, name, network, record, tokenizer, data):
     """Store a network and score it on the validation reviews; returns what the card says of it."""
     table = network.embedding.embeddings.path

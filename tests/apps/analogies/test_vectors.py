@@ -3,6 +3,7 @@ import pytest
 
 from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors, read_file
+from shared import bundle
 from shared.bundle import BundleError
 
 WORDS = ["king", "queen", "man", "woman", "paris"]
@@ -32,6 +33,13 @@ def test_a_bundle_comes_back(tmp_path, matrix):
 def test_a_bundle_whose_words_and_vectors_differ_is_refused(tmp_path, matrix):
     store.save(tmp_path, WORDS[:4], matrix)
     with pytest.raises(BundleError, match="4 words, but there are 5 vectors"):
+        store.load(tmp_path)
+
+
+def test_a_bundle_that_lacks_an_array_says_which(tmp_path, matrix):
+    store.save(tmp_path, WORDS, matrix)
+    bundle.save_arrays(tmp_path / "vectors.safetensors", {"codes": matrix})
+    with pytest.raises(BundleError, match=r"^The weights \S+ lack levels\.$"):
         store.load(tmp_path)
 
 
