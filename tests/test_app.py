@@ -1,6 +1,7 @@
 import ctypes
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -141,6 +142,18 @@ def test_every_page_has_one_main_heading_and_links_to_all_applications(config):
         assert text.count('aria-current="page"') == (2 if path.startswith("cells") else 1), path
         for name in APPLICATIONS:
             assert f'href="./{name}"' in text, (path, name)
+
+
+def test_links_into_the_middle_of_a_page_lead_to_a_heading(config):
+    html = {part["id"]: str(part["props"].get("value")) for part in config["components"]}
+    texts = {
+        path: "".join(html[number] for number in page["components"])
+        for path, page in config["page"].items()
+    }
+    links = re.findall(r'href="\./([\w-]+)#([\w-]+)"', "".join(texts.values()))
+    assert {path for path, _ in links} >= {"sentiment", "about"}
+    for path, anchor in links:
+        assert f'<h2 id="{anchor}">' in texts[path], (path, anchor)
 
 
 def test_a_missing_bundle_disables_its_page_alone(monkeypatch, tmp_path):

@@ -38,7 +38,11 @@ OWN_DATA_PATH = (
     ("sentiment#many-reviews-at-once", "Answer a file", "A CSV of texts in, a CSV of answers out"),
     ("forecasting", "Forecast your prices", "A CSV of dates and prices, with a backtest"),
     ("analogies", "Train word vectors", "On a text of your own, while you watch"),
-    ("about#how-each-was-trained", "Retrain a model", "One command on your own labelled data"),
+    (
+        "about#how-each-model-was-trained",
+        "Retrain a model",
+        "One command on your own labelled data",
+    ),
 )
 
 
