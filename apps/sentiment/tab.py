@@ -52,7 +52,7 @@ def build(page, settings):
     with gr.Accordion("Equations and code of this layer", open=False):
         layer = components.html()
     answered.change(_for_answer(_show_layer), answered, layer, **COMPUTE)
-    _publish_api(settings, tuple(networks))
+    _publish_api(card, settings, tuple(networks))
 
 
 def _answer_section(page, card, networks, settings):
@@ -337,7 +337,7 @@ def _score_texts(predictor, texts):
     ]
 
 
-def _publish_api(settings, networks):
+def _publish_api(card, settings, networks):
     names, first = Literal[networks], networks[0]
 
     def sentiment(text: str, cell: names = first) -> dict:
@@ -352,6 +352,9 @@ def _publish_api(settings, networks):
             the log-odds), running (the probability after each word), and notes.
         """
         reading = _read(text, cell, settings)
+        notes = views.notes(reading)
+        if views.is_short(reading):
+            notes.append(views.short_text_warning(cell, card))
         return {
             "probability": reading.probability,
             "label": views.label(reading.probability),
@@ -359,7 +362,7 @@ def _publish_api(settings, networks):
             "words": [word.text for word in reading.words],
             "effects": [round(float(effect), 4) for effect in reading.effects],
             "running": [round(float(value), 4) for value in reading.running],
-            "notes": views.notes(reading),
+            "notes": notes,
         }
 
     def sentiment_batch(texts: list[str], cell: names = first) -> list[dict]:

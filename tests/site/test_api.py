@@ -3,7 +3,6 @@ import gzip
 
 import httpx
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
@@ -11,30 +10,26 @@ from mcp.client.streamable_http import streamablehttp_client
 TIMEOUT_SECONDS = 300
 
 
-@pytest.fixture(scope="module")
-def client(site):
-    return Client(site, verbose=False)
-
-
 def test_the_page_travels_compressed(site):
-    with httpx.stream("GET", f"{site}/sentiment", headers={"accept-encoding": "gzip"}) as answer:
+    options = {"headers": {"accept-encoding": "gzip"}, "timeout": TIMEOUT_SECONDS}
+    with httpx.stream("GET", f"{site}/sentiment", **options) as answer:
         sent = b"".join(answer.iter_raw())
     page = gzip.decompress(sent)
     assert b"window.gradio_config" in page
     assert len(sent) < len(page) / 3
 
 
-def test_a_review_is_answered_word_by_word(client):
-    result = client.predict("A superb, moving film.", "lstm", api_name="/sentiment")
+def test_a_review_is_answered_word_by_word(api_client):
+    result = api_client.predict("A superb, moving film.", "lstm", api_name="/sentiment")
     assert result["label"] == "positive"
     assert result["words"] == ["A", "superb", ",", "moving", "film", "."]
     assert len(result["running"]) == len(result["effects"]) == 6
     assert result["running"][-1] == pytest.approx(result["probability"], abs=1e-4)
 
 
-def test_many_reviews_are_answered_in_their_order(client):
+def test_many_reviews_are_answered_in_their_order(api_client):
     texts = ["A superb, moving film.", "", "A terrible, boring waste of time."]
-    results = client.predict(texts, "gru", api_name="/sentiment_batch")
+    results = api_client.predict(texts, "gru", api_name="/sentiment_batch")
     assert [result.get("label") for result in results] == ["positive", None, "negative"]
     assert "nothing to read" in results[1]["note"]
 
@@ -50,9 +45,9 @@ def test_many_reviews_are_answered_in_their_order(client):
         ("word " * 20_000, "characters"),
     ],
 )
-def test_what_cannot_be_read_gets_a_sentence(client, text, sentence):
+def test_what_cannot_be_read_gets_a_sentence(api_client, text, sentence):
     with pytest.raises(AppError, match=sentence):
-        client.predict(text, "lstm", api_name="/sentiment")
+        api_client.predict(text, "lstm", api_name="/sentiment")
 
 
 @pytest.mark.parametrize(
@@ -60,25 +55,26 @@ def test_what_cannot_be_read_gets_a_sentence(client, text, sentence):
     [
         ("<p>A <b>wonderful</b> film.</p>", "HTML tags were removed"),
         ("fine film " * 900, "Only the first 1,024"),
+        ("Wonderful", "This text is short"),
     ],
 )
-def test_what_is_odd_is_answered_with_a_note(client, text, note):
-    result = client.predict(text, "lstm", api_name="/sentiment")
+def test_what_is_odd_is_answered_with_a_note(api_client, text, note):
+    result = api_client.predict(text, "lstm", api_name="/sentiment")
     assert any(note in sentence for sentence in result["notes"])
 
 
-def test_an_unknown_cell_is_refused(client):
+def test_an_unknown_cell_is_refused(api_client):
     with pytest.raises(AppError, match="lstm, gru or rnn"):
-        client.predict("A film.", "transformer", api_name="/sentiment")
+        api_client.predict("A film.", "transformer", api_name="/sentiment")
 
 
-def test_every_documented_event_says_what_it_does(client):
-    documented = client.view_api(return_format="dict")["named_endpoints"]
+def test_every_documented_event_says_what_it_does(api_client):
+    documented = api_client.view_api(return_format="dict")["named_endpoints"]
     assert {"/sentiment", "/sentiment_batch"} <= set(documented)
     assert all(event["description"] for event in documented.values())
 
 
-def test_an_mcp_client_lists_the_tools_and_calls_three(site, client):
+def test_an_mcp_client_lists_the_tools_and_calls_three(site, api_client):
     """The documented way in: https://modelcontextprotocol.io, streamable HTTP."""
 
     address = f"{site}/gradio_api/mcp/"
@@ -103,7 +99,7 @@ def test_an_mcp_client_lists_the_tools_and_calls_three(site, client):
             return tools, [await session.call_tool(*call) for call in calls]
 
     tools, answers = asyncio.run(ask())
-    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    endpoints = api_client.view_api(return_format="dict")["named_endpoints"]
     assert set(tools) == {name.strip("/") for name in endpoints}
     assert "review" in tools["sentiment"].inputSchema["properties"]["text"]["description"]
     review, translation, odd, refusal = (answer.content[0].text for answer in answers)
