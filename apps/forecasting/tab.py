@@ -72,7 +72,7 @@ def headline():
     """The score and the baseline's, for the home page."""
     card = bundle.read_card(FOLDER)
     loss, baseline = card["variants"]["lstm"]["pinball"], card["baselines"]["garch"]["pinball"]
-    return f"pinball loss {100 * loss:.3f} %", f"GARCH {100 * baseline:.3f} %"
+    return f"pinball loss {views.format_loss(loss)}", f"GARCH {views.format_loss(baseline)}"
 
 
 def scores():

@@ -11,6 +11,7 @@ from shared import bundle, tables
 from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.photos import Photo
+from shared.plots import percent
 from shared.site import components
 from shared.site.api import publish
 from shared.site.batch import BatchJob, BatchSection, append_columns
@@ -294,7 +295,7 @@ def headline():
     """The score and the baseline's, for the home page."""
     card = bundle.read_card(FOLDER)
     accuracy, baseline = (card["variants"][name]["accuracy"] for name in ("lstm", "blind"))
-    return f"{accuracy:.1%} of questions right", f"without the photo {baseline:.1%}"
+    return f"{percent(accuracy, 1)} of questions right", f"without the photo {percent(baseline, 1)}"
 
 
 def scores():
