@@ -148,6 +148,7 @@ def _watched(context, site):
 
     def open_page(address="sentiment", wait_for=".answer .number", script="", **options):
         page = context(**options).new_page()
+        page.set_default_timeout(TIMEOUT_MS)
         page.set_viewport_size({"width": 1280, "height": 900})
         pages.append(page)
         page.add_init_script(f"addEventListener('beforeunload', () => console.log('{LEAVING}'))")
@@ -157,7 +158,7 @@ def _watched(context, site):
         page.on("request", watch_requests)
         page.on("domcontentloaded", lambda page: left.discard(page))  # it takes no builtin
         page.goto(f"{site}/{address}")
-        page.wait_for_selector(wait_for, timeout=TIMEOUT_MS)
+        page.wait_for_selector(wait_for)
         return page
 
     yield open_page

@@ -201,20 +201,19 @@ def test_a_link_restores_an_example_on_a_phone_and_the_webcam_is_captioned_there
     page.wait_for_url("**example=flower**cell=lstm**width=5**penalty=1**")
 
 
-def test_the_api_captions_files_and_nothing_else(site, tmp_path):
-    from gradio_client import Client, handle_file
+def test_the_api_captions_files_and_nothing_else(api_client, tmp_path):
+    from gradio_client import handle_file
 
     (tmp_path / "sea.png").write_bytes(picture())
     (tmp_path / "letter.jpg").write_bytes(b"This is a letter.")
     good, bad = (handle_file(tmp_path / name) for name in ("sea.png", "letter.jpg"))
-    client = Client(site, verbose=False, ssl_verify=False)
-    found = client.predict(good, 3, 1.0, VARIANTS[-1], api_name="/caption")
+    found = api_client.predict(good, 3, 1.0, VARIANTS[-1], api_name="/caption")
     count = len(found["words"]) + found["ended"]
     assert len(found["gate"]) == len(found["each"]) == len(found["attention"]) == count
     assert found["caption"] == found["alternatives"][0]["caption"]
     for row in found["attention"]:
         assert sum(map(sum, row)) == pytest.approx(1, abs=0.01)
-    rows = client.predict([good, bad], "lstm", api_name="/caption_batch")
+    rows = api_client.predict([good, bad], "lstm", api_name="/caption_batch")
     assert rows[0]["caption"].endswith(".") and "not a photo" in rows[1]["note"]
     for arguments, sentence in (
         ((bad, 3, 1.0, "lstm"), "not a photo"),
@@ -224,4 +223,4 @@ def test_the_api_captions_files_and_nothing_else(site, tmp_path):
         ((None, 3, 1.0, "lstm"), "hoto must be a file"),
     ):
         with pytest.raises(Exception, match=sentence):
-            client.predict(*arguments, api_name="/caption")
+            api_client.predict(*arguments, api_name="/caption")

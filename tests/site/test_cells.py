@@ -4,7 +4,6 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
@@ -284,20 +283,15 @@ def test_a_link_restores_the_measurement(open_page):
 # The API
 
 
-@pytest.fixture(scope="module")
-def client(site):
-    return Client(site, verbose=False)
-
-
-def test_the_lessons_answer_programs(client):
-    unrolled = client.predict("1 -2", "gru", 2, 0, api_name="/cells_unrolled")
+def test_the_lessons_answer_programs(api_client):
+    unrolled = api_client.predict("1 -2", "gru", 2, 0, api_name="/cells_unrolled")
     assert len(unrolled["steps"]) == 2
     assert set(unrolled["steps"][0]) == {"update", "reset", "candidate", "hidden"}
-    line = client.predict(2, 2, 100, api_name="/cells_one_line")
+    line = api_client.predict(2, 2, 100, api_name="/cells_one_line")
     assert line["overflow"] == 64
     assert line["output"][:3] == pytest.approx([2, 8, 32])
     assert line["output"][64] is None
-    flow = client.predict("rnn", 10, 4, api_name="/cells_gradients")
+    flow = api_client.predict("rnn", 10, 4, api_name="/cells_gradients")
     assert len(flow["norms"]) == 11
     assert flow["norms"][0] == pytest.approx(1, abs=1e-5)
     json.dumps([unrolled, line, flow], allow_nan=False)
@@ -312,6 +306,6 @@ def test_the_lessons_answer_programs(client):
         (("rnn", 0), "/cells_gradients", "whole number from 1 to 400"),
     ],
 )
-def test_unusable_arguments_are_refused_with_a_sentence(client, arguments, api_name, sentence):
+def test_unusable_arguments_are_refused_with_a_sentence(api_client, arguments, api_name, sentence):
     with pytest.raises(AppError, match=sentence):
-        client.predict(*arguments, api_name=api_name)
+        api_client.predict(*arguments, api_name=api_name)

@@ -45,9 +45,11 @@ def running(make_server):
     thread.start()
     while not one.started:
         time.sleep(0.01)
-    yield address
-    one.should_exit = one.force_exit = True
-    thread.join(TIMEOUT_SECONDS)
+    try:
+        yield address
+    finally:  # else the thread would keep the process of a failed test alive
+        one.should_exit = one.force_exit = True
+        thread.join(TIMEOUT_SECONDS)
 
 
 @contextmanager
@@ -88,6 +90,7 @@ def test_the_site_works_below_a_path_of_a_proxy(browser, address):
         running(lambda: proxy(upstream)) as outside,
     ):
         page = browser.new_page()
+        page.set_default_timeout(1000 * TIMEOUT_SECONDS)
         page.goto(f"{outside}{PREFIX}{address}")
         expect(page.get_by_label("Answer")).to_have_value("FINE")
         page.get_by_label("Word").fill("other")
@@ -114,6 +117,7 @@ def test_only_a_named_site_shows_the_pages_in_a_frame(browser, allowed):
     ):
         framed["address"] = address
         page = browser.new_page()
+        page.set_default_timeout(1000 * TIMEOUT_SECONDS)
         page.goto(school)
         answer = page.frame_locator("iframe").get_by_label("Answer")
         if allowed:

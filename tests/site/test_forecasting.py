@@ -3,7 +3,6 @@ import re
 from datetime import date, timedelta
 
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
@@ -223,23 +222,18 @@ def test_a_wrong_link_is_answered_as_far_as_it_can_be_on_a_phone_in_the_dark_too
     expect(axis).to_have_css("fill", "rgb(163, 166, 173)")
 
 
-@pytest.fixture(scope="module")
-def client(site):
-    return Client(site, verbose=False)
-
-
-def test_the_api_forecasts_a_built_in_series_and_a_csv(client):
-    result = client.predict("sp500", 20, "lstm", api_name="/forecast")
+def test_the_api_forecasts_a_built_in_series_and_a_csv(api_client):
+    result = api_client.predict("sp500", 20, "lstm", api_name="/forecast")
     assert result["name"] == "S&P 500" and result["origin"] == "2018-12-31"
     assert len(result["quantiles"]) == len(result["naive"]) == len(result["dates"]) == 20
     assert all(row == sorted(row) and len(row) == 19 for row in result["quantiles"])
-    result = client.predict(text_of(prices(90)), 3, "gru", api_name="/forecast")
+    result = api_client.predict(text_of(prices(90)), 3, "gru", api_name="/forecast")
     assert len(result["dates"]) == len(result["garch"]) == 3
     assert result["cell"] == "gru"
 
 
-def test_the_api_runs_the_backtest(client):
-    result = client.predict("walk", 5, "rnn", 60, api_name="/backtest")
+def test_the_api_runs_the_backtest(api_client):
+    result = api_client.predict("walk", 5, "rnn", 60, api_name="/backtest")
     assert [score["model"] for score in result["scores"]][:2] == ["rnn", "naive"]
     assert "Over 60 start days" in result["verdict"]
 
@@ -254,15 +248,15 @@ def test_the_api_runs_the_backtest(client):
         ("/backtest", ("sp500", 20, "lstm", 10_000), "from 10 to 500"),
     ],
 )
-def test_the_api_refuses_with_a_sentence(client, event, arguments, sentence):
+def test_the_api_refuses_with_a_sentence(api_client, event, arguments, sentence):
     with pytest.raises(AppError, match=sentence):
-        client.predict(*arguments, api_name=event)
+        api_client.predict(*arguments, api_name=event)
 
 
-def test_the_api_says_what_is_wrong_with_a_csv_or_odd_about_it(client):
+def test_the_api_says_what_is_wrong_with_a_csv_or_odd_about_it(api_client):
     for content, sentence in REFUSED.values():
         with pytest.raises(AppError, match=sentence):
-            client.predict(content, 5, "lstm", api_name="/forecast")
+            api_client.predict(content, 5, "lstm", api_name="/forecast")
     for content, sentence in MENDED.values():
-        notes = client.predict(content, 5, "lstm", api_name="/forecast")["notes"]
+        notes = api_client.predict(content, 5, "lstm", api_name="/forecast")["notes"]
         assert any(sentence in note for note in notes)

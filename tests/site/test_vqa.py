@@ -187,21 +187,20 @@ def test_a_phone_needs_no_sideways_scrolling_and_an_odd_link_leads_to_the_first(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_api_answers_about_files_and_nothing_else(site, tmp_path):
-    from gradio_client import Client, handle_file
+def test_the_api_answers_about_files_and_nothing_else(api_client, tmp_path):
+    from gradio_client import handle_file
 
     (tmp_path / "sea.png").write_bytes(picture())
     (tmp_path / "letter.jpg").write_bytes(b"This is a letter.")
     good, bad = (handle_file(tmp_path / name) for name in ("sea.png", "letter.jpg"))
-    client = Client(site, verbose=False, ssl_verify=False)
-    found = client.predict(good, "What color is it?", "gru", api_name="/ask")
+    found = api_client.predict(good, "What color is it?", "gru", api_name="/ask")
     assert found["answer"] == found["answers"][0]["text"] and len(found["answers"]) == 5
     assert found["probability"] == found["answers"][0]["probability"]
     assert sum(map(sum, found["attention"])) == pytest.approx(1, abs=0.01)
     assert [word["text"] for word in found["words"]] == ["What", "color", "is", "it"]
     assert 0 <= found["looked"] <= 1 and isinstance(found["sure"], bool)
     questions = ["What color is it?", ""]
-    rows = client.predict(good, questions, "gru", api_name="/ask_batch")
+    rows = api_client.predict(good, questions, "gru", api_name="/ask_batch")
     assert rows[0]["answer"] == found["answer"] and "no question" in rows[1]["note"]
     for arguments, sentence in (
         ((bad, "What is it?", "lstm"), "not a photo"),
@@ -213,4 +212,4 @@ def test_the_api_answers_about_files_and_nothing_else(site, tmp_path):
         ((None, "What is it?", "lstm"), "must be a file"),
     ):
         with pytest.raises(Exception, match=sentence):
-            client.predict(*arguments, api_name="/ask")
+            api_client.predict(*arguments, api_name="/ask")
