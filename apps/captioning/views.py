@@ -395,9 +395,7 @@ def draw_about(card):
 
 def preview():
     """A photo, its caption and the gate of each word for the home page, from the shipped LSTM."""
-    from apps.captioning.predictor import (
-        Predictor,
-    )  # imported on first use: it brings in TensorFlow
+    from apps.captioning.predictor import Predictor  # on first use: it brings in TensorFlow
 
     example = photos.EXAMPLES[FIRST]
     best = Predictor.load().describe([example.path])[0].captions[0]
