@@ -53,17 +53,17 @@ def site():
         if not count:
             about.write_text(json.dumps(_start(log)))
         users.write_text(str(count + 1))
-    found = json.loads(about.read_text())
-    yield found["address"]
+    process = json.loads(about.read_text())
+    yield process["address"]
     with FileLock(folder / "lock"):
         count = int(users.read_text()) - 1
         users.write_text(str(count))
-        if not count:  # the last one puts out the light
-            os.kill(found["process"], signal.SIGTERM)
-            said = log.read_text()
+        if not count:  # the last user stops the site
+            os.kill(process["pid"], signal.SIGTERM)
+            text = log.read_text()
             shutil.rmtree(folder)
             chained = "direct cause of the following exception:\n\nTraceback"
-            traces = said.replace(chained, "").split("Traceback (most recent call last)")[1:]
+            traces = text.replace(chained, "").split("Traceback (most recent call last)")[1:]
             ours = [trace for trace in traces if not any(why in trace for why in (*REFUSED, LEFT))]
             assert ours == []
 
@@ -82,12 +82,12 @@ def _start(log):
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
+    for _ in range(1200):  # five minutes
         if process.poll() is not None:
             break
         try:
             with urllib.request.urlopen(address, timeout=5):
-                return {"address": address, "process": process.pid}
+                return {"address": address, "pid": process.pid}
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.25)
     process.kill()

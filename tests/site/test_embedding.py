@@ -43,7 +43,7 @@ def running(make_server):
     one = make_server()
     thread = threading.Thread(target=one.run, args=([listener],))
     thread.start()
-    while not one.started:
+    while not one.started and thread.is_alive():
         time.sleep(0.01)
     try:
         yield address
