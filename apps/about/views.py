@@ -49,8 +49,8 @@ RETENTION = (
     (
         "Prices of a ticker",
         "The server looks up a ticker at Yahoo Finance and caches the prices on its disk, without "
-        "a record of who asked. Copies older than seven days are deleted when anyone next asks for "
-        "a ticker.",
+        "a record of who asked. Copies older than seven days are deleted when anyone next opens "
+        "the page of prices or asks for a ticker.",
     ),
     (
         "Logs and tracking",
