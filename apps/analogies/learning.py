@@ -1,4 +1,4 @@
-"""Word vectors from a small text, by the networks of `model.py`, watched while they learn."""
+"""Word vectors from a small text, by the networks of `model.py`, with reports during training."""
 
 import os
 import re
@@ -10,23 +10,29 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from apps.analogies.model import PADDING, WordNetwork, examples, negative_sampling_loss, subsample
+from apps.analogies.model import (
+    PADDING,
+    WordNetwork,
+    make_examples,
+    negative_sampling_loss,
+    subsample,
+)
 from apps.analogies.vectors import Vectors
 from shared.errors import UserError
 from shared.text import plain_words
 
-# Examples a step. More at once are learned three times as quickly, but a short text has too few.
-BATCH, LARGE_BATCH = 1024, 4096
-LARGE_TEXT = 50_000  # words
-# Books have an empty line between paragraphs, and lines broken anywhere: at most so many of them to
-# a paragraph. In other texts a line is a paragraph.
-WRAPPED = 50
+# Large batches train three times as fast, but short texts have too few examples for them.
+BATCH_SIZE, LARGE_BATCH_SIZE = 1024, 4096
+LARGE_TEXT_WORDS = 50_000
+# Books have empty lines between paragraphs and break lines within them, on average fewer than this.
+# In other texts every line is a paragraph.
+MAX_LINES_PER_PARAGRAPH = 50
 NEGATIVES, WINDOW, DIMENSIONS = 5, 5, 64
-SECONDS, LONGEST_EPOCHS = 45, 40
-MOST_WORDS = 6_000  # of a vocabulary; more would slow each step down
-MOST_BYTES = 4 * 2**20
-# Of Adagrad, whose steps shrink for words that are met often. CBOW shares each among the words.
-RATES = {"skipgram": 0.1, "cbow": 0.2}
+MAX_SECONDS, MAX_EPOCHS = 45, 40
+MAX_VOCABULARY = 6_000  # larger ones slow every step down
+MAX_BYTES = 4 * 2**20
+# For Adagrad. CBOW divides each update among the words of the window, so its rate is higher.
+LEARNING_RATES = {"skipgram": 0.1, "cbow": 0.2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +41,11 @@ class Text:
 
     Attributes:
         words: The vocabulary; number 0 is padding, an empty word.
-        counts: Array of how often each stands in the text.
-        tokens: Array of word numbers, 0 between paragraphs and for words outside the vocabulary
-            the neighbours close up.
+        counts: Array with the number of occurrences of each word.
+        tokens: Array of word numbers, with 0 after each paragraph. Words outside the vocabulary are
+            left out.
         paragraphs: List of the paragraphs, lists of words.
-        min_count: How often a word must stand in the text to be learned.
+        min_count: Occurrences that a word needs to be in the vocabulary.
     """
 
     words: list[str]
@@ -51,15 +57,15 @@ class Text:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """What has been learned so far.
+    """The state of a training run.
 
     Attributes:
-        vectors: The `Vectors` now.
-        losses: List of the mean loss per example over each stretch so far, in nats.
-        examples: How many examples were seen.
-        epochs: How often the text was read, a fraction.
-        seconds: Since the start.
-        done: Whether this is the end.
+        vectors: The current `Vectors`.
+        losses: List of the mean loss per example between two reports, in nats.
+        examples: Number of examples so far.
+        epochs: Number of epochs so far, a fraction.
+        seconds: Time since the first step.
+        done: Whether training has ended.
     """
 
     vectors: Vectors
@@ -78,15 +84,15 @@ def read_text(path):
     """
     if not os.path.getsize(path):
         raise UserError("This file is empty. Choose another text.")
-    if os.path.getsize(path) > MOST_BYTES:
+    if os.path.getsize(path) > MAX_BYTES:
         size = os.path.getsize(path) / 2**20
         raise UserError(
-            f"This file has {size:.1f} MB; at most {MOST_BYTES // 2**20} MB are learned here. "
+            f"This file has {size:.1f} MB; at most {MAX_BYTES // 2**20} MB are accepted here. "
             "For more, run python -m training.analogies train --input FILE."
         )
     raw = Path(path).read_bytes()
     if b"\0" in raw or sum(byte < 9 for byte in raw[:4096]) > 10:
-        raise UserError("This file is not plain text, whatever its name says.")
+        raise UserError("This file is not plain text. Choose a .txt file.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -94,35 +100,37 @@ def read_text(path):
 
 
 def prepare(text):
-    """The `Text` of a string: its words seen twice, or in a long one five times, or more.
+    """The `Text` of a string.
+
+    Its vocabulary has the words that occur at least twice, or five times in a long text.
 
     Raises:
-        UserError: if there is too little of it.
+        UserError: if it is too short or too long.
     """
     if not isinstance(text, str) or not text.strip():
         raise UserError("There is nothing to learn from yet. Paste a text or upload a file.")
-    if len(text) > MOST_BYTES:
-        raise UserError(f"This text is too long: at most {MOST_BYTES:,} characters are read.")
+    if len(text) > MAX_BYTES:
+        raise UserError(f"This text is too long: at most {MAX_BYTES:,} characters are read.")
     parts = re.split(r"\n\s*\n", text)
-    if len(parts) - 1 < text.count("\n") / WRAPPED:
+    if len(parts) - 1 < text.count("\n") / MAX_LINES_PER_PARAGRAPH:
         parts = text.split("\n")
     paragraphs = [words for words in map(plain_words, parts) if words]
     counts = Counter(word for words in paragraphs for word in words)
-    min_count = 5 if counts.total() >= LARGE_TEXT else 2
-    words = ["", *(word for word, n in counts.most_common(MOST_WORDS) if n >= min_count)]
+    min_count = 5 if counts.total() >= LARGE_TEXT_WORDS else 2
+    words = ["", *(word for word, n in counts.most_common(MAX_VOCABULARY) if n >= min_count)]
     if len(words) < 21:
         raise UserError(
-            "This text is too short: at least 20 different words must occur in it twice or "
-            "more. A few pages are a start; a book is better."
+            "This text is too short: at least 20 different words must occur in it at least twice. "
+            "A few pages are enough to begin; a book is better."
         )
     index = {word: n for n, word in enumerate(words)}
     tokens = [
         number
-        for words_ in paragraphs
-        for number in [*(index[word] for word in words_ if word in index), PADDING]
+        for paragraph in paragraphs
+        for number in [*(index[word] for word in paragraph if word in index), PADDING]
     ]
-    seen = np.array([0, *(counts[word] for word in words[1:])])
-    return Text(words, seen, np.array(tokens), paragraphs, min_count)
+    word_counts = np.array([0, *(counts[word] for word in words[1:])])
+    return Text(words, word_counts, np.array(tokens), paragraphs, min_count)
 
 
 def learn(
@@ -131,83 +139,82 @@ def learn(
     dimensions=DIMENSIONS,
     window=WINDOW,
     negatives=NEGATIVES,
-    epochs=LONGEST_EPOCHS,
-    seconds=SECONDS,
+    epochs=MAX_EPOCHS,
+    seconds=MAX_SECONDS,
     sample=1e-3,
     seed=0,
-    every=1.0,
+    report_seconds=1.0,
 ):
-    """Learn vectors; a generator of `Progress`, the last of which is done.
+    """Train vectors: a generator of `Progress`, the last of which is done.
 
-    The vectors are reported without their mean (Mu & Viswanath 2018).
+    The mean of all vectors is subtracted from them (Mu & Viswanath 2018).
 
     Args:
         text: A `Text`.
         architecture: `"skipgram"` or `"cbow"`.
         dimensions: Of the vectors.
-        window: The most words to each side.
-        negatives: Random words for each true one, drawn by the power 0.75 of their counts.
-        epochs: How often to read the text, at most.
-        seconds: How long to learn, at most.
+        window: Largest number of context words to each side.
+        negatives: Negative samples per true word, drawn in proportion to count ** 0.75.
+        epochs: Largest number of epochs.
+        seconds: Longest time.
         sample: As for `subsample`.
-        seed: Integer, of everything random.
-        every: Seconds between two reports.
+        seed: Integer, of all random numbers.
+        report_seconds: Time between two reports.
     """
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     network = WordNetwork(len(text.words), dimensions, seed)
     network.build()
-    rate = RATES[architecture]
+    rate = LEARNING_RATES[architecture]
     optimizer = keras.optimizers.Adagrad(rate, initial_accumulator_value=1e-8)
     network.compile(optimizer, negative_sampling_loss, jit_compile=True)
-    size = LARGE_BATCH if len(text.tokens) >= LARGE_TEXT else BATCH
+    size = LARGE_BATCH_SIZE if len(text.tokens) >= LARGE_TEXT_WORDS else BATCH_SIZE
     labels = np.zeros((size, 1 + negatives), "float32")
     labels[:, 0] = 1
     keep = subsample(text.counts, sample)
     keep[PADDING] = 1
-    drawn = np.cumsum(text.counts**0.75)
-    drawn /= drawn[-1]
-    losses, seen, read = [], 0, 0.0
-    start = said = None  # the clock starts when the first step, compiled, is done
+    cumulative = np.cumsum(text.counts**0.75)
+    cumulative /= cumulative[-1]
+    losses, example_count, epochs_done = [], 0, 0.0
+    start = reported = None  # the clock starts after the first step, which is compiled
 
     def progress(done):
         matrix = np.asarray(network.words.embeddings)[1:]
-        # What all vectors share, much of it early on, hides what tells them apart.
         vectors = Vectors.of(text.words[1:], matrix - matrix.mean(axis=0), "your text")
-        return Progress(vectors, list(losses), seen, read, time.monotonic() - start, done)
+        seconds = time.monotonic() - start
+        return Progress(vectors, list(losses), example_count, epochs_done, seconds, done)
 
-    stretch = []
+    recent = []  # losses since the last report
     for epoch in range(epochs):
-        tokens = text.tokens[random.random(len(text.tokens)) < keep[text.tokens]]
-        given, true = examples(tokens, architecture, window, random)
+        tokens = text.tokens[rng.random(len(text.tokens)) < keep[text.tokens]]
+        given, true = make_examples(tokens, architecture, window, rng)
         if len(true) < size:  # the graph is compiled for one size: a short text is repeated
             repeats = -(-size // max(len(true), 1))
             given, true = np.tile(given, (repeats, 1)), np.tile(true, repeats)
         for begin in range(0, len(true) - size + 1, size):
             candidates = np.empty((size, 1 + negatives), "int32")
             candidates[:, 0] = true[begin : begin + size]
-            candidates[:, 1:] = np.searchsorted(drawn, random.random((size, negatives)))
+            candidates[:, 1:] = np.searchsorted(cumulative, rng.random((size, negatives)))
             batch = (given[begin : begin + size].astype("int32"), candidates)
-            # The rate falls to nothing over the epochs, or over the time where that ends first.
-            read = epoch + begin / len(true)
-            passed = 0.0 if start is None else (time.monotonic() - start) / seconds
-            optimizer.learning_rate = rate * max(1 - max(read / epochs, passed), 0.02)
-            network.reset_metrics()
-            stretch.append(float(network.train_on_batch(batch, labels)))
-            seen += size
+            # The rate decays over the epochs, or over the time where that ends first.
+            epochs_done = epoch + begin / len(true)
+            time_used = 0.0 if start is None else (time.monotonic() - start) / seconds
+            optimizer.learning_rate = rate * max(1 - max(epochs_done / epochs, time_used), 0.02)
+            recent.append(float(network.train_on_batch(batch, labels)))
+            example_count += size
             if start is None:
-                start = said = time.monotonic()
-            if time.monotonic() - said >= every:
-                losses.append(float(np.mean(stretch)))
-                stretch, said = [], time.monotonic()
+                start = reported = time.monotonic()
+            if time.monotonic() - reported >= report_seconds:
+                losses.append(float(np.mean(recent)))
+                recent, reported = [], time.monotonic()
                 yield progress(False)
-            if passed >= 1:
+            if time_used >= 1:
                 break
         else:
-            read = epoch + 1.0
+            epochs_done = epoch + 1.0
             continue
         break
-    if stretch:
-        losses.append(float(np.mean(stretch)))
+    if recent:
+        losses.append(float(np.mean(recent)))
     yield progress(True)
 
 
@@ -235,12 +242,12 @@ def choose_words(text, typed, count):
 
 
 def find_by_counting(text, words, count=8):
-    """Neighbours by TF-IDF: words that stand in the same paragraphs, with scikit-learn.
+    """Neighbours by TF-IDF, words that occur in the same paragraphs; with scikit-learn.
 
     Args:
         text: A `Text`.
         words: List of words of its vocabulary.
-        count: Of neighbours.
+        count: Largest number of neighbours of a word.
 
     Returns:
         Dict from word to a list of (word, cosine), those with a cosine above zero.
@@ -248,13 +255,13 @@ def find_by_counting(text, words, count=8):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
-    counter = TfidfVectorizer(analyzer=lambda part: part, vocabulary=text.words[1:])
+    counter = TfidfVectorizer(analyzer=lambda words: words, vocabulary=text.words[1:])
     columns = normalize(counter.fit_transform(text.paragraphs).T.tocsr())
-    found = {}
+    neighbours = {}
     for word in words:
         row = text.words.index(word) - 1
         cosines = np.asarray((columns @ columns[row].T).todense()).ravel()
         cosines[row] = 0
         best = np.argsort(-cosines, kind="stable")[:count]
-        found[word] = [(text.words[n + 1], float(cosines[n])) for n in best if cosines[n] > 0]
-    return found
+        neighbours[word] = [(text.words[n + 1], float(cosines[n])) for n in best if cosines[n] > 0]
+    return neighbours

@@ -1,4 +1,4 @@
-"""What the page asks of word vectors: analogies, sums, neighbours, likeness, paths, bias."""
+"""Questions to word vectors: analogies, sums, neighbours, similarity, paths, association tests."""
 
 import difflib
 import re
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import combinations
+from itertools import combinations, islice
 from math import comb
 
 import numpy as np
@@ -18,16 +18,19 @@ from shared.errors import UserError
 from shared.text import plain_words
 
 METHODS = ("3CosAdd", "3CosMul")
-MAX_CHARACTERS = 60  # characters of a word or phrase
-STEPWISE, EXPANDED = 12, 250  # neighbours a path may step to, words it may look around from
-PATH_WORDS = 30_000
-LARGEST = 1_000  # factor in a sum
+MAX_CHARACTERS = 60  # of a word or phrase
+MAX_EXPRESSION_CHARACTERS = 300
+MAX_FACTOR = 1_000  # in a sum
+MAX_ODD_WORDS = 30
+PATH_WORDS = 30_000  # the most frequent words, through which paths go
+PATH_NEIGHBOURS = 12  # to which a path may step from a word
+PATH_EXPANSIONS = 250  # words whose neighbours are searched before giving up
 PERMUTATIONS = 20_000
 
 
 @dataclass(frozen=True)
 class ScoredWord:
-    """A word and its cosine with what was asked, or its score."""
+    """A word and its score, mostly a cosine."""
 
     word: str
     score: float
@@ -38,41 +41,36 @@ class Analogy:
     """The answer to: a is to b as c is to what?
 
     Attributes:
-        words: The tuple `(a, b, c)` as understood.
+        words: The tuple `(a, b, c)` in the form of the vocabulary.
         method: `"3CosAdd"` or `"3CosMul"`.
         best: Tuple of `ScoredWord`, the ten best with a, b and c excluded.
-        honest: Tuple of `ScoredWord`, the ten best of all words.
+        unrestricted: Tuple of `ScoredWord`, the ten best of all words.
         points: Array `(5, 2)`: a, b, c, the answer and b − a + c in the plane that fits the first
             four best.
-        fit: Share of the four words' spread that the plane shows.
-        notes: Sentences the reader should know.
+        fit: Share of the four words' variance that the plane shows.
+        notes: Tuple of sentences for the page.
     """
 
     words: tuple[str, str, str]
     method: str
     best: tuple[ScoredWord, ...]
-    honest: tuple[ScoredWord, ...]
+    unrestricted: tuple[ScoredWord, ...]
     points: np.ndarray
     fit: float
     notes: tuple[str, ...]
 
-    @property
-    def trick(self):
-        """Whether a word of the question would win if it were not excluded."""
-        return self.honest[0].word != self.best[0].word
-
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
-    """How alike two texts are.
+class Similarity:
+    """How similar two texts are.
 
     Attributes:
-        texts: The two, as lists of words.
-        cosine: Of their vectors, words weighted by rarity (Arora et al. 2017).
+        texts: The two, as tuples of known words.
+        cosine: Of their mean vectors, words weighted by rarity (Arora et al. 2017).
         bag: Cosine of their bags of words: counts.
         tf_idf: Cosine of their counts weighted by inverse document frequency.
-        rank: Place of the second among the neighbours of the first; None unless both are words.
-        notes: Sentences the reader should know.
+        rank: Rank of the second among the neighbours of the first; None unless both are words.
+        notes: Tuple of sentences for the page.
     """
 
     texts: tuple[tuple[str, ...], tuple[str, ...]]
@@ -90,13 +88,13 @@ class Association:
     Attributes:
         effect: Effect size d: difference of the two groups' mean association, in standard
             deviations; between −2 and 2.
-        p_value: Share of the ways to divide the words into two groups with an effect at least as
+        p_value: Share of the divisions of the words into two groups with an effect at least as
             large.
-        exact: Whether all ways were counted, not a sample of them.
-        ways: How many were.
-        first, second: Tuple of `ScoredWord` for the words of each group, the score its association
-            with the first attribute rather than the second.
-        missing: Words left out because the vocabulary does not have them.
+        exact: Whether all divisions were counted, not a sample of them.
+        ways: Number of divisions that were counted.
+        first, second: Tuples of `ScoredWord` for the words of each group. The score is the word's
+            association with the first attribute rather than the second.
+        missing: Tuple of words left out because the vocabulary does not have them.
     """
 
     effect: float
@@ -114,8 +112,9 @@ class Predictor:
     Args:
         vectors: A `Vectors`.
         card: The bundle's card, or None.
-        paragraphs: Array of how many paragraphs of the corpus each word stands in, and how many
-            there are; without it the rank stands for the frequency (Zipf's law).
+        paragraphs: Array with the number of paragraphs of the corpus that contain each word, and
+            the number of all paragraphs. If None, frequencies are estimated from the words' ranks
+            (Zipf's law).
     """
 
     def __init__(self, vectors, card=None, paragraphs=None):
@@ -127,7 +126,7 @@ class Predictor:
 
     @classmethod
     def load(cls, file=None):
-        """The predictor of the shipped bundle or of a file of vectors, read once.
+        """The predictor of the shipped bundle or of a file of vectors; loaded once.
 
         Raises:
             BundleError: if it is missing or damaged.
@@ -135,9 +134,14 @@ class Predictor:
         return _load(file)
 
     def find(self, text, what="word"):
-        """The word of the vocabulary that a text means, and its vector.
+        """Find the word or phrase that a text means, and its vector.
 
-        Capitals and accents do not matter; a phrase whose words are known becomes their mean.
+        Capitals and accents do not matter. A phrase that is not in the vocabulary becomes the mean
+        of its words.
+
+        Args:
+            text: The word or phrase.
+            what: Its name in error messages.
 
         Returns:
             The word or phrase, its vector of length 1 and a list of notes.
@@ -153,7 +157,7 @@ class Predictor:
             if word not in self.vectors:
                 raise UserError(self._unknown(word))
         mean = np.mean([self.vectors[word] for word in words], axis=0)
-        note = f"“{phrase}” is not one word here: it stands for the mean of its {len(words)} words."
+        note = f"“{phrase}” is not one word here, so the mean of its {len(words)} words is used."
         return phrase, mean / np.linalg.norm(mean), [note]
 
     def _words(self, text, what):
@@ -168,55 +172,62 @@ class Predictor:
         words = plain_words(text)
         if not words:
             raise UserError(
-                f"There is no word in “{text.strip()}”. Only English words in letters are known "
-                "here."
+                f"There is no word in “{text.strip()}”. Only English words are known here."
             )
         return words
 
     def _unknown(self, word):
         near = self.spellings(word)
-        hint = f" Nearest spellings: {', '.join(near)}." if near else " Nothing is spelt like it."
+        hint = f" Nearest spellings: {', '.join(near)}." if near else " No word is spelt like it."
         return f"“{word}” is not among the {len(self.vectors):,} words known here.{hint}"
 
     def spellings(self, word, count=5):
-        """Up to `count` words of the vocabulary that are spelt like a word, the likest first."""
-        # Words whose letters differ much in number cannot be near, and are quick to leave out.
-        letters = _letters([word])[0]
-        apart = np.abs(self._letters - letters).sum(axis=1)
-        likely = np.argsort(apart, kind="stable")[:400]
-        candidates = [self.vectors.words[n] for n in likely]
+        """Up to `count` known words that are spelt like a word, the most similar first."""
+        # Letter counts are compared quickly; only the nearest words are compared in full.
+        distances = np.abs(self._letter_counts - _count_letters([word])[0]).sum(axis=1)
+        nearest = np.argsort(distances, kind="stable")[:400]
+        candidates = [self.vectors.words[n] for n in nearest]
         return difflib.get_close_matches(word, candidates, count, cutoff=0.7)
 
     @cached_property
-    def _letters(self):
-        return _letters(self.vectors.words)
+    def _letter_counts(self):
+        return _count_letters(self.vectors.words)
 
     def complete(self, start, count=12):
-        """The most frequent words that begin so."""
+        """Up to `count` words that begin with a text, the most frequent first."""
         words = plain_words(start) if isinstance(start, str) else []
         if len(words) != 1:
             return []
-        found = (word for word in self.vectors.words if word.startswith(words[0]))
-        return [word for word, _ in zip(found, range(count), strict=False)]
+        matches = (word for word in self.vectors.words if word.startswith(words[0]))
+        return list(islice(matches, count))
 
-    def nearest(self, vector, count=10, without=()):
-        """The words nearest to a vector by cosine: a tuple of `ScoredWord`."""
-        return self._top(self.vectors.matrix @ np.asarray(vector, "float32"), count, without)
+    def nearest(self, vector, count=10, excluded=()):
+        """The words nearest to a vector by cosine.
 
-    def _top(self, scores, count, without=()):
-        # A few more than asked for, so that those left out leave enough.
-        most = min(len(scores), count + len(without))
-        rows = np.argpartition(-scores, most - 1)[:most]
+        Args:
+            vector: Array `(dimensions,)` of length 1.
+            count: Number of words.
+            excluded: Collection of words to leave out.
+
+        Returns:
+            A tuple of `ScoredWord`, the nearest first.
+        """
+        return self._top(self.vectors.matrix @ np.asarray(vector, "float32"), count, excluded)
+
+    def _top(self, scores, count, excluded=()):
+        size = min(len(scores), count + len(excluded))
+        rows = np.argpartition(-scores, size - 1)[:size]
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         words = self.vectors.words
-        found = (ScoredWord(words[n], float(scores[n])) for n in rows if words[n] not in without)
-        return tuple(near for near, _ in zip(found, range(count), strict=False))
+        ranked = (ScoredWord(words[n], float(scores[n])) for n in rows if words[n] not in excluded)
+        return tuple(islice(ranked, count))
 
     def analogy(self, a, b, c, method="3CosAdd", count=10):
         """A is to b as c is to what?
 
         3CosAdd (Mikolov et al. 2013) takes the word nearest to b − a + c, 3CosMul (Levy &
-        Goldberg 2014) the one with the greatest cos(b)·cos(c) / cos(a), cosines moved to 0…1.
+        Goldberg 2014) the one with the greatest cos(b)·cos(c) / cos(a), with cosines moved to the
+        range from 0 to 1.
 
         Returns:
             An `Analogy`.
@@ -227,17 +238,19 @@ class Predictor:
         if method not in METHODS:
             raise UserError(f"The method must be {' or '.join(METHODS)}. Received: {method}.")
         names = ("first word", "second word", "third word")
-        found = [self.find(word, name) for word, name in zip((a, b, c), names, strict=True)]
-        words = tuple(word for word, _, _ in found)
+        matches = [self.find(word, name) for word, name in zip((a, b, c), names, strict=True)]
+        words = tuple(word for word, _, _ in matches)
         if len(set(words)) == 1:
             raise UserError(
-                "The three words are the same, so there is no relation to carry over: "
+                "The three words are the same, so there is no relation to apply: "
                 f"{words[0]} − {words[0]} + {words[0]} is {words[0]}. Change one of them."
             )
-        notes = [note for _, _, said in found for note in said]
+        notes = [note for _, _, word_notes in matches for note in word_notes]
         if words[0] == words[1]:
-            notes.append("The first two words are the same: this asks for the third’s neighbours.")
-        given = np.stack([vector for _, vector, _ in found])  # (3, dimensions)
+            notes.append(
+                "The first two words are the same, so these are the third word’s neighbours."
+            )
+        given = np.stack([vector for _, vector, _ in matches])  # (3, dimensions)
         if method == "3CosAdd":
             target = given[1] - given[0] + given[2]
             scores = self.vectors.matrix @ (target / np.linalg.norm(target))
@@ -247,11 +260,10 @@ class Predictor:
             scores = moved[:, 1] * moved[:, 2] / (moved[:, 0] + 1e-3)
         excluded = {part for word in words for part in (word, *word.split())}
         ranked = self._top(scores, count + len(excluded))
-        best = tuple(one for one in ranked if one.word not in excluded)[:count]
-        honest = ranked[:count]
+        best = tuple(scored for scored in ranked if scored.word not in excluded)[:count]
         answer = self.vectors[best[0].word]
         points, fit = parallelogram(*given, answer)
-        return Analogy(words, method, best, honest, points, fit, tuple(notes))
+        return Analogy(words, method, best, ranked[:count], points, fit, tuple(notes))
 
     def calculate(self, expression, count=10):
         """The words nearest to a sum such as `berlin - germany + 2 * france`.
@@ -264,18 +276,23 @@ class Predictor:
         """
         text = expression if isinstance(expression, str) else ""
         if not text.strip():
-            raise UserError("There is nothing to work out yet. Try “berlin - germany + france”.")
-        if len(text) > 300:
-            raise UserError("This expression is too long: at most 300 characters are read.")
-        sums = _Sum(text, self)
-        vector = sums.vector
+            raise UserError("There is nothing to calculate yet. Try “berlin - germany + france”.")
+        if len(text) > MAX_EXPRESSION_CHARACTERS:
+            raise UserError(
+                "This expression is too long: it may have at most "
+                f"{MAX_EXPRESSION_CHARACTERS} characters."
+            )
+        parsed = _Sum(text, self)
+        vector = parsed.vector
         if np.linalg.norm(vector) < 1e-6:
-            raise UserError("These words cancel each other out: nothing is left to search near.")
-        near = self.nearest(vector / np.linalg.norm(vector), count, set(sums.words))
-        return tuple(sums.words), near, tuple(sums.notes)
+            raise UserError(
+                "These words cancel each other out: the sum has no direction. Change one of them."
+            )
+        near = self.nearest(vector / np.linalg.norm(vector), count, set(parsed.words))
+        return tuple(parsed.words), near, tuple(parsed.notes)
 
     def neighbours(self, word, count=10):
-        """The word as understood and its nearest neighbours, a tuple of `ScoredWord`.
+        """The word in the form of the vocabulary, and its neighbours as a tuple of `ScoredWord`.
 
         Raises:
             UserError: if the word is missing or unknown.
@@ -283,8 +300,8 @@ class Predictor:
         word, vector, _ = self.find(word)
         return word, self.nearest(vector, count, {word, *word.split()})
 
-    def likeness(self, first, second):
-        """How alike two words or two sentences are: a `Likeness`.
+    def similarity(self, first, second):
+        """The `Similarity` of two words or two sentences.
 
         Raises:
             UserError: if one has no known words.
@@ -294,23 +311,23 @@ class Predictor:
             words = plain_words(text[:5000]) if isinstance(text, str) else []
             if not words:
                 raise UserError(f"The {name} has no words. Type a word or a sentence.")
-            known = [word for word in words if word in self.vectors]
-            if not known:
+            covered = [word for word in words if word in self.vectors]
+            if not covered:
                 raise UserError(self._unknown(words[0]))
-            missing = sorted(set(words) - set(known))
+            missing = sorted(set(words) - set(covered))
             if missing:
-                notes.append(f"Not known and left out: {', '.join(missing)}.")
-            texts.append(tuple(known))
-            vectors.append(self._mean(known))
+                notes.append(f"Unknown words that were left out: {', '.join(missing)}.")
+            texts.append(tuple(covered))
+            vectors.append(self._mean(covered))
         rank = None
         if len(texts[0]) == len(texts[1]) == 1 and texts[0] != texts[1]:
             cosines = self.vectors.matrix @ vectors[0]
             rank = int((cosines > vectors[0] @ vectors[1] + 1e-6).sum())
-        return Likeness(
+        return Similarity(
             tuple(texts),
             float(vectors[0] @ vectors[1]),
             _bag_cosine(*texts, lambda word: 1.0),
-            _bag_cosine(*texts, self._rarity),
+            _bag_cosine(*texts, self._inverse_document_frequency),
             rank,
             tuple(notes),
         )
@@ -323,82 +340,83 @@ class Predictor:
         mean = np.asarray(weights, "float32") @ rows
         return mean / max(float(np.linalg.norm(mean)), 1e-9)
 
-    def _rarity(self, word):
-        """Inverse document frequency, as scikit-learn smooths it."""
-        known = self.paragraphs[self.vectors.index[word]]
-        return float(np.log((1 + self.total) / (1 + known)) + 1)
+    def _inverse_document_frequency(self, word):
+        """Inverse document frequency, smoothed as in scikit-learn."""
+        count = self.paragraphs[self.vectors.index[word]]
+        return float(np.log((1 + self.total) / (1 + count)) + 1)
 
     def odd_one_out(self, words):
-        """The word farthest from the mean of all, and each word's cosine with that mean.
+        """Rank words by their cosine with the mean of all.
 
         Args:
             words: A string with commas or spaces between the words, or a list.
 
         Returns:
-            A tuple of `ScoredWord`, the odd one first.
+            A tuple of `ScoredWord`, the word that fits least first.
 
         Raises:
             UserError: if there are fewer than three different words, or an unknown one.
         """
         if isinstance(words, str):
             words = re.split(r"[,;\n]+" if re.search(r"[,;\n]", words) else r"\s+", words.strip())
-        found = {}
-        for text in [word for word in _texts(words) if word.strip()][:30]:
+        vectors = {}
+        for text in [word for word in _texts(words) if word.strip()][:MAX_ODD_WORDS]:
             word, vector, _ = self.find(text)
-            found[word] = vector
-        if len(found) < 3:
+            vectors[word] = vector
+        if len(vectors) < 3:
             raise UserError(
                 "The odd one out needs three different words or more, such as “breakfast, lunch, "
                 "dinner, cereal”."
             )
-        rows = np.stack(list(found.values()))
+        rows = np.stack(list(vectors.values()))
         mean = rows.mean(axis=0)
         cosines = rows @ mean / np.linalg.norm(mean)
         order = np.argsort(cosines)
-        names = list(found)
+        names = list(vectors)
         return tuple(ScoredWord(names[n], float(cosines[n])) for n in order)
 
     def path(self, start, end):
-        """A chain of words from one to another, each among the nearest neighbours of the last.
+        """A chain of words in which each is a near neighbour of the one before or after it.
 
-        The search goes first where the next word is nearest to the end.
+        A best-first search, which expands the word that is nearest to the end.
 
         Returns:
             A tuple of `ScoredWord`. The score is each word's cosine with the one before it, 1 for
             the first word.
 
         Raises:
-            UserError: if a word is missing or unknown, both are the same, or none is found.
+            UserError: if a word is missing or unknown, both are the same, or there is no path.
         """
         start, first, _ = self.find(start, "first word")
         end, last, _ = self.find(end, "second word")
         if start == end:
             raise UserError("Both words are the same: there is no path to find.")
         common = self.vectors.first(PATH_WORDS)
-        # The end is met when it is a neighbour of a word, or the word one of its neighbours.
-        home = set(np.argsort(-(common.matrix @ last))[: STEPWISE + 1])
-        # Rows are words, −1 the start, which may be a phrase.
-        before, expanded = {-1: None}, 0
+        # The search ends at a word that has the end as a neighbour, or is a neighbour of the end.
+        end_rows = set(np.argsort(-(common.matrix @ last))[: PATH_NEIGHBOURS + 1])
+        # Row −1 is the start, which may be a phrase.
+        previous, expansions = {-1: None}, 0
         queue = [(0.0, -1)]
-        while queue and expanded < EXPANDED:
-            _, here = heappop(queue)
-            expanded += 1
-            vector = first if here < 0 else common.matrix[here]
+        while queue and expansions < PATH_EXPANSIONS:
+            _, row = heappop(queue)
+            expansions += 1
+            vector = first if row < 0 else common.matrix[row]
             cosines = common.matrix @ vector
-            rows = np.argpartition(-cosines, STEPWISE + 1)[: STEPWISE + 1]
-            if here in home or any(common.words[row] == end for row in rows):
-                return self._chain(start, end, before, here, common, first, last)
-            for row in rows:
-                if row not in before and common.words[row] != start:
-                    before[row] = here
-                    heappush(queue, (float(1 - common.matrix[row] @ last), int(row)))
-        raise UserError(f"No path from “{start}” to “{end}” was found. Try other words.")
+            neighbours = np.argpartition(-cosines, PATH_NEIGHBOURS + 1)[: PATH_NEIGHBOURS + 1]
+            if row in end_rows or any(common.words[n] == end for n in neighbours):
+                return self._chain(start, end, previous, row, common, first, last)
+            for n in neighbours:
+                if n not in previous and common.words[n] != start:
+                    previous[n] = row
+                    heappush(queue, (float(1 - common.matrix[n] @ last), int(n)))
+        raise UserError(f"There is no short path from “{start}” to “{end}”. Try other words.")
 
-    def _chain(self, start, end, before, here, common, first, last):
+    def _chain(self, start, end, previous, row, common, first, last):
+        """The path that ends at a row, and the end of the search, with their cosines."""
         rows = []
-        while here is not None and here >= 0:
-            rows.append(here)
-            here = before[here]
+        while row is not None and row >= 0:
+            rows.append(row)
+            row = previous[row]
         names = [start, *(common.words[row] for row in reversed(rows))]
         vectors = [first, *(common.matrix[row] for row in reversed(rows))]
         if names[-1] != end:
@@ -408,7 +426,7 @@ class Predictor:
         return tuple(ScoredWord(name, cosine) for name, cosine in zip(names, cosines, strict=True))
 
     def project(self, rows, low, high):
-        """Places of vectors on the line from one word to another: −1 at the first, 1 at the second.
+        """Project vectors onto the line from one word to another: −1 at the first, 1 at the second.
 
         Args:
             rows: Array `(words, dimensions)`.
@@ -424,16 +442,16 @@ class Predictor:
         high, second, _ = self.find(high, "right end of an axis")
         if low == high:
             raise UserError(f"An axis needs two different ends, not “{low}” twice.")
-        along = second - first
-        return (rows - (first + second) / 2) @ along / (along @ along / 2)
+        direction = second - first
+        return (rows - (first + second) / 2) @ direction / (direction @ direction / 2)
 
     def association(self, first, second, attribute, contrary, seed=0):
-        """Whether two groups of words lean to different attributes: an `Association`.
+        """Test whether two groups of words lean towards different attributes: an `Association`.
 
         Args:
             first, second: Lists of words, the groups.
-            attribute, contrary: Lists of words, what they may lean to.
-            seed: Integer, of the sample where there are too many ways to count.
+            attribute, contrary: Lists of words, the attributes.
+            seed: Integer, of the sample that is drawn when there are too many divisions to count.
 
         Raises:
             UserError: if fewer than two words of a list are known.
@@ -447,19 +465,19 @@ class Predictor:
         ):
             parts = (part for word in _texts(words) for part in plain_words(word))
             given = list(dict.fromkeys(parts))
-            known = [word for word in given if word in self.vectors]
+            covered = [word for word in given if word in self.vectors]
             missing += [word for word in given if word not in self.vectors]
-            if len(known) < 2:
+            if len(covered) < 2:
                 raise UserError(f"The {name} needs two known words or more.")
-            lists.append(known)
+            lists.append(covered)
         rows = [np.stack([self.vectors[word] for word in words]) for words in lists]
         groups = np.concatenate(rows[:2])
-        leaning = (groups @ rows[2].T).mean(axis=1) - (groups @ rows[3].T).mean(axis=1)
+        scores = (groups @ rows[2].T).mean(axis=1) - (groups @ rows[3].T).mean(axis=1)
         size = len(lists[0])
-        difference = leaning[:size].mean() - leaning[size:].mean()
-        effect = float(difference / max(leaning.std(ddof=1), 1e-12))
-        p_value, exact, ways = _permutation(leaning, size, seed)
-        words = zip(lists[0] + lists[1], leaning, strict=True)
+        difference = scores[:size].mean() - scores[size:].mean()
+        effect = float(difference / max(scores.std(ddof=1), 1e-12))
+        p_value, exact, ways = _permutation(scores, size, seed)
+        words = zip(lists[0] + lists[1], scores, strict=True)
         named = [ScoredWord(word, float(score)) for word, score in words]
         return Association(
             effect, p_value, exact, ways, tuple(named[:size]), tuple(named[size:]), tuple(missing)
@@ -467,7 +485,7 @@ class Predictor:
 
 
 class _Sum:
-    """A parsed sum of words: its vector, the words in it, notes.
+    """Parses a sum of words by recursive descent: its vector, the words in it, and notes.
 
     `sum: [sign] term {sign term}`, `term: [number *] factor`, `factor: phrase or ( sum )`.
     """
@@ -477,18 +495,18 @@ class _Sum:
         self.words, self.notes = [], []
         text = text.replace("−", "-").replace("–", "-").replace("×", "*")
         self.tokens = re.findall(r"[+\-*()]|\d+(?:\.\d+)?|[^\s+\-*()\d]+|\S", text)
-        self.place = 0
+        self.position = 0
         self.vector = self._sum()
-        if self.place < len(self.tokens):
+        if self.position < len(self.tokens):
             raise self._error()
 
     def _next(self):
-        return self.tokens[self.place] if self.place < len(self.tokens) else ""
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
 
     def _error(self):
-        found = f"“{self._next()}”" if self._next() else "the end"
+        position = f"“{self._next()}”" if self._next() else "the end"
         return UserError(
-            f"This cannot be read at {found}. Write words with + and − between them, such as "
+            f"This cannot be read at {position}. Write words with + and − between them, such as "
             "“berlin - germany + france” or “2 * (good - bad) + film”."
         )
 
@@ -496,37 +514,37 @@ class _Sum:
         total, sign = 0, 1
         if self._next() in ("+", "-"):
             sign = -1 if self._next() == "-" else 1
-            self.place += 1
+            self.position += 1
         while True:
             total = total + sign * self._term()
             if self._next() not in ("+", "-"):
                 return total
             sign = -1 if self._next() == "-" else 1
-            self.place += 1
+            self.position += 1
 
     def _term(self):
         factor = 1.0
         if re.fullmatch(r"\d+(?:\.\d+)?", self._next()):
             factor = float(self._next())
-            if factor > LARGEST:
-                raise UserError(f"A factor may be at most {LARGEST:,}.")
-            self.place += 1
+            if factor > MAX_FACTOR:
+                raise UserError(f"A factor may be at most {MAX_FACTOR:,}.")
+            self.position += 1
             if self._next() == "*":
-                self.place += 1
+                self.position += 1
         return factor * self._factor()
 
     def _factor(self):
         if self._next() == "(":
-            self.place += 1
+            self.position += 1
             vector = self._sum()
             if self._next() != ")":
                 raise self._error()
-            self.place += 1
+            self.position += 1
             return vector
         phrase = []
         while self._next() and self._next() not in "+-*()" and not self._next()[0].isdigit():
             phrase.append(self._next())
-            self.place += 1
+            self.position += 1
         if not phrase:
             raise self._error()
         word, vector, notes = self.predictor.find(" ".join(phrase))
@@ -536,35 +554,40 @@ class _Sum:
 
 
 def parallelogram(a, b, c, answer):
-    """Four words and b − a + c in the plane that fits the four best, by their principal axes.
+    """Project four words and b − a + c onto the plane that fits the four words best, by PCA.
 
     Args:
         a, b, c, answer: Vectors `(dimensions,)`.
 
     Returns:
         Points `(5, 2)` in the order a, b, c, answer, b − a + c, and the share of the four words'
-        spread that the plane shows.
+        variance that the plane shows.
     """
     four = np.stack([a, b, c, answer]).astype("float64")
     middle = four.mean(axis=0)
-    _, spread, axes = np.linalg.svd(four - middle, full_matrices=False)
+    _, singular_values, axes = np.linalg.svd(four - middle, full_matrices=False)
     points = np.vstack([four, b - a + c]) - middle
-    shown = float((spread[:2] ** 2).sum() / max((spread**2).sum(), 1e-12))
-    return points @ axes[:2].T, shown
+    variances = singular_values**2
+    return points @ axes[:2].T, float(variances[:2].sum() / max(variances.sum(), 1e-12))
 
 
-def _permutation(leaning, size, seed):
-    """One-sided p-value of the difference of means: all divisions, or a seeded sample of them."""
-    count = len(leaning)
-    observed = leaning[:size].sum()
+def _permutation(scores, size, seed):
+    """One-sided permutation test of the difference of means.
+
+    Returns:
+        The p-value, whether all divisions were counted, and their number; otherwise a seeded sample
+        was drawn.
+    """
+    count = len(scores)
+    observed = scores[:size].sum()
     ways = comb(count, size)
     if ways <= PERMUTATIONS:
         rows = np.array(list(combinations(range(count), size)))
-        sums = leaning[rows].sum(axis=1)
+        sums = scores[rows].sum(axis=1)
         return float((sums >= observed - 1e-9).mean()), True, ways
-    noise = np.random.default_rng(seed)
-    rows = noise.permuted(np.tile(np.arange(count), (PERMUTATIONS, 1)), axis=1)[:, :size]
-    sums = leaning[rows].sum(axis=1)
+    rng = np.random.default_rng(seed)
+    rows = rng.permuted(np.tile(np.arange(count), (PERMUTATIONS, 1)), axis=1)[:, :size]
+    sums = scores[rows].sum(axis=1)
     at_least = int((sums >= observed - 1e-9).sum())
     return (at_least + 1) / (PERMUTATIONS + 1), False, PERMUTATIONS
 
@@ -580,12 +603,12 @@ def _bag_cosine(first, second, weight):
 
 
 def _texts(words):
-    """The texts of a list, whatever a program sent instead of one."""
+    """The strings of a list; an empty list for anything else."""
     return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
 
-def _letters(words):
-    """How often each of 27 letters stands in each word: int8 `(words, 27)`."""
+def _count_letters(words):
+    """Counts of the letters a to z and of all other characters: int8 `(words, 27)`."""
     counts = np.zeros((len(words), 27), "int8")
     for row, word in zip(counts, words, strict=True):
         for letter in word:
@@ -601,5 +624,5 @@ def _load(file):
     extra = bundle.load_arrays(FOLDER / "counts.safetensors")
     paragraphs = extra["paragraphs"].astype("float64"), float(extra["total"][0])
     card = bundle.read_card(FOLDER)
-    # Vectors that were trained but not evaluated yet are served like a file: without scores.
+    # Vectors that are trained but not yet evaluated are served without scores, like a file.
     return Predictor(vectors, card if "sections" in card else None, paragraphs)

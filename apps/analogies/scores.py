@@ -1,10 +1,10 @@
-"""How good vectors are: Google's analogy questions and people's judgements of likeness."""
+"""How good vectors are: Google's analogy questions and people's judgements of similarity."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-BATCH = 512  # questions answered by one matrix product
+BATCH_SIZE = 512  # questions answered by one matrix product
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,22 +12,22 @@ class Section:
     """One section of the questions, answered.
 
     Attributes:
-        name: The section's.
+        name: Name of the section.
         questions: List of the `(a, b, c, d)` that the vocabulary covers.
         answers: Array of the rows of the words answered instead of `d`, one for each question.
         right: Array of booleans.
-        asked: How many questions the section has, covered or not.
+        count: Number of questions of the section, covered or not.
     """
 
     name: str
     questions: list
     answers: np.ndarray
     right: np.ndarray
-    asked: int
+    count: int
 
     @property
     def accuracy(self):
-        """The share of the covered questions answered rightly; NaN where none is covered."""
+        """Share of the covered questions answered correctly; NaN if none is covered."""
         return float(self.right.mean()) if len(self.right) else float("nan")
 
 
@@ -47,8 +47,13 @@ def answer(vectors, sections):
     ]
 
 
-def recall(vectors, sections, answers):
-    """The same from answers given before, in the order of the covered questions.
+def from_stored_answers(vectors, sections, answers):
+    """The sections from stored answers instead of new ones.
+
+    Args:
+        vectors: A `Vectors`.
+        sections: As for `answer`.
+        answers: Array with the answered row for each covered question, in their order.
 
     Raises:
         ValueError: if there are more or fewer answers than covered questions.
@@ -65,11 +70,11 @@ def recall(vectors, sections, answers):
 
 
 def total(sections):
-    """Accuracy over all covered questions, the share covered, and how many questions there are."""
+    """Accuracy over the covered questions, the share covered, and the number of all questions."""
     covered = sum(len(section.right) for section in sections)
-    asked = sum(section.asked for section in sections)
+    count = sum(section.count for section in sections)
     right = sum(int(section.right.sum()) for section in sections)
-    return right / max(covered, 1), covered / max(asked, 1), asked
+    return right / max(covered, 1), covered / max(count, 1), count
 
 
 def _covered(vectors, sections):
@@ -80,21 +85,21 @@ def _covered(vectors, sections):
 
 
 def _section(vectors, name, questions, answers, rows):
-    known = [tuple(vectors.words[row] for row in question) for question in rows]
-    return Section(name, known, answers, answers == rows[:, 3], len(questions))
+    covered = [tuple(vectors.words[row] for row in question) for question in rows]
+    return Section(name, covered, answers, answers == rows[:, 3], len(questions))
 
 
 def _answers(vectors, rows):
     matrix, answers = vectors.matrix, np.empty(len(rows), int)
-    for start in range(0, len(rows), BATCH):
-        a, b, c = rows[start : start + BATCH, :3].T
+    for start in range(0, len(rows), BATCH_SIZE):
+        a, b, c = rows[start : start + BATCH_SIZE, :3].T
         scores = (matrix[b] - matrix[a] + matrix[c]) @ matrix.T  # (questions, words)
-        scores[np.arange(len(a))[:, None], rows[start : start + BATCH, :3]] = -np.inf
-        answers[start : start + BATCH] = scores.argmax(axis=1)
+        scores[np.arange(len(a))[:, None], rows[start : start + BATCH_SIZE, :3]] = -np.inf
+        answers[start : start + BATCH_SIZE] = scores.argmax(axis=1)
     return answers
 
 
-def likeness(vectors, pairs):
+def correlate_similarity(vectors, pairs):
     """Spearman's correlation of cosines with people's scores (Finkelstein et al. 2002).
 
     Args:
@@ -106,8 +111,8 @@ def likeness(vectors, pairs):
     """
     from scipy.stats import spearmanr
 
-    known = [row for row in pairs if row[0] in vectors and row[1] in vectors]
-    if len(known) < 3:
-        return float("nan"), len(known) / max(len(pairs), 1)
-    cosines = [float(vectors[first] @ vectors[second]) for first, second, _ in known]
-    return float(spearmanr(cosines, [row[2] for row in known])[0]), len(known) / len(pairs)
+    covered = [row for row in pairs if row[0] in vectors and row[1] in vectors]
+    if len(covered) < 3:
+        return float("nan"), len(covered) / max(len(pairs), 1)
+    cosines = [float(vectors[first] @ vectors[second]) for first, second, _ in covered]
+    return float(spearmanr(cosines, [row[2] for row in covered])[0]), len(covered) / len(pairs)

@@ -49,4 +49,4 @@ def load_answers():
             else:
                 questions[name].append(tuple(line.lower().split()))
     answers = bundle.load_arrays(FOLDER / "answers.safetensors")["answers"]
-    return scores.recall(Predictor.load().vectors, questions, answers)
+    return scores.from_stored_answers(Predictor.load().vectors, questions, answers)

@@ -508,7 +508,7 @@ def _publish_api(predictor):
         return {
             "words": list(result.words),
             "best": _as_dicts(result.best),
-            "honest": _as_dicts(result.honest),
+            "honest": _as_dicts(result.unrestricted),
             "notes": list(result.notes),
         }
 
@@ -535,7 +535,7 @@ def _publish_api(predictor):
         return _as_dicts(predictor.neighbours(word)[1])
 
     def likeness(first: str, second: str) -> dict:
-        """How alike two words or two sentences are.
+        """How similar two words or two sentences are.
 
         Args:
             first: A word or a sentence.
@@ -544,7 +544,7 @@ def _publish_api(predictor):
         Returns:
             cosine (of the word vectors), bag and tf_idf (of counts), and notes.
         """
-        result = predictor.likeness(first, second)
+        result = predictor.similarity(first, second)
         return {
             "cosine": round(result.cosine, 4),
             "bag": round(result.bag, 4),

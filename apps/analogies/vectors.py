@@ -1,4 +1,4 @@
-"""Words and their vectors: on disk at four bits a number, in memory, from other people's files."""
+"""Words and their vectors: in memory, in the bundle, and in files of other tools."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Vectors:
     Attributes:
         words: List of words.
         matrix: Array `(words, dimensions)` of rows of length 1.
-        name: What they are, for the page.
+        name: Their name on the page.
     """
 
     words: list[str]
@@ -43,13 +43,13 @@ class Vectors:
 
     @classmethod
     def of(cls, words, matrix, name=""):
-        """The same from rows of any length."""
+        """`Vectors` from rows of any length."""
         matrix = np.asarray(matrix, "float32")
         lengths = np.sqrt(np.einsum("nd,nd->n", matrix, matrix))[:, None]
         return cls(list(words), matrix / np.maximum(lengths, 1e-12), name)
 
     def first(self, count):
-        """The most frequent words alone."""
+        """The `Vectors` of the most frequent words."""
         return Vectors(self.words[:count], self.matrix[:count], self.name)
 
 
@@ -85,15 +85,16 @@ def load(folder=FOLDER):
     return Vectors.of(words, matrix, "these vectors")
 
 
-def read_file(path, most=400_000):
+def read_file(path, max_words=400_000):
     """The `Vectors` of a file: word2vec `.bin` or `.txt`, GloVe's `.txt`, or gensim's `.kv`.
 
-    Words are brought to the form the page asks for, lower case without accents; of words that then
-    are the same the most frequent, the first, is kept. A `.kv` holds a pickle: read only your own.
+    Words are put into lower case and lose their accents. Of words that are equal afterwards the
+    first, the most frequent, is kept. A `.kv` file contains a pickle, which can run code: read only
+    files that you trust.
 
     Args:
         path: The file, `.gz` or not.
-        most: Words to read, the first of the file; `.kv` files are read whole.
+        max_words: Number of words to keep, the first of the file.
 
     Raises:
         BundleError: if it cannot be read.
@@ -111,14 +112,18 @@ def read_file(path, most=400_000):
             binary = kind.endswith(".bin")
             header = binary or _has_header(path)
             loaded = KeyedVectors.load_word2vec_format(
-                str(path), binary=binary, no_header=not header, limit=most, unicode_errors="ignore"
+                str(path),
+                binary=binary,
+                no_header=not header,
+                limit=max_words,
+                unicode_errors="ignore",
             )
-    except Exception as error:  # gensim raises what its parsers happen to meet
+    except Exception as error:  # gensim documents none
         raise bundle.BundleError(
             f"{path.name} cannot be read as vectors: word2vec .bin or .txt, GloVe .txt, gensim .kv."
         ) from error
     rows = {}
-    for row, word in enumerate(loaded.index_to_key[:most]):
+    for row, word in enumerate(loaded.index_to_key[:max_words]):
         parts = plain_words(word.replace("_", " "))
         if parts:
             rows.setdefault(" ".join(parts), row)
@@ -130,7 +135,7 @@ def read_file(path, most=400_000):
 def _has_header(path):
     import gzip
 
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", errors="ignore") as file:
+    open_file = gzip.open if path.suffix == ".gz" else open
+    with open_file(path, "rt", encoding="utf-8", errors="ignore") as file:
         cells = file.readline().split()
     return len(cells) == 2 and all(cell.isdigit() for cell in cells)

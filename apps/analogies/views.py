@@ -50,7 +50,7 @@ def draw_analogy(analogy, by_other_method, card):
     rankings = (
         ("Without the three words", analogy.best, analogy.method, ()),
         (f"By {by_other_method.method}", by_other_method.best, by_other_method.method, ()),
-        ("All words allowed", analogy.honest, analogy.method, analogy.words),
+        ("All words allowed", analogy.unrestricted, analogy.method, analogy.words),
     )
     column = Markup("<div><h3>{}</h3>{}</div>")
     columns = Markup().join(
@@ -85,19 +85,19 @@ def _narrow(table):
 def _describe_exclusion(analogy):
     """What would change if the words of the question were allowed as the answer."""
     a, b, c = analogy.words
-    best, winner = analogy.best[0].word, analogy.honest[0].word
+    best, winner = analogy.best[0].word, analogy.unrestricted[0].word
     if best == winner:
         return (
             f"“{best}” ranks first even when {a}, {b} and {c} are allowed as answers. That is "
             "rare: here the vectors themselves hold the relation."
         )
-    rank = next((n for n, scored in enumerate(analogy.honest, 1) if scored.word == best), None)
-    position = f"“{best}” is number {rank}" if rank else f"“{best}” is not among the first ten"
+    ranked = [scored.word for scored in analogy.unrestricted]
+    rank = f"number {ranked.index(best) + 1}" if best in ranked else "not among the first ten"
     return (
         f"If the words of the question were allowed, the answer would be “{winner}” itself; "
-        f"{position}. Most demonstrations leave the three words out without saying so. The step "
-        f"from {a} to {b} is short compared with the distances between words, so the sum lands "
-        "near its starting point."
+        f"“{best}” is {rank}. Most demonstrations leave the three words out without saying so. "
+        f"The step from {a} to {b} is short compared with the distances between words, so the sum "
+        "lands near its starting point."
     )
 
 
@@ -236,7 +236,7 @@ def draw_neighbours(predictor, word):
 
 def draw_similarity(predictor, first, second):
     """How similar two texts are, by word vectors and by counting."""
-    similarity = predictor.likeness(first, second)
+    similarity = predictor.similarity(first, second)
     rows = [
         ("Word vectors", signed(similarity.cosine), "Words used in similar places are similar."),
         ("TF-IDF", signed(similarity.tf_idf), "Only identical words count, rare ones more."),

@@ -210,7 +210,7 @@ def test_words_and_sums():
         for ask in (
             lambda: network.calculate(text),
             lambda: network.neighbours(text),
-            lambda: network.likeness(text, second),
+            lambda: network.similarity(text, second),
             lambda: network.analogy(text, second, third),
             lambda: network.odd_one_out(text.split()),
         ):

@@ -38,7 +38,7 @@ def measure(vectors, questions, pairs):
     accuracy, covered, count = scores.total(sections)
     small = vectors.first(SMALL_VOCABULARY)
     accuracy_30k, covered_30k, _ = scores.total(scores.answer(small, questions))
-    spearman, pairs_covered = scores.likeness(vectors, pairs)
+    spearman, pairs_covered = scores.correlate_similarity(vectors, pairs)
     return {
         "accuracy": accuracy,
         "accuracy_30k": accuracy_30k,
@@ -107,7 +107,7 @@ def _save(folder, checkpoints, metrics, sections):
             section.name: {
                 "accuracy": section.accuracy if len(section.right) else None,
                 "covered": len(section.right),
-                "questions": section.asked,
+                "questions": section.count,
             }
             for section in sections
         },

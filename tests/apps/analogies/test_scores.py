@@ -8,10 +8,10 @@ from apps.analogies.vectors import Vectors
 
 @pytest.fixture(scope="module")
 def vectors():
-    noise = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     words = [f"w{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(120)]
-    rows = noise.normal(size=(120, 10))
-    rows[60:] = rows[:60] + noise.normal(size=10) + 0.6 * noise.normal(size=(60, 10))
+    rows = rng.normal(size=(120, 10))
+    rows[60:] = rows[:60] + rng.normal(size=10) + 0.6 * rng.normal(size=(60, 10))
     return Vectors.of(words, rows)
 
 
@@ -19,9 +19,9 @@ def vectors():
 def questions(vectors):
     words = vectors.words
     pairs = [(words[n], words[n + 60]) for n in range(25)]
-    made = [(a, b, c, d) for a, b in pairs for c, d in pairs if a != c]
+    rows = [(a, b, c, d) for a, b in pairs for c, d in pairs if a != c]
     return {
-        "pairs": made,
+        "pairs": rows,
         "unknown": [("waa", "wab", "dragon", "wac"), ("wab", "waa", "wad", "wae")],
     }
 
@@ -39,12 +39,12 @@ def test_accuracy_is_gensims(vectors, questions, tmp_path):
     keyed = KeyedVectors(vector_size=10)
     keyed.add_vectors(vectors.words, vectors.matrix)
     theirs, sections = keyed.evaluate_word_analogies(str(path), restrict_vocab=120)
-    found = scores.answer(vectors, questions)
-    accuracy, covered, asked = scores.total(found)
+    results = scores.answer(vectors, questions)
+    accuracy, covered, count = scores.total(results)
     assert accuracy == pytest.approx(theirs)
     assert 0.1 < accuracy < 1
-    assert int(found[0].right.sum()) == len(sections[0]["correct"])
-    assert (asked, covered) == (602, 601 / 602)
+    assert int(results[0].right.sum()) == len(sections[0]["correct"])
+    assert (count, covered) == (602, 601 / 602)
 
 
 def test_the_words_of_a_question_are_never_its_answer(vectors, questions):
@@ -55,30 +55,30 @@ def test_the_words_of_a_question_are_never_its_answer(vectors, questions):
 
 def test_a_smaller_vocabulary_covers_and_answers_less(vectors, questions):
     small = vectors.first(80)
-    found = scores.answer(small, questions)[0]
-    assert found.asked == 600
-    assert len(found.questions) == 20 * 19
-    assert found.answers.max() < 80
+    section = scores.answer(small, questions)[0]
+    assert section.count == 600
+    assert len(section.questions) == 20 * 19
+    assert section.answers.max() < 80
 
 
 def test_stored_answers_give_the_same_scores(vectors, questions):
-    found = scores.answer(vectors, questions)
-    answers = np.concatenate([section.answers for section in found])
-    again = scores.recall(vectors, questions, answers)
-    assert scores.total(again) == scores.total(found)
-    assert again[0].questions == found[0].questions
+    results = scores.answer(vectors, questions)
+    answers = np.concatenate([section.answers for section in results])
+    restored = scores.from_stored_answers(vectors, questions, answers)
+    assert scores.total(restored) == scores.total(results)
+    assert restored[0].questions == results[0].questions
     with pytest.raises(ValueError, match="one for each covered question"):
-        scores.recall(vectors, questions, answers[1:])
+        scores.from_stored_answers(vectors, questions, answers[1:])
 
 
-def test_likeness_is_spearmans_correlation(vectors):
+def test_similarity_is_scored_by_spearmans_correlation(vectors):
     pairs = [("waa", "wab", 9.0), ("waa", "wci", 7.5), ("wac", "wad", 1.0), ("wba", "wbb", 3.0)]
     cosines = [float(vectors[a] @ vectors[b]) for a, b, _ in pairs]
-    found, covered = scores.likeness(vectors, [*pairs, ("waa", "dragon", 5.0)])
-    assert found == pytest.approx(spearmanr(cosines, [9, 7.5, 1, 3])[0])
+    correlation, covered = scores.correlate_similarity(vectors, [*pairs, ("waa", "dragon", 5.0)])
+    assert correlation == pytest.approx(spearmanr(cosines, [9, 7.5, 1, 3])[0])
     assert covered == 0.8
 
 
 def test_too_few_known_pairs_have_no_correlation(vectors):
-    found, covered = scores.likeness(vectors, [("waa", "dragon", 5.0)])
-    assert np.isnan(found) and covered == 0
+    correlation, covered = scores.correlate_similarity(vectors, [("waa", "dragon", 5.0)])
+    assert np.isnan(correlation) and covered == 0

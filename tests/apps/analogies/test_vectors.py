@@ -15,15 +15,15 @@ def matrix():
 
 
 def test_rows_get_length_one_and_keep_their_direction():
-    made = Vectors.of(["a", "b"], [[3, 4], [0, 2]])
-    np.testing.assert_allclose(made.matrix, [[0.6, 0.8], [0, 1]], rtol=1e-6)
+    vectors = Vectors.of(["a", "b"], [[3, 4], [0, 2]])
+    np.testing.assert_allclose(vectors.matrix, [[0.6, 0.8], [0, 1]], rtol=1e-6)
 
 
 def test_a_row_of_zeros_stays_finite():
     assert np.isfinite(Vectors.of(["a"], [[0, 0]]).matrix).all()
 
 
-def test_a_bundle_comes_back(tmp_path, matrix):
+def test_a_bundle_can_be_saved_and_loaded(tmp_path, matrix):
     store.save(tmp_path, WORDS, matrix)
     loaded = store.load(tmp_path)
     assert loaded.words == WORDS
@@ -50,32 +50,32 @@ def test_a_bundle_without_words_is_refused(tmp_path, matrix):
         store.load(tmp_path)
 
 
-def keyed(matrix):
+def make_keyed_vectors(matrix):
     from gensim.models import KeyedVectors
 
-    made = KeyedVectors(vector_size=8)
-    made.add_vectors(["King", "queen", "New_York", "Málaga", "paris"], matrix)
-    return made
+    vectors = KeyedVectors(vector_size=8)
+    vectors.add_vectors(["King", "queen", "New_York", "Málaga", "paris"], matrix)
+    return vectors
 
 
 @pytest.mark.parametrize("kind", ["bin", "txt", "kv"])
 def test_files_of_other_tools_are_read(tmp_path, matrix, kind):
     path = tmp_path / f"mine.{kind}"
     if kind == "kv":
-        keyed(matrix).save(str(path))
+        make_keyed_vectors(matrix).save(str(path))
     else:
-        keyed(matrix).save_word2vec_format(str(path), binary=kind == "bin")
-    read = read_file(path)
-    assert read.words == ["king", "queen", "new york", "malaga", "paris"]
-    np.testing.assert_allclose(read.matrix, Vectors.of(WORDS, matrix).matrix, atol=1e-5)
+        make_keyed_vectors(matrix).save_word2vec_format(str(path), binary=kind == "bin")
+    vectors = read_file(path)
+    assert vectors.words == ["king", "queen", "new york", "malaga", "paris"]
+    np.testing.assert_allclose(vectors.matrix, Vectors.of(WORDS, matrix).matrix, atol=1e-5)
 
 
 def test_glove_files_have_no_header(tmp_path):
     path = tmp_path / "glove.txt"
     path.write_text("".join(f"{word} {n} 1 0.5\n" for n, word in enumerate(WORDS)))
-    read = read_file(path)
-    assert read.words == WORDS
-    np.testing.assert_allclose(read["queen"], np.array([1, 1, 0.5]) / 1.5, rtol=1e-6)
+    vectors = read_file(path)
+    assert vectors.words == WORDS
+    np.testing.assert_allclose(vectors["queen"], np.array([1, 1, 0.5]) / 1.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\0\0", b"king one two\nqueen 1 x\n"])
