@@ -73,12 +73,12 @@ def read(path, max_rows):
     """
     content, encoding = _decode(path)
     content, separator = _take_separator_line(content)
-    if not content.strip():
-        raise UserError("This file is empty. It needs a header and at least one row.")
     if _JSON.match(content):
         raise UserError("This file holds JSON. Save its texts as a CSV, one row for each.")
     separator = separator or _find_separator(content)
-    rows = _split_rows(content, separator, max_rows)
+    rows = _split_rows(content, separator, max_rows) if content.strip() else []
+    if not rows:
+        raise UserError("This file is empty. It needs a header and at least one row.")
     has_header = _has_header(rows[0], rows[1:])
     if has_header and len(rows) == 1:
         raise UserError("This file has a header but no rows.")

@@ -100,7 +100,7 @@ class Knob:
         """
         if isinstance(self.default, list):
             values = value if isinstance(value, list | tuple) else []
-            if not values or any(each not in self.choices for each in values):
+            if not values or any(each not in list(self.choices) for each in values):
                 raise self._refusal(None, f"be one or more of {self._values}")
             return [each for each in self.choices if each in values]
         if self.choices:

@@ -47,6 +47,7 @@ def test_a_column_without_a_name_gets_one(tmp_path):
     [
         ("", "empty"),
         (" \n \n", "empty"),
+        ('""\n"\u00a0"\n', "empty"),
         ("text\n", "no rows"),
         ("id,text\n1,good, but long\n", "Line 2 has 3 cells, the header has 2"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "not text"),

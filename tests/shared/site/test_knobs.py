@@ -42,6 +42,7 @@ def test_refusals_are_sentences_that_name_the_range_and_the_value(texts):
         (CELL, "cnn"),
         (CELLS, []),
         (CELLS, ["rnn", "cnn"]),
+        (CELLS, [["rnn"]]),
         (TEXT, "a"),
         (TEXT, None),
     )
