@@ -63,4 +63,4 @@ def test_no_address_is_fetched(client, name):
     fetching = getattr(processing_utils, name)("https://example.org/a.png")
     with pytest.raises(gradio.Error) as refused:
         fetching.send(None)
-    assert refused.value.message == guard.UPLOAD
+    assert refused.value.message == guard.ADDRESS_GIVEN
