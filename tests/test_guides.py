@@ -131,6 +131,14 @@ def test_lesson_links_name_existing_lessons():
     assert set(paths) - set(lessons) <= set(apps.APPLICATIONS)
 
 
+def test_lessons_take_as_long_as_the_home_page_says():
+    rows = re.findall(r"7860/([\w-]+)\) \| (\d+) \|", TEXTS["docs/lessons.md"])
+    minutes = {path: int(count) for path, count in rows}
+    assert list(minutes) == [address(name) for name in LESSONS]
+    for path, *_, count in home.views.LEARNING_PATH:
+        assert count == minutes.get(path, count), path
+
+
 def test_every_setting_is_documented():
     for row in settings.describe():
         assert f"`{row.variable}`" in TEXTS["docs/deploy.md"], row.variable

@@ -25,14 +25,14 @@ EXPLANATIONS = {
     "under all of them": "The parts that all of these networks are made of.",
 }
 
-# (address, title, what happens there, minutes)
+# (address, title, what happens there, minutes: those of docs/lessons.md for its lessons)
 LEARNING_PATH = (
     ("cells", "Unroll a cell", "Every number of an RNN, LSTM or GRU, step by step", 8),
-    ("cells-scalar", "One line", "Why a loop remembers, forgets or blows up", 5),
-    ("cells-gradients", "Gradients", "How far an error travels back in time", 7),
-    ("cells-race", "The race", "Four cells learn the same task while you watch", 5),
+    ("cells-scalar", "One line", "Why a loop remembers, forgets or blows up", 6),
+    ("cells-gradients", "Gradients", "How far an error travels back in time", 8),
+    ("cells-race", "The race", "Four cells learn the same task while you watch", 8),
     ("sentiment", "A trained network", "Watch an LSTM change its mind word by word", 5),
-    ("cells-memory", "Attention", "What a network gains by looking back", 6),
+    ("cells-memory", "Attention", "What a network gains by looking back", 7),
 )
 OWN_DATA_PATH = (
     ("sentiment#many-reviews-at-once", "Answer a file", "A CSV of texts in, a CSV of answers out"),
