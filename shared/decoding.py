@@ -123,8 +123,8 @@ def sample(step, states, begin, end, steps, uniforms, temperature=1.0, top_k=0, 
         nucleus = cumulative_before < ops.maximum(top_p, 1e-9)
         allowed = ops.logical_and(rank < limit, nucleus)
         cumulative = ops.cumsum(ops.where(allowed, probabilities, 0.0), axis=-1)
-        drawn = ops.take(uniforms, time, axis=0)[:, None] * cumulative[:, -1:]
-        index = ops.sum(ops.cast(cumulative <= drawn, "int32"), axis=-1, keepdims=True)
+        threshold = ops.take(uniforms, time, axis=0)[:, None] * cumulative[:, -1:]
+        index = ops.sum(ops.cast(cumulative <= threshold, "int32"), axis=-1, keepdims=True)
         last = ops.sum(ops.cast(allowed, "int32"), axis=-1, keepdims=True) - 1
         index = ops.minimum(index, last)
         return ops.take_along_axis(ops.cast(tokens, "int32"), index, axis=1)[:, 0]
@@ -287,11 +287,11 @@ def _choose_beams(totals, width):
         "token": greedy,
         "score": ops.take_along_axis(totals[:, width], greedy, axis=1),
     }
-    kept = [
+    continuations = [
         ops.concatenate([candidates[name][:, :width], greedy_continuation[name]], axis=1)
         for name in ("parent", "token", "score")
     ]
-    return candidates, *kept
+    return candidates, *continuations
 
 
 def _write(values, time, new):

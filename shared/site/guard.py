@@ -338,24 +338,24 @@ def refuse(path, status, sentence, retry_after=None):
     return JSONResponse({"detail": sentence}, status, headers)
 
 
-async def unknown(request, error):
+async def answer_not_found(request, error):
     """The answer to a question to what is not there, for `exception_handlers`."""
     return refuse(request.url.path, 404, NOT_FOUND)
 
 
-async def broken_off(request, error):
+async def answer_broken_off(request, error):
     """The answer to who left while sending, or sent too much, for `exception_handlers`."""
     return refuse(request.url.path, 400, BROKEN_OFF)
 
 
-async def no_form(request, error):
+async def answer_no_file(request, error):
     """The answer to an upload that holds no file, for `exception_handlers`; others go on."""
     if not request.url.path.endswith("/upload"):
         raise error
     return refuse(request.url.path, 400, FAILED)
 
 
-async def full_disk(request, error):
+async def answer_full_disk(request, error):
     """The answer where the disk has no room, for `exception_handlers`; other errors go on."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         raise error
@@ -374,10 +374,10 @@ def limit_body(max_bytes, receive):
 
     It hangs up as well where the body takes longer than `limits.REQUEST_SECONDS`.
     """
-    left, more, end = max_bytes, True, time.monotonic() + limits.REQUEST_SECONDS
+    remaining, more, end = max_bytes, True, time.monotonic() + limits.REQUEST_SECONDS
 
     async def receive_limited():
-        nonlocal left, more
+        nonlocal remaining, more
         if not more:  # the next message says that the visitor leaves, however late
             return await receive()
         try:
@@ -385,8 +385,8 @@ def limit_body(max_bytes, receive):
         except TimeoutError:
             return {"type": "http.disconnect"}
         more = message.get("more_body", False)
-        left -= len(message.get("body", b""))
-        return message if left >= 0 else {"type": "http.disconnect"}
+        remaining -= len(message.get("body", b""))
+        return message if remaining >= 0 else {"type": "http.disconnect"}
 
     return receive_limited
 

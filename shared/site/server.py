@@ -52,10 +52,10 @@ def mount(site, pages, settings):
     site.queue(default_concurrency_limit=4, api_open=False)
     gradio_patches.mark_as_launched(site)
     handlers = {
-        OSError: guard.full_disk,
-        ClientDisconnect: guard.broken_off,
-        **dict.fromkeys((KeyError, FnIndexInferError), guard.unknown),
-        **dict.fromkeys((TypeError, UnicodeDecodeError), guard.no_form),
+        OSError: guard.answer_full_disk,
+        ClientDisconnect: guard.answer_broken_off,
+        **dict.fromkeys((KeyError, FnIndexInferError), guard.answer_not_found),
+        **dict.fromkeys((TypeError, UnicodeDecodeError), guard.answer_no_file),
     }
     parent = FastAPI(openapi_url=None)
 

@@ -120,11 +120,11 @@ def evaluate(
         baselines = {"human": score_people(photos), "common": score_common(training, photos)}
     predictor = Predictor.load(str(variant), model)
     start = time.perf_counter()
-    written = []
+    texts = []
     for features in _encode(predictor, photos, pictures):
-        written += write_captions(predictor, features, width, alpha)
+        texts += write_captions(predictor, features, width, alpha)
     metrics = {
-        **score_captions(written, references_of(photos)),
+        **score_captions(texts, references_of(photos)),
         "images": len(photos),
         "seconds": round(time.perf_counter() - start, 1),
     }

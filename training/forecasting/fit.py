@@ -56,36 +56,36 @@ def draw_windows(histories, count, seed):
     """
     rng = np.random.default_rng(seed)
     step = RECIPE.window - RECIPE.unscored_days
-    drawn = []
+    starts = []
     for number, history in enumerate(histories):
         start = WARM_UP + int(rng.integers(0, step))
         if history.days < 2 * RECIPE.window:
             start = WARM_UP
         end = history.days - HORIZONS - RECIPE.unscored_days
-        drawn += [(number, first) for first in range(start, end, step)]
-    rng.shuffle(drawn)
-    if not drawn:
+        starts += [(number, first) for first in range(start, end, step)]
+    rng.shuffle(starts)
+    if not starts:
         raise UserError("The series are too short to train on: 150 days before the validation.")
-    while len(drawn) < count:
-        drawn += drawn
-    return drawn
+    while len(starts) < count:
+        starts += starts
+    return starts
 
 
-def make_batch(histories, drawn, rng):
+def make_batch(histories, starts, rng):
     """A batch of windows.
 
     Args:
         histories: List of `History`.
-        drawn: List of pairs, as from `draw_windows`.
+        starts: Where the windows start, a list of pairs as from `draw_windows`.
         rng: A numpy random generator, which draws the windows that show closing prices only.
 
     Returns:
         Inputs `(batch, window, features)`, and targets `(batch, window / stride, horizons)`, NaN
         where there is no loss.
     """
-    rows = np.zeros((len(drawn), RECIPE.window, len(NAMES)), "float32")
-    targets = np.full((len(drawn), RECIPE.window, HORIZONS), np.nan, "float32")
-    for place, (number, first) in enumerate(drawn):
+    rows = np.zeros((len(starts), RECIPE.window, len(NAMES)), "float32")
+    targets = np.full((len(starts), RECIPE.window, HORIZONS), np.nan, "float32")
+    for place, (number, first) in enumerate(starts):
         history = histories[number]
         source = history.close_rows if rng.random() < RECIPE.close_only else history.rows
         part = source[first : first + RECIPE.window]
@@ -126,12 +126,12 @@ def fit_network(cell, histories, validate, folder, seed, epochs=None, batches=No
     size = RECIPE.batch_size
 
     def epoch_batches(epoch):
-        drawn = draw_windows(histories, size, (seed, epoch))
+        starts = draw_windows(histories, size, (seed, epoch))
 
         def make(n):
-            first = n * size % (len(drawn) - size + 1)
+            first = n * size % (len(starts) - size + 1)
             rng = np.random.default_rng((seed, epoch, n))
-            return make_batch(histories, drawn[first : first + size], rng)
+            return make_batch(histories, starts[first : first + size], rng)
 
         return Batches(batches, make)
 

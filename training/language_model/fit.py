@@ -101,7 +101,7 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, start=None, verb
         value = perplexity(network, data["validation"])
         return {"score": -value, "perplexity": value, "words_per_second": round(speed)}
 
-    noted = {
+    run_settings = {
         **asdict(recipe),
         "vocabulary": size,
         "words": words,
@@ -109,8 +109,10 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, start=None, verb
         "time": settings.WINDOW,
     }
     if start:
-        noted["start"] = zlib.crc32(b"".join(start[path].tobytes() for path in sorted(start)))
-    record = fit(network, epoch_batches, validate, folder, noted, epochs, epochs, verbose)
+        run_settings["start"] = zlib.crc32(
+            b"".join(start[path].tobytes() for path in sorted(start))
+        )
+    record = fit(network, epoch_batches, validate, folder, run_settings, epochs, epochs, verbose)
     return network, record
 
 

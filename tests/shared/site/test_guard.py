@@ -218,7 +218,9 @@ def test_a_full_disk_gets_a_sentence_and_other_errors_go_on(number, status):
     async def write(request):
         raise OSError(number, "reason", "/secret/path")
 
-    inner = Starlette(routes=[Route("/ask", write)], exception_handlers={OSError: guard.full_disk})
+    inner = Starlette(
+        routes=[Route("/ask", write)], exception_handlers={OSError: guard.answer_full_disk}
+    )
     answer = TestClient(inner, raise_server_exceptions=False).get("/ask")
     assert answer.status_code == status
     assert ("disk of this site is full" in answer.text) == (status == 507)
