@@ -11,6 +11,7 @@ from math import comb
 
 import numpy as np
 
+from apps.analogies import vector_files
 from apps.analogies import vectors as store
 from apps.analogies.vectors import FOLDER
 from shared import bundle
@@ -169,12 +170,21 @@ class Predictor:
                 f"“{text[:20]}…” is too long: the {what} may have at most {MAX_CHARACTERS} "
                 "characters."
             )
-        words = plain_words(text)
+        words = self._split_words(text)
         if not words:
             raise UserError(
                 f"There is no word in “{text.strip()}”. Only English words are known here."
             )
         return words
+
+    def _split_words(self, text):
+        """The words of a text, in other alphabets only if the vocabulary has such words."""
+        words = plain_words(text)
+        return vector_files.split_words(text) if not words and self._has_other_alphabets else words
+
+    @cached_property
+    def _has_other_alphabets(self):
+        return not all(map(str.isascii, self.vectors.words))
 
     def _unknown(self, word):
         near = self.spellings(word)
@@ -195,7 +205,7 @@ class Predictor:
 
     def complete(self, start, count=12):
         """Up to `count` words that begin with a text, the most frequent first."""
-        words = plain_words(start) if isinstance(start, str) else []
+        words = self._split_words(start) if isinstance(start, str) else []
         if len(words) != 1:
             return []
         matches = (word for word in self.vectors.words if word.startswith(words[0]))
@@ -308,7 +318,7 @@ class Predictor:
         """
         texts, vectors, notes = [], [], []
         for text, name in ((first, "first text"), (second, "second text")):
-            words = plain_words(text[:5000]) if isinstance(text, str) else []
+            words = self._split_words(text[:5000]) if isinstance(text, str) else []
             if not words:
                 raise UserError(f"The {name} has no words. Type a word or a sentence.")
             covered = [word for word in words if word in self.vectors]
@@ -463,7 +473,7 @@ class Predictor:
             ("first attribute", attribute),
             ("second attribute", contrary),
         ):
-            parts = (part for word in _texts(words) for part in plain_words(word))
+            parts = (part for word in _texts(words) for part in self._split_words(word))
             given = list(dict.fromkeys(parts))
             covered = [word for word in given if word in self.vectors]
             missing += [word for word in given if word not in self.vectors]
@@ -619,7 +629,7 @@ def _count_letters(words):
 @bundle.load_once
 def _load(file):
     if file:
-        return Predictor(store.read_file(file))
+        return Predictor(vector_files.read_file(file))
     vectors = store.load(FOLDER)
     extra = bundle.load_arrays(FOLDER / "counts.safetensors")
     paragraphs = extra["paragraphs"].astype("float64"), float(extra["total"][0])

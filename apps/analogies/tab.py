@@ -65,6 +65,8 @@ def build(page, settings):
         "other has put them into a space where directions mean something. It is not recurrent, "
         "but vectors such as these are what recurrent networks read. Ask it, and see the trick.",
     )
+    if predictor.vectors.note:
+        components.html(components.note(predictor.vectors.note))
     solved, opened = _analogy_section(page, predictor)
     if card and len(stored.load_sizes()) > 1:
         _sizes_section(solved)

@@ -151,7 +151,7 @@ def preview():
     analogy = Predictor.load().analogy(*PREVIEW_ANALOGY)
     low, high = analogy.points.min(axis=0), analogy.points.max(axis=0)
     unit = (analogy.points - low) / np.maximum(high - low, 1e-9)
-    points = [(round(36 + 190 * x), round(118 - 96 * y)) for x, y in unit]
+    points = [(round(36 + 190 * x), round(122 - 94 * y)) for x, y in unit]
     a, b, c, _, target = points
     line = Markup('<path d="M{} {}L{} {}" style="stroke:var(--{});stroke-width:{}"/>')
     shapes = [
@@ -172,7 +172,7 @@ def preview():
     words = [*analogy.words, analogy.best[0].word]
     for (x, y), word in zip(points, words, strict=False):
         shapes.append(dot.format(x, y, y - 11 if y < middle else y + 20, word))
-    return Markup('<svg viewBox="0 0 266 144" style="display:block;width:100%">{}</svg>').format(
+    return Markup('<svg viewBox="0 0 266 150" style="display:block;width:100%">{}</svg>').format(
         Markup().join(shapes)
     )
 

@@ -8,7 +8,8 @@ from apps.analogies import files, score_views, views, word_map
 from apps.analogies.examples import BIASES, PREVIEW_ANALOGY, make_sample_text
 from apps.analogies.learning import choose_words, prepare
 from apps.analogies.predictor import Predictor
-from apps.analogies.vectors import Vectors, read_file
+from apps.analogies.vector_files import read_file
+from apps.analogies.vectors import Vectors
 from shared.errors import UserError
 
 
