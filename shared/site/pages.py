@@ -64,7 +64,7 @@ def build_site(pages, settings):
     for page in pages:
         with _route(site, page):
             components.html(masthead(pages, page) + _styles(page))
-            with gr.Column(elem_id=f"tab-{page.path or 'home'}", elem_classes="page"):
+            with gr.Column(elem_id=f"page-{page.path or 'home'}", elem_classes="page"):
                 try:
                     page.build(PageBuilder(site, page), settings)
                 except BundleError as problem:

@@ -47,6 +47,6 @@ def test_axe_finds_nothing_on(path, open_page):
     page = open_page(path, wait_for="h1 >> visible=true", reduced_motion="reduce")
     page.set_default_timeout(TIMEOUT_MS)
     assert page.evaluate(MOVING) == 0
-    page.locator(f"#tab-{path or 'home'}").evaluate(SETTLED)
+    page.locator(f"#page-{path or 'home'}").evaluate(SETTLED)
     page.evaluate(AXE_SCRIPT)
     assert find_violations(page, ADDRESSES.index(path)) == {}

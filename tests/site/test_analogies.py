@@ -10,7 +10,7 @@ ADDRESS = "analogies"
 
 
 def content(page):
-    return page.locator("#tab-analogies")
+    return page.locator("#page-analogies")
 
 
 def error(page, sentence):
@@ -23,7 +23,7 @@ def ask(page, a, b, c):
     page.get_by_role("button", name="Solve").click()
 
 
-ANSWERED = "#tab-analogies .answer .number"
+ANSWERED = "#page-analogies .answer .number"
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def test_the_api_answers_and_refuses(api_client):
 
 def test_a_link_with_an_unknown_word_gets_a_sentence_on_a_phone_too(open_page):
     query = f"{ADDRESS}?a=kingg&b=%3Cb%3Eshe&c=king"
-    page = open_page(query, wait_for="#tab-analogies [role=alert]", color_scheme="dark")
+    page = open_page(query, wait_for="#page-analogies [role=alert]", color_scheme="dark")
     expect(content(page).get_by_role("alert")).to_contain_text("Nearest spellings: king")
     expect(content(page).get_by_text("The word vectors are being loaded.")).to_have_count(0)
     expect(page.get_by_label("is to", exact=True)).to_have_value("<b>she")
