@@ -66,7 +66,7 @@ lock: $(DEV) ## remake requirements.lock after changing a pin
 		--python-version 3.11 --strip-extras --no-annotate requirements-dev.txt -o requirements.lock
 
 clean: ## remove the virtual environment and the caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):

@@ -1,19 +1,20 @@
-// Links to a page's state, figures that are stepped through and saved, light and dark, and a stream of
-// answers that loses none on a slow line.
+// Links that restore a page, figures that are stepped through and saved, the switch between light and
+// dark, and a stream of answers that loses none on a slow connection.
 (() => {
-  // Gradio's server ends the stream of answers when none is due. A question asked while that news
-  // is on its way would wait for ever on the stream that has ended: so Gradio's page hears of the
-  // end only once no answer is due, and until then a new stream takes the place of the old one.
-  const send = window.fetch;
-  const receipts = new Set(); // of the questions on their way
-  const asked = new Set(), answered = new Set(); // questions without an answer, and the reverse
+  // Gradio's server closes the stream of answers when no event waits for one. An event that is sent
+  // before the page has learned of this would wait for ever on the closed stream. The page is
+  // therefore told only when no event waits; until then a new stream replaces the closed one.
+  const fetchOriginal = window.fetch;
+  const receipts = new Set(); // promises, one for each event that is being sent
+  const waiting = new Set(); // ids of events without an answer
+  const answeredEarly = new Set(); // ids of events whose answer came before their receipt
   let closed = Promise.resolve();
 
-  async function ask(request, options) {
-    const reply = send(request, options);
-    const receipt = reply.then((found) => found.clone().json()).then(({ event_id: id }) => {
-      if (id && !answered.delete(id)) asked.add(id);
-    }).catch(() => {}); // what went wrong is said by the reply itself
+  async function sendEvent(request, options) {
+    const reply = fetchOriginal(request, options);
+    const receipt = reply.then((response) => response.clone().json()).then(({ event_id: id }) => {
+      if (id && !answeredEarly.delete(id)) waiting.add(id);
+    }).catch(() => {}); // Gradio's page reads the error from the reply
     receipts.add(receipt);
     await receipt;
     receipts.delete(receipt);
@@ -21,30 +22,30 @@
     return reply;
   }
 
-  async function* answers(request, reply) {
+  async function* readAnswers(request, reply) {
     for (;;) {
-      let text = "", last;
+      let text = "", closing;
       for await (const chunk of chunks(reply.body.pipeThrough(new TextDecoderStream()))) {
         const lines = (text + chunk).split("\n\n");
         text = lines.pop();
         for (const line of lines) {
           const { msg, event_id: id } = JSON.parse(line.replace("data:", ""));
-          if (msg === "process_completed" && !asked.delete(id)) answered.add(id);
-          if (msg === "close_stream") last = line;
+          if (msg === "process_completed" && !waiting.delete(id)) answeredEarly.add(id);
+          if (msg === "close_stream") closing = line;
           else yield `${line}\n\n`;
         }
       }
-      if (!last) return; // it broke off
+      if (!closing) return; // the connection broke off
       while (receipts.size) await Promise.all(receipts);
-      if (!asked.size) {
+      if (!waiting.size) {
         closed = new Promise((done) => {
           request.signal.addEventListener("abort", done);
           setTimeout(done, 3000);
         });
-        yield `${last}\n\n`;
+        yield `${closing}\n\n`;
         return;
       }
-      reply = await send(request.clone());
+      reply = await fetchOriginal(request.clone());
       if (!reply.ok) throw new Error(reply.statusText);
     }
   }
@@ -56,24 +57,24 @@
 
   window.fetch = async (request, options) => {
     const url = String(request.url ?? request);
-    if (url.includes("/queue/join")) return ask(request, options);
-    if (!url.includes("/queue/data?")) return send(request, options);
-    const reply = await send(request.clone());
+    if (url.includes("/queue/join")) return sendEvent(request, options);
+    if (!url.includes("/queue/data?")) return fetchOriginal(request, options);
+    const reply = await fetchOriginal(request.clone());
     if (!reply.ok) return reply;
-    const lines = answers(request, reply);
+    const lines = readAnswers(request, reply);
     const stream = new ReadableStream({
-      async pull(line) {
+      async pull(controller) {
         const { done, value } = await lines.next();
-        if (done) line.close();
-        else line.enqueue(value);
+        if (done) controller.close();
+        else controller.enqueue(value);
       },
     });
     return new Response(stream.pipeThrough(new TextEncoderStream()), reply);
   };
 
-  // Parts of a stepper say with data-show and data-lit from which step to which they are so.
-  function show(stepper, wanted) {
-    const n = Math.min(Math.max(wanted, 0), Number(stepper.dataset.count) - 1);
+  // The attributes data-show and data-lit of a stepper's parts hold their first and last step.
+  function show(stepper, step) {
+    const n = Math.min(Math.max(step, 0), Number(stepper.dataset.count) - 1);
     stepper.dataset.n = n;
     const within = (range) => {
       const [from, to] = range.split(" ").map(Number);
@@ -84,12 +85,12 @@
     for (const part of stepper.querySelectorAll("[data-lit]"))
       part.classList.toggle("lit", part.dataset.lit.split(",").some(within));
     stepper.querySelector("input[type=range]").value = n;
-    const here = stepper.querySelector(".scroll [data-lit].lit")?.getBoundingClientRect();
+    const lit = stepper.querySelector(".scroll [data-lit].lit")?.getBoundingClientRect();
     const row = stepper.querySelector(".scroll:has([data-lit])");
-    if (here) row.scrollLeft += here.left - row.getBoundingClientRect().left - row.clientWidth / 2;
+    if (lit) row.scrollLeft += lit.left - row.getBoundingClientRect().left - row.clientWidth / 2;
   }
 
-  function move(stepper, how) {
+  function move(stepper, direction) {
     const n = Number(stepper.dataset.n);
     const stops = stepper.dataset.stops.split(" ").map(Number);
     show(stepper, {
@@ -97,7 +98,7 @@
       on: n + 1,
       before: stops.filter((stop) => stop < n).pop() ?? 0,
       after: stops.find((stop) => stop > n) ?? Infinity,
-    }[how]);
+    }[direction]);
   }
 
   document.addEventListener("click", (event) => {
@@ -114,10 +115,10 @@
     if (!stepper || typing || event.ctrlKey || event.altKey || event.metaKey) return;
     const keys = { ArrowLeft: "back", ArrowRight: "on" };
     const jumps = { ArrowLeft: "before", ArrowRight: "after" };
-    const how = (event.shiftKey ? jumps : keys)[event.key];
-    if (!how) return;
+    const direction = (event.shiftKey ? jumps : keys)[event.key];
+    if (!direction) return;
     event.preventDefault();
-    move(stepper, how);
+    move(stepper, direction);
   });
   // At most once a frame: Gradio changes the document some thousand times while it builds a page.
   let scheduled = false;
@@ -137,21 +138,21 @@
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   const SVG = document.createRange().createContextualFragment("<svg/>").firstChild.namespaceURI;
-  const LOOK = [
+  const STYLE_PROPERTIES = [
     "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin",
     "stroke-linecap", "opacity", "font-family", "font-size", "font-weight", "font-style",
     "text-anchor", "vector-effect",
   ];
 
-  function shape(name, attributes, text = "") {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
-    return made;
+  function createShape(name, attributes, text = "") {
+    const element = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.textContent = text;
+    return element;
   }
 
-  // A figure as one drawing that needs no style sheet: the words around it become part of it.
-  function drawing(figure) {
+  // A figure as one SVG that needs no style sheet; its legend and axis titles become part of it.
+  function drawFigure(figure) {
     const svgs = [...figure.querySelectorAll("svg")].filter((svg) => !svg.parentElement.closest("svg"));
     const words = [...figure.querySelectorAll(".key, .y-title, .x-title")];
     const boxes = [...svgs, ...words].map((part) => part.getBoundingClientRect());
@@ -159,21 +160,21 @@
     const top = Math.min(...boxes.map((box) => box.top)) - 16;
     const width = Math.max(...boxes.map((box) => box.right)) - left + 16;
     const height = Math.max(...boxes.map((box) => box.bottom)) - top + 16;
-    const whole = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+    const whole = createShape("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
     const ground = getComputedStyle(document.querySelector(".gradio-container")).backgroundColor;
-    whole.append(shape("rect", { width, height, fill: ground }));
+    whole.append(createShape("rect", { width, height, fill: ground }));
     for (const svg of svgs) {
       const copy = svg.cloneNode(true);
       const from = [svg, ...svg.querySelectorAll("*")];
-      const gone = [];
+      const hidden = [];
       [copy, ...copy.querySelectorAll("*")].forEach((part, n) => {
         const style = getComputedStyle(from[n]);
-        if (style.display === "none") gone.push(part);
-        for (const name of LOOK) part.setAttribute(name, style.getPropertyValue(name));
+        if (style.display === "none") hidden.push(part);
+        for (const name of STYLE_PROPERTIES) part.setAttribute(name, style.getPropertyValue(name));
         part.removeAttribute("class");
         part.removeAttribute("style");
       });
-      gone.forEach((part) => part.remove());
+      hidden.forEach((part) => part.remove());
       const box = svg.getBoundingClientRect();
       const style = getComputedStyle(svg);
       const pad = (side) => parseFloat(style.getPropertyValue(`padding-${side}`));
@@ -194,14 +195,14 @@
         const ends = { x1: box.left - left, x2: box.right - left, y1: y, y2: y };
         const stroke = { stroke: getComputedStyle(key).backgroundColor, "stroke-width": box.height };
         const dashes = part.matches(".dashed") ? { "stroke-dasharray": "5 3" } : {};
-        whole.append(shape("line", { ...ends, ...stroke, ...dashes }));
+        whole.append(createShape("line", { ...ends, ...stroke, ...dashes }));
         range.setStartAfter(key);
       }
       const box = range.getBoundingClientRect();
       const style = getComputedStyle(part);
       const font = { "font-family": style.fontFamily, "font-size": style.fontSize, fill: style.color };
       const place = { x: box.left - left, y: box.bottom - top - 0.28 * box.height };
-      whole.append(shape("text", { ...place, ...font }, part.textContent));
+      whole.append(createShape("text", { ...place, ...font }, part.textContent));
     }
     return { width, height, text: new XMLSerializer().serializeToString(whole) };
   }
@@ -220,7 +221,7 @@
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     },
     async saveFigure(button, name, kind) {
-      const { width, height, text } = drawing(button.closest(".savable").querySelector(".fig"));
+      const { width, height, text } = drawFigure(button.closest(".savable").querySelector(".fig"));
       const url = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
       if (kind === "svg") return save(`${name}.svg`, url);
       const image = new Image();
