@@ -15,6 +15,21 @@ function project([x, y, z = 0]) {
   return [side * 0.8, (y * Math.cos(b) - far * Math.sin(b)) * 0.8, y * Math.sin(b) + far * Math.cos(b)];
 }
 
+// Pixels from the middle of the canvas to a point at 1, across and up.
+function extent() {
+  const width = canvas.clientWidth, height = canvas.clientHeight, half = Math.min(width, height) / 2 - 8;
+  return deep() ? [half, half] : [width / 2 - 24, height / 2 - 16];
+}
+
+// Moves a flat map to the word that was found, so near that its neighbours are told apart.
+function showMarked() {
+  if (deep() || !data.marked.length) return;
+  const [first, ...others] = data.marked.map((n) => data.points[n]), [wide, high] = extent();
+  const far = others.map(([x, y]) => Math.max(Math.abs(x - first[0]), Math.abs(y - first[1]))).sort((a, b) => a - b);
+  zoom = Math.min(12, Math.max(1, 0.6 / (far[Math.floor(far.length / 2)] || 1)));  // half of the neighbours are in view
+  shift = [-first[0] * wide * zoom, first[1] * high * zoom];
+}
+
 function draw() {
   waiting = false;
   if (!data) return;
@@ -27,7 +42,7 @@ function draw() {
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
   const shades = SHADES.map(style), ink = style("ink"), faint = style("ink-2"), ground = style("ground");
-  const half = Math.min(width, height) / 2 - 8, wide = deep() ? half : width / 2 - 24, high = deep() ? half : height / 2 - 16;
+  const [wide, high] = extent();
   places = data.points.map((point) => {
     const [x, y, z] = project(point);
     return [width / 2 + shift[0] + x * wide * zoom, height / 2 + shift[1] - y * high * zoom, z];
@@ -119,7 +134,9 @@ function read() {
     zoom = 1;
     shift = [0, 0];
   }
+  const isNewSearch = fresh && String(fresh.marked) !== String(data?.marked ?? []);
   data = fresh;
+  if (isNewSearch) showMarked();
   over = -1;
   status.textContent = "";
   later();

@@ -16,7 +16,12 @@ from shared.site import components
 
 RANKS = 5  # rows of a ranking under the answer
 MEASURES = {"3CosAdd": "cosine", "3CosMul": "score"}  # what each method ranks by
-STRENGTHS = ((0.2, "hardly"), (0.5, "a little"), (0.8, "clearly"), (np.inf, "strongly"))
+STRENGTHS = (
+    (0.2, "hardly more"),
+    (0.5, "a little more"),
+    (0.8, "clearly more"),
+    (np.inf, "much more"),
+)
 MAP_TEMPLATE = (
     '<div class="map-bar"><span class="map-status" aria-live="polite"></span>'
     '<button type="button" data-zoom="1.6" aria-label="zoom in">+</button>'
@@ -359,7 +364,7 @@ def draw_association(association, names):
         signed(association.effect),
         f"effect size, p = {p_value}",
         "positive" if association.effect >= 0 else "negative",
-        f"{first.capitalize()} lean {strength} more towards “{toward}” than {second.lower()} do. "
+        f"{first.capitalize()} lean {strength} towards “{toward}” than {second.lower()} do. "
         f"{verdict}",
     )
     missing = ", ".join(association.missing)
