@@ -144,12 +144,17 @@ def open_upload(source):
 
 
 def to_data_url(image, longest=DISPLAY_PIXELS):
-    """A PIL image of mode RGB as the data URL of a JPEG, at most `longest` pixels on a side."""
+    """A PIL image of mode RGB as a data URL, at most `longest` pixels on a side.
+
+    Small pictures are WebP, which takes half the bytes of a JPEG; it takes ten times as long to
+    write, which is too long for large ones.
+    """
     small = image.copy()
     small.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=84)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    kind, quality = ("webp", 70) if longest < DISPLAY_PIXELS else ("jpeg", 84)
+    small.save(file, kind, quality=quality)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 @cache

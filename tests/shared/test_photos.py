@@ -84,7 +84,7 @@ def test_every_example_is_installed_and_in_the_gallery():
     for key, example in photos.EXAMPLES.items():
         assert example.path.is_file()
         assert f'data-choice="{key}"' in html
-    assert html.count("data:image/jpeg;base64,") == len(photos.EXAMPLES)
+    assert html.count("data:image/webp;base64,") == len(photos.EXAMPLES)
 
 
 def test_a_photo_is_drawn_in_its_proportions_under_an_overlay():
