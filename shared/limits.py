@@ -43,9 +43,7 @@ IMAGE_PIXELS = 50_000_000
 IMAGE_MIN_SIDE_PIXELS = 8  # a smaller picture shows nothing
 IMAGE_SCANS = 100  # of a progressive JPEG; cameras and programs write about ten
 IMAGE_PARTS = 100_000  # segments, chunks, blocks or boxes of a file
-IMAGE_METADATA_BYTES = (
-    MIB  # of a part that is searched for the orientation; larger ones are skipped
-)
+IMAGE_METADATA_BYTES = MIB  # of a part that may hold the orientation; larger ones are skipped
 IMAGE_TAGS = 1_000  # of a TIFF or of EXIF
 IMAGE_TILES = 200_000  # tiles or strips of a TIFF
 IMAGE_TILE_PIXELS = 2**20  # of a tile or strip that may be larger than the picture

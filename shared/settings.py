@@ -11,8 +11,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import UserError
 
 PREFIX = "UNROLLED_"
-
-
 FRAME_ANCESTORS = "'self' https://huggingface.co https://*.hf.space"
 # A site in a Content Security Policy: https://school.example, https://*.hf.space, http://localhost:8000
 _FRAMING_SITE = r"(?:'self'|'none'|https:|\*|(?:https?://)?(?:\*\.)?[\w.-]{1,253}(?::\d{1,5})?/?)"

@@ -36,6 +36,7 @@ class Table:
         separator: The character between cells, or "" for a table of one column.
         encoding: Name of the encoding.
         has_header: Whether the names come from the file.
+        notes: Sentences for the visitor about what had to be guessed.
     """
 
     columns: list[str]

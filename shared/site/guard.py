@@ -48,7 +48,6 @@ def build_headers(frame_ancestors=FRAME_ANCESTORS):
     }
 
 
-HEADERS = build_headers()
 # What Gradio serves besides the site: tools for its developers, and a store of sessions on disk.
 CLOSED_PATHS = (
     "/login",
@@ -339,24 +338,24 @@ def refuse(path, status, sentence, retry_after=None):
 
 
 async def answer_not_found(request, error):
-    """The answer to a question to what is not there, for `exception_handlers`."""
+    """Exception handler: the answer where the event or file does not exist."""
     return refuse(request.url.path, 404, NOT_FOUND)
 
 
 async def answer_broken_off(request, error):
-    """The answer to who left while sending, or sent too much, for `exception_handlers`."""
+    """Exception handler: the answer where the visitor left while sending, or sent too much."""
     return refuse(request.url.path, 400, BROKEN_OFF)
 
 
 async def answer_no_file(request, error):
-    """The answer to an upload that holds no file, for `exception_handlers`; others go on."""
+    """Exception handler: the answer to an upload without a file; other errors are raised again."""
     if not request.url.path.endswith("/upload"):
         raise error
     return refuse(request.url.path, 400, FAILED)
 
 
 async def answer_full_disk(request, error):
-    """The answer where the disk has no room, for `exception_handlers`; other errors go on."""
+    """Exception handler: the answer where the disk is full; other errors are raised again."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         raise error
     log.error("The disk is full.")
