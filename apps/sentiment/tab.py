@@ -208,6 +208,7 @@ def _batch_section(network, settings):
             summarize=lambda results: views.summary(table, column, results, network),
             write=append_columns(table, ("probability", "label", "note"), "sentiment.csv"),
             unit="reviews read",
+            file_summary=table.summary,
         )
 
     section.answer_with(prepare, [network])

@@ -237,8 +237,10 @@ def _batch_section(card, settings):
             table = tables.read(path, settings.max_rows)
             texts = table.column(tables.text_column(table))
             write = append_columns(table, ("french", "confidence", "note"), "french.csv")
+            file_summary = table.summary
         else:
             texts, write = tables.lines(path, settings.max_rows), _write_lines
+            file_summary = f"{len(texts):,} lines."
         _predictors().Predictor.load()
         return BatchJob(
             items=texts,
@@ -247,6 +249,7 @@ def _batch_section(card, settings):
             write=write,
             unit="rows translated",
             chunk_size=BATCH_CHUNK_SIZE,
+            file_summary=file_summary,
         )
 
     section.answer_with(prepare)

@@ -288,6 +288,7 @@ def _prepare_batch(settings, path, encoded, cell):
         append_columns(table, ["answer", "probability", "note"], "answers.csv"),
         "questions answered",
         chunk_size=256,
+        file_summary=table.summary,
     )
 
 

@@ -26,6 +26,7 @@ class BatchJob:
         write: Function from the results to the name and the text of the file to download.
         unit: What is counted, such as `"reviews read"`.
         chunk_size: Number of inputs between two reports of progress.
+        file_summary: How the file was understood, as a sentence, shown from the start.
     """
 
     items: Sequence
@@ -34,6 +35,7 @@ class BatchJob:
     write: Callable
     unit: str = "rows answered"
     chunk_size: int = 64
+    file_summary: str = ""
 
 
 def append_columns(table, names, file_name):
@@ -82,11 +84,13 @@ class BatchSection:
 
 def _run(job):
     results, total = [], len(job.items)
+    read = Markup('<p class="small">{}</p>').format(job.file_summary) if job.file_summary else ""
     for start in events.until_shutdown(range(0, total, job.chunk_size)):
-        bar = str(components.progress_bar(start, total, job.unit))
+        bar = str(read + components.progress_bar(start, total, job.unit))
         yield bar, gr.DownloadButton(visible=False) if start == 0 else gr.skip()
         results += job.answer(job.items[start : start + job.chunk_size])
-    yield finish(job.summarize(results), len(results), total, *job.write(results))
+    summary = read + Markup(job.summarize(results))
+    yield finish(summary, len(results), total, *job.write(results))
 
 
 def finish(summary, done, total, name, content):
