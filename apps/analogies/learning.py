@@ -170,10 +170,6 @@ def learn(
     size = LARGE_BATCH_SIZE if len(text.tokens) >= LARGE_TEXT_WORDS else BATCH_SIZE
     labels = np.zeros((size, 1 + negatives), "float32")
     labels[:, 0] = 1
-    keep = subsample(text.counts, sample)
-    keep[PADDING] = 1
-    cumulative = np.cumsum(text.counts**0.75)
-    cumulative /= cumulative[-1]
     losses, example_count, epochs_done = [], 0, 0.0
     start = reported = None  # the clock starts after the first step, which is compiled
 
@@ -184,6 +180,38 @@ def learn(
         return Progress(vectors, list(losses), example_count, epochs_done, seconds, done)
 
     recent = []  # losses since the last report
+    batches = _draw_batches(text, architecture, window, negatives, epochs, sample, size, rng)
+    for epochs_done, batch in batches:
+        # The rate decays over the epochs, or over the time where that ends first.
+        time_used = 0.0 if start is None else (time.monotonic() - start) / seconds
+        optimizer.learning_rate = rate * max(1 - max(epochs_done / epochs, time_used), 0.02)
+        recent.append(float(network.train_on_batch(batch, labels)))
+        example_count += size
+        if start is None:
+            start = reported = time.monotonic()
+        if time.monotonic() - reported >= report_seconds:
+            losses.append(float(np.mean(recent)))
+            recent, reported = [], time.monotonic()
+            yield progress(False)
+        if time_used >= 1:
+            break
+    else:
+        epochs_done = float(epochs)
+    if recent:
+        losses.append(float(np.mean(recent)))
+    yield progress(True)
+
+
+def _draw_batches(text, architecture, window, negatives, epochs, sample, size, rng):
+    """Batches of `size` examples, with the epochs before each.
+
+    Yields:
+        The number of epochs so far, a fraction, and the inputs of `WordNetwork`.
+    """
+    keep = subsample(text.counts, sample)
+    keep[PADDING] = 1
+    cumulative = np.cumsum(text.counts**0.75)
+    cumulative /= cumulative[-1]
     for epoch in range(epochs):
         tokens = text.tokens[rng.random(len(text.tokens)) < keep[text.tokens]]
         given, true = make_examples(tokens, architecture, window, rng)
@@ -194,28 +222,8 @@ def learn(
             candidates = np.empty((size, 1 + negatives), "int32")
             candidates[:, 0] = true[begin : begin + size]
             candidates[:, 1:] = np.searchsorted(cumulative, rng.random((size, negatives)))
-            batch = (given[begin : begin + size].astype("int32"), candidates)
-            # The rate decays over the epochs, or over the time where that ends first.
-            epochs_done = epoch + begin / len(true)
-            time_used = 0.0 if start is None else (time.monotonic() - start) / seconds
-            optimizer.learning_rate = rate * max(1 - max(epochs_done / epochs, time_used), 0.02)
-            recent.append(float(network.train_on_batch(batch, labels)))
-            example_count += size
-            if start is None:
-                start = reported = time.monotonic()
-            if time.monotonic() - reported >= report_seconds:
-                losses.append(float(np.mean(recent)))
-                recent, reported = [], time.monotonic()
-                yield progress(False)
-            if time_used >= 1:
-                break
-        else:
-            epochs_done = epoch + 1.0
-            continue
-        break
-    if recent:
-        losses.append(float(np.mean(recent)))
-    yield progress(True)
+            inputs = given[begin : begin + size].astype("int32"), candidates
+            yield epoch + begin / len(true), inputs
 
 
 def choose_words(text, typed, count):

@@ -13,6 +13,7 @@ import numpy as np
 
 from apps.analogies import vector_files
 from apps.analogies import vectors as store
+from apps.analogies.expression import Expression
 from apps.analogies.vectors import FOLDER
 from shared import bundle
 from shared.errors import UserError
@@ -21,7 +22,6 @@ from shared.text import plain_words
 METHODS = ("3CosAdd", "3CosMul")
 MAX_CHARACTERS = 60  # of a word or phrase
 MAX_EXPRESSION_CHARACTERS = 300
-MAX_FACTOR = 1_000  # in a sum
 MAX_ODD_WORDS = 30
 PATH_WORDS = 30_000  # the most frequent words, through which paths go
 PATH_NEIGHBOURS = 12  # to which a path may step from a word
@@ -292,7 +292,7 @@ class Predictor:
                 "This expression is too long: it may have at most "
                 f"{MAX_EXPRESSION_CHARACTERS} characters."
             )
-        parsed = _Sum(text, self)
+        parsed = Expression(text, self.find)
         vector = parsed.vector
         if np.linalg.norm(vector) < 1e-6:
             raise UserError(
@@ -492,75 +492,6 @@ class Predictor:
         return Association(
             effect, p_value, exact, ways, tuple(named[:size]), tuple(named[size:]), tuple(missing)
         )
-
-
-class _Sum:
-    """Parses a sum of words by recursive descent: its vector, the words in it, and notes.
-
-    `sum: [sign] term {sign term}`, `term: [number *] factor`, `factor: phrase or ( sum )`.
-    """
-
-    def __init__(self, text, predictor):
-        self.predictor = predictor
-        self.words, self.notes = [], []
-        text = text.replace("−", "-").replace("–", "-").replace("×", "*")
-        self.tokens = re.findall(r"[+\-*()]|\d+(?:\.\d+)?|[^\s+\-*()\d]+|\S", text)
-        self.position = 0
-        self.vector = self._sum()
-        if self.position < len(self.tokens):
-            raise self._error()
-
-    def _next(self):
-        return self.tokens[self.position] if self.position < len(self.tokens) else ""
-
-    def _error(self):
-        position = f"“{self._next()}”" if self._next() else "the end"
-        return UserError(
-            f"This cannot be read at {position}. Write words with + and − between them, such as "
-            "“berlin - germany + france” or “2 * (good - bad) + film”."
-        )
-
-    def _sum(self):
-        total, sign = 0, 1
-        if self._next() in ("+", "-"):
-            sign = -1 if self._next() == "-" else 1
-            self.position += 1
-        while True:
-            total = total + sign * self._term()
-            if self._next() not in ("+", "-"):
-                return total
-            sign = -1 if self._next() == "-" else 1
-            self.position += 1
-
-    def _term(self):
-        factor = 1.0
-        if re.fullmatch(r"\d+(?:\.\d+)?", self._next()):
-            factor = float(self._next())
-            if factor > MAX_FACTOR:
-                raise UserError(f"A factor may be at most {MAX_FACTOR:,}.")
-            self.position += 1
-            if self._next() == "*":
-                self.position += 1
-        return factor * self._factor()
-
-    def _factor(self):
-        if self._next() == "(":
-            self.position += 1
-            vector = self._sum()
-            if self._next() != ")":
-                raise self._error()
-            self.position += 1
-            return vector
-        phrase = []
-        while self._next() and self._next() not in "+-*()" and not self._next()[0].isdigit():
-            phrase.append(self._next())
-            self.position += 1
-        if not phrase:
-            raise self._error()
-        word, vector, notes = self.predictor.find(" ".join(phrase))
-        self.words += [word, *word.split()]
-        self.notes += notes
-        return vector
 
 
 def parallelogram(a, b, c, answer):

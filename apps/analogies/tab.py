@@ -1,6 +1,6 @@
 """The page: words as points in space, what their directions mean, and how they are learned."""
 
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Literal
 
@@ -223,21 +223,7 @@ def _map_section(predictor, settings, opened):
         "Thousands of words in two or three dimensions. Drag to move, use the buttons (or Ctrl "
         "and the wheel) to zoom, click a word for its neighbours.",
     )
-    options = {"show_label": False, "min_width": 180}
-    with gr.Row(elem_classes="controls"):
-        view = gr.Dropdown(
-            [(name, key) for key, name in word_map.VIEWS.items()],
-            value="tsne2" if predictor.card else "pca2",
-            label="Layout",
-            **options,
-        )
-        search = gr.Textbox(label="Find a word", placeholder="Find a word", max_lines=1, **options)
-    ends = [
-        Knob(name.lower(), name, word, high=MAX_CHARACTERS)
-        for name, word in zip(("Left", "Right", "Bottom", "Top"), sum(AXES, ()), strict=True)
-    ]
-    with gr.Row(elem_classes="controls", visible=False) as axes_row:
-        ends = [_word_box(end) for end in ends]
+    view, search, axes_row, ends = _map_controls(predictor)
     canvas = gr.HTML(
         "",
         html_template=views.MAP_TEMPLATE,
@@ -247,20 +233,7 @@ def _map_section(predictor, settings, opened):
         elem_id="word-map",
     )
     description = components.html()
-    with gr.Accordion("Your own words, and the map as files", open=False):
-        own = gr.Textbox(
-            label="Only these words, separated by commas",
-            placeholder=OWN_LIST,
-            lines=3,
-            max_lines=8,
-            max_length=settings.max_characters,
-        )
-        with gr.Row(elem_classes="controls"):
-            own_button = gr.Button("Show these words", min_width=150)
-            all_button = gr.Button("Show all words", min_width=150)
-            csv_button = gr.Button("Make a CSV", min_width=120)
-            tsv_button = gr.Button("Make TSVs", min_width=120)
-        download = gr.File(label="Files", show_label=False, visible=False, interactive=False)
+    own, own_button, all_button, exports, download = _own_words_controls(settings)
     inputs, outputs = [view, search, own, *ends], [canvas, description]
 
     def find_points(view, search, own, left, right, low, high):
@@ -284,27 +257,13 @@ def _map_section(predictor, settings, opened):
         del own
         return "", *draw(view, search, "", *ends)
 
-    def export(write):
-        def make(view, search, own, *ends):
-            del search
-            try:
-                paths = write(find_points(view, "", own, *ends))
-            except ERRORS as error:
-                return gr.skip(), components.error(error)
-            return gr.File(value=[str(path) for path in paths], visible=True), gr.skip()
-
-        return make
-
-    def write_csv(points):
-        path = download_path("map.csv")
-        files.write_map(points, path)
-        return [path]
-
-    def write_tsvs(points):
-        paths = [download_path(name) for name in ("vectors.tsv", "words.tsv")]
-        matrix = [predictor.find(word)[1] for word in points.words]
-        files.write_projector(points.words, matrix, *paths)
-        return paths
+    def export(write, view, search, own, *ends):
+        del search
+        try:
+            paths = write(predictor, find_points(view, "", own, *ends))
+        except ERRORS as error:
+            return gr.skip(), components.error(error)
+        return gr.File(value=[str(path) for path in paths], visible=True), gr.skip()
 
     triggers = [view.input, search.submit, own_button.click, *(end.submit for end in ends)]
     gr.on(triggers, draw, inputs, outputs, **QUIET)
@@ -312,8 +271,60 @@ def _map_section(predictor, settings, opened):
     opened.then(draw, inputs, outputs, **QUIET)
     canvas.click(draw_neighbours, inputs, [search, *outputs], **{**QUIET, **events.IN_ORDER})
     all_button.click(draw_all, inputs, [own, *outputs], **QUIET)
-    for button, write in ((csv_button, write_csv), (tsv_button, write_tsvs)):
-        button.click(export(write), inputs, [download, description], **QUIET)
+    for button, write in zip(exports, (_write_csv, _write_tsvs), strict=True):
+        button.click(partial(export, write), inputs, [download, description], **QUIET)
+
+
+def _map_controls(predictor):
+    """The layout, the search, the row of the ends of the axes, and the list of the ends."""
+    options = {"show_label": False, "min_width": 180}
+    with gr.Row(elem_classes="controls"):
+        view = gr.Dropdown(
+            [(name, key) for key, name in word_map.VIEWS.items()],
+            value="tsne2" if predictor.card else "pca2",
+            label="Layout",
+            **options,
+        )
+        search = gr.Textbox(label="Find a word", placeholder="Find a word", max_lines=1, **options)
+    ends = [
+        Knob(name.lower(), name, word, high=MAX_CHARACTERS)
+        for name, word in zip(("Left", "Right", "Bottom", "Top"), sum(AXES, ()), strict=True)
+    ]
+    with gr.Row(elem_classes="controls", visible=False) as axes_row:
+        ends = [_word_box(end) for end in ends]
+    return view, search, axes_row, ends
+
+
+def _own_words_controls(settings):
+    """The box of own words, the buttons to show these or all, those to export, and the files."""
+    with gr.Accordion("Your own words, and the map as files", open=False):
+        own = gr.Textbox(
+            label="Only these words, separated by commas",
+            placeholder=OWN_LIST,
+            lines=3,
+            max_lines=8,
+            max_length=settings.max_characters,
+        )
+        with gr.Row(elem_classes="controls"):
+            own_button = gr.Button("Show these words", min_width=150)
+            all_button = gr.Button("Show all words", min_width=150)
+            exports = [gr.Button(name, min_width=120) for name in ("Make a CSV", "Make TSVs")]
+        download = gr.File(label="Files", show_label=False, visible=False, interactive=False)
+    return own, own_button, all_button, exports, download
+
+
+def _write_csv(predictor, points):
+    del predictor
+    path = download_path("map.csv")
+    files.write_map(points, path)
+    return [path]
+
+
+def _write_tsvs(predictor, points):
+    paths = [download_path(name) for name in ("vectors.tsv", "words.tsv")]
+    matrix = [predictor.find(word)[1] for word in points.words]
+    files.write_projector(points.words, matrix, *paths)
+    return paths
 
 
 def _accuracy_section(card, opened):
