@@ -15,6 +15,8 @@ import app
 from apps import APPLICATIONS
 from shared import bundle, settings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(app.__file__).parent
 
 

@@ -15,6 +15,8 @@ import pytest
 
 from shared import limits
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = {"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub"}
 CHARACTERS = "aA0 .,;:'\"-_+=*/()[]<>&#!?@\t\n\xa0é’…“中"

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 import release
 
+pytestmark = pytest.mark.slow
+
 MAX_FILE_BYTES = 10 * 2**20
 # An app.py that reports whether it sees packages of the development environment, then waits.
 APP = """

@@ -21,6 +21,8 @@ from shared import images, tables
 from shared.errors import UserError
 from shared.text import clean, plain_words
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 60))
 SETTINGS = settings(
     max_examples=COUNT, deadline=None, database=None, suppress_health_check=list(HealthCheck)

@@ -22,7 +22,6 @@ from apps.captioning import (
     views,
 )
 from shared import bundle, images, limits, photos, tables
-from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
@@ -46,7 +45,7 @@ BATCH_SIZE = 10  # photos captioned together
 # A webcam holds one of the places until its stream has computed for so many seconds.
 WEBCAMS, WEBCAM_SECONDS = 2, 30
 CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "environment"}}
-ERRORS = (UserError, BundleError)
+
 QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
@@ -186,7 +185,7 @@ class _CaptionSection:
             predictor = _predictors().Predictor.load(cell)
             captioned = encode(predictor)
             description = predictor.describe_features(captioned.features, width, alpha)[0]
-        except ERRORS as error:
+        except UserError as error:
             return components.error(error), *[gr.skip()] * 8
         captioned = replace(captioned, description=description)
         return (
@@ -227,7 +226,7 @@ def _build_replacement(captioned, search):
                 raise UserError("There is no new word yet. Type one.")
             prefix = (*captioned.best.words[:place], *word.split())
             description = _describe(captioned.features, search, prefix=prefix)
-        except ERRORS as error:
+        except UserError as error:
             return components.error(error), gr.skip()
         return "", views.draw_changed(captioned, description, place)
 

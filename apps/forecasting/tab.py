@@ -243,7 +243,7 @@ def _build_forecast(page, state, inputs, card):
             series = _find(key, own)
             at = analysis.find_position(series, back)
             forecast = analysis.forecast(cell, series, horizon, at)
-        except (UserError, bundle.BundleError) as problem:
+        except UserError as problem:
             return [error(problem), *[gr.skip()] * 8]
         step = name_step(series.dates)
         fans = analysis.forecast_baselines(series, at, horizon, beside)
@@ -307,7 +307,7 @@ def _follow(subject, own, draw, outputs, inputs=(), triggers=(), **options):
         if subject:
             try:
                 results = draw(_find(subject[0], own), *subject[1:], *values)
-            except (UserError, bundle.BundleError) as problem:
+            except UserError as problem:
                 results = [note(str(problem)), *[None] * (len(outputs) - 1)]
         return results if len(outputs) > 1 else results[0]
 

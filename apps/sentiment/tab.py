@@ -82,7 +82,7 @@ def _answer_section(page, card, networks, settings):
     def read(text, network):
         try:
             reading = _read(text, network, settings)
-        except (UserError, bundle.BundleError) as refusal:
+        except UserError as refusal:
             return components.error(refusal), "", None
         return "", views.answer(reading, card), (reading.text, network)
 

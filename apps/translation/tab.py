@@ -102,7 +102,7 @@ def _answer_section(page, card, width, penalty):
         try:
             translation = _predictors().Predictor.load().translate(text, width, penalty)
             warnings = _warnings(translation, card)
-        except (UserError, bundle.BundleError) as refusal:
+        except UserError as refusal:
             return components.error(refusal), "", "", None, gr.Dropdown(visible=False)
         sentences = translation.sentences
         choices = [(f"{n + 1}. {each.source[:70]}", n) for n, each in enumerate(sentences)]

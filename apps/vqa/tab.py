@@ -8,7 +8,6 @@ import gradio as gr
 from apps.vqa import examples, views
 from apps.vqa.examples import FIRST, PAIRS
 from shared import bundle, tables
-from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.photos import Photo
 from shared.plots import percent
@@ -29,7 +28,7 @@ SHAPE = "image and sequence to one"
 FOLDER = bundle.MODELS / "vqa"
 OTHER_EXAMPLES = ("bus", "lion")  # the photo to compare with, until a visitor chooses another
 HISTORY_LENGTH = 6  # earlier questions shown
-ERRORS = (UserError, BundleError)
+
 QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
@@ -144,12 +143,12 @@ class _QuestionSection:
     def _respond_to_photo(self, load, question, cell):
         try:
             encoded = _encode(load())
-        except ERRORS as error:
+        except UserError as error:
             return gr.skip(), components.error(error), *[gr.skip()] * 8
         question = examples.question_for(encoded.photo.example, question)
         try:
             answered = views.AnsweredQuestion(cell, _reply(encoded, question, cell))
-        except ERRORS as error:  # the photo is there for the next question
+        except UserError as error:  # the photo is there for the next question
             answered = None
             problem, shown = components.error(error), (views.draw_prompt(), "", "")
         else:
@@ -167,7 +166,7 @@ class _QuestionSection:
             history += ((answered.reply.question, views.format_answer(answered.reply)),)
         try:
             reply = _reply(encoded, question, cell)
-        except ERRORS as error:
+        except UserError as error:
             return components.error(error), *[gr.skip()] * 8
         answered = views.AnsweredQuestion(cell, reply, history[-HISTORY_LENGTH:])
         shown = self._draw(encoded, answered)
@@ -197,7 +196,7 @@ def _build_photo_effect(card, encoded, answered):
     def choose(load):
         try:
             return "", _encode(load())
-        except ERRORS as error:
+        except UserError as error:
             return components.error(error), gr.skip()
 
     @components.explain_errors

@@ -17,6 +17,8 @@ from shared import images
 from shared.errors import UserError
 from shared.photos import Photo
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 10))
 WORDS = "the a film dog was not good Is what colour red two , . ? ! 'll café 3 -7 1e9 king".split()  # noqa: SIM905
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)

@@ -17,6 +17,8 @@ from tests.layers.autodiff import (
     randomise,
 )
 
+pytestmark = pytest.mark.slow
+
 BATCH, TIME, FEATURES, UNITS = 3, 6, 4, 5
 RNG = np.random.default_rng(0)
 INPUTS = RNG.normal(size=(BATCH, TIME, FEATURES)).astype("float32")

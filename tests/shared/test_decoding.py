@@ -18,6 +18,8 @@ from shared.decoding import (
 )
 from shared.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY, END, BEGIN, STEPS = 5, 3, 4, 5
 
 

@@ -3,6 +3,8 @@ import pytest
 
 from shared import quantize
 
+pytestmark = pytest.mark.slow
+
 
 def test_int8_errs_by_at_most_half_a_step():
     array = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype("float32")

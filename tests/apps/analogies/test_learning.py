@@ -7,6 +7,8 @@ from apps.analogies import learning
 from apps.analogies.vectors import Vectors
 from shared.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 TOPICS, SIZE, GRAMMAR = 20, 12, ["the", "of", "and", "in", "to", "is"]
 MARGIN = 0.08
 

@@ -5,6 +5,8 @@ from keras import ops
 
 from apps.captioning.model import CELLS, Captioner
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = 11
 TARGET = np.array([[[2, 5, 6, 7], [2, 8, 0, 0]], [[2, 9, 5, 0], [2, 10, 4, 6]]], "int32")
 

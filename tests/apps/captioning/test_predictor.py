@@ -11,6 +11,8 @@ from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["[BEGIN]", "[END]", "a", "dog", "cat", "runs", "sits", "in", "the", "snow"]
 TINY = {"stem": 4, "blocks": ((2, 4, 1, 2), (2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 2, 2))}
 

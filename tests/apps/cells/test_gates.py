@@ -13,6 +13,8 @@ from apps.sentiment.predictor import Predictor as SentimentPredictor
 from shared import bundle
 from shared.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 ALPHABET = "\n abcdefg"
 TEXT = "bad cab\nface a bee"
 

@@ -7,6 +7,8 @@ from apps.cells.charts import format_power
 from apps.cells.gradients import flow, views
 from tests.apps.cells import numpy_cells
 
+pytestmark = pytest.mark.slow
+
 SMALL = flow.Setting(length=12, units=4, seed=3)
 CELLS = ("rnn", "irnn", "lstm", "gru")
 

@@ -7,6 +7,8 @@ import pytest
 from apps.cells.memory import recall
 from apps.cells.memory.recall import Recaller, TrainingRun
 
+pytestmark = pytest.mark.slow
+
 LENGTH = 5
 
 

@@ -20,6 +20,8 @@ from apps.cells.race.tasks import GRAMMAR, LETTERS, LONGEST, SHORTEST, TASKS
 from shared.errors import UserError
 from shared.site.events import RunSlot
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"length": 12, "units": 4, "batch": 4}
 
 

@@ -16,6 +16,8 @@ from apps.forecasting.predictor import Predictor
 from shared import bundle
 from tests.apps.forecasting.test_predictor import build
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 ON_JAX = """
 import json, sys

@@ -6,6 +6,8 @@ import pytest
 from apps.forecasting.features import HORIZONS, LEVELS, NAMES, features, future_returns
 from apps.forecasting.model import CELLS, ForecastNetwork, Pinball
 
+pytestmark = pytest.mark.slow
+
 
 def made(cell="gru", seed=0):
     network = ForecastNetwork(cell, units=6, width=8, dropout=0.0, seed=seed)

@@ -16,6 +16,8 @@ from apps.forecasting.series import MIN_PRICES, future_dates
 from shared import bundle
 from shared.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 def build(cell="lstm"):
     """A network with random weights, so that every day's features matter to the answer."""

@@ -14,6 +14,8 @@ from apps.sentiment.predictor import Predictor
 from tests.training.test_sentiment import reviews, write
 from training.sentiment import recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 TEXTS = ["A superb, moving film.", "Two dull hours of my life that nobody will give back.", "Well."]
 ON_JAX = """

@@ -4,6 +4,8 @@ import pytest
 
 from apps.sentiment.model import CELLS, SentimentNetwork
 
+pytestmark = pytest.mark.slow
+
 TOKENS = np.array([[3, 5, 7, 2, 0, 0], [4, 4, 9, 8, 6, 1]], "int32")
 
 

@@ -5,6 +5,8 @@ from keras import ops
 
 from apps.translation.model import BEGIN, CELLS, Translator
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"vocabulary": 12, "dimensions": 6, "units": 8, "seed": 0}
 SOURCE = np.array([[5, 6, 7, 3, 0], [8, 9, 3, 0, 0]], "int32")
 TARGET = np.array([[BEGIN, 4, 5, 6], [BEGIN, 7, 8, 0]], "int32")

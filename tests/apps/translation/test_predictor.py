@@ -16,6 +16,8 @@ from apps.translation.predictor import (
 from shared.errors import UserError
 from shared.text import SubwordTokenizer
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["the dog sleeps in the house.", "le chien dort dans la maison.", "my cat eats fish!"] * 3
 
 

@@ -5,6 +5,8 @@ import pytest
 from apps.vqa.model import CELLS, READERS, Answerer
 from shared.bundle import get_weights
 
+pytestmark = pytest.mark.slow
+
 ANSWERS = 5
 
 

@@ -8,6 +8,8 @@ from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["what", "is", "the", "colour", "of", "bus", "this", "a", "are", "there", "trees"]
 OTHER_WORDS = ["quelle", "est"]  # in the vocabulary, but in no training question
 ANSWERS = ["yes", "no", "red", "bus", "2", "dog", "kitchen"]

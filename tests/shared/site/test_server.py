@@ -14,6 +14,8 @@ from shared import limits, settings
 from shared.site import batch, components, events, gradio_patches, guard, server
 from shared.site.pages import Page
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_SECONDS = 300
 PAGES = [
     Page("", "Home", "The home page.", None),
