@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     vectors: str | None = Field(
         None,
         description="Your own word vectors for the analogies: word2vec .bin or .txt, GloVe .txt, "
-        "gensim .kv (which holds a pickle: use only files that you trust).",
+        "fastText .vec, gensim .kv or .model (which hold a pickle: use only files that you trust).",
     )
 
 
