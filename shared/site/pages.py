@@ -1,6 +1,5 @@
 """Pages with addresses: navigation, title, link preview, and what a tab builds on."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +61,13 @@ def build_site(pages, settings):
     """
     site = gr.Blocks(title="Unrolled", analytics_enabled=False, delete_cache=(300, 3000))
     for page in pages:
-        with _route(site, page):
+        if page.path:  # the home page is there from the start
+            site.route(page.title, page.path)
+    # Leaving the context of a route takes 130 ms, for Gradio then makes the configuration of all
+    # pages; so the pages are filled in a single context.
+    with site:
+        for page in pages:
+            site.current_page = page.path
             components.html(masthead(pages, page) + _styles(page))
             with gr.Column(elem_id=f"page-{page.path or 'home'}", elem_classes="page"):
                 try:
@@ -70,13 +75,6 @@ def build_site(pages, settings):
                 except BundleError as problem:
                     components.html(components.error(f"This page cannot be used. {problem}"))
     return site
-
-
-@contextmanager
-def _route(site, page):
-    # Gradio adds a route outside of any `Blocks` context; the home page is there from the start.
-    with site.route(page.title, page.path) if page.path else site:
-        yield
 
 
 def _styles(page):
