@@ -70,8 +70,10 @@ def test_the_home_page_shows_every_application_with_its_score_and_fits_a_phone(o
             expect(card).to_contain_text(text)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.locator(".application").get_by_role("link", name="Translation").click()
-    expect(page).to_have_url(re.compile("/translation$"))
+    page.locator(".application").get_by_role("link", name="Words").click()
+    expect(page).to_have_url(re.compile("/analogies$"))
+    link = page.get_by_role("navigation", name="Applications").get_by_role("link", name="Words")
+    expect(link).to_be_in_viewport(ratio=1)
 
 
 def test_what_is_asked_while_the_stream_ends_is_answered(open_page):

@@ -131,6 +131,12 @@
         stepper.dataset.ready = "";
         show(stepper, Number(stepper.dataset.n));
       }
+      // On a phone the navigation scrolls sideways: the current page's link is brought into view.
+      for (const link of document.querySelectorAll("nav li [aria-current]:not([data-ready])")) {
+        link.dataset.ready = "";
+        const row = link.closest("ul, ol");
+        row.scrollLeft = link.offsetLeft - row.offsetLeft - (row.clientWidth - link.clientWidth) / 2;
+      }
       // Gradio labels the placeholder of a figure, and only elements with a role may have a label.
       for (const empty of document.querySelectorAll(".empty[aria-label]:not([role])"))
         empty.setAttribute("role", "img");
