@@ -1,10 +1,12 @@
 """Everything that reaches into Gradio's internals, for one version of Gradio.
 
 A new version of Gradio makes `tests/shared/site/test_gradio_patches.py` fail; it names what to look
-at. No patch here has an upstream issue that we know of, unless its docstring links one.
+at. A docstring links the upstream issue where we know of one.
 
 The script of the page, `static/site.js`, holds one more: it wraps `window.fetch`, because Gradio's
-client loses an event that is sent while the server's stream of answers is closing.
+client loses an event that is sent while the server's stream of answers is closing. `site.css` hides
+Gradio's own navigation, which `gr.Navbar(visible=False)` leaves on the page:
+https://github.com/gradio-app/gradio/issues/12532.
 """
 
 import inspect
@@ -41,7 +43,8 @@ def without_type_stubs():
     """Gradio, imported within this context, writes no type stubs for editors.
 
     At import it parses the source of every component to write them, which takes half of the time:
-    2.5 s of CPU instead of 1.3 s. It skips components whose source file it cannot find.
+    2.5 s of CPU instead of 1.3 s. It skips components whose source file it cannot find. See
+    https://github.com/gradio-app/gradio/pull/11394.
     """
     getfile = inspect.getfile
 
@@ -61,7 +64,7 @@ def patch_session_state():
     Gradio copies every component, its configuration and its value for each visitor and each call of
     the API, for deep links and reloads that this site does not have. It keeps the copies, with what
     the visitor typed, of up to 10,000 sessions. That is 53 ms and 1,055 kB a session; with this
-    patch it is 0.03 ms and 0.6 kB.
+    patch it is 0.03 ms and 0.6 kB. See https://github.com/gradio-app/gradio/issues/11602.
     """
     from gradio.state_holder import SessionState, StateHolder
 
