@@ -117,17 +117,20 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Run the tests of the site first, since they take longest, and again once if they fail.
+    """Start with what takes longest, and run the tests of the site once more if they fail.
 
     `make test-fast` leaves out what is marked as slow: all in the folders `site`, `training` and
-    `benchmarks`, and single tests elsewhere.
+    `benchmarks`, and the files elsewhere that say so.
     """
-    items.sort(key=lambda item: _top_folder(item) != "site")
     for item in items:
         if _top_folder(item) == "site":
             item.add_marker(pytest.mark.flaky(reruns=1))
         if _top_folder(item) in ("site", "training", "benchmarks"):
             item.add_marker(pytest.mark.slow)
+    first = {"site": 0, "layers": 1, "training": 2}
+    items.sort(
+        key=lambda item: (first.get(_top_folder(item), 3), item.get_closest_marker("slow") is None)
+    )
 
 
 def _top_folder(item):

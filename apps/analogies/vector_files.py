@@ -17,7 +17,7 @@ MAX_WORDS = 400_000
 MIN_WORDS = 4  # the three of a question, and an answer
 MAX_DIMENSIONS = 10_000
 SAMPLE_LINES = 100  # from which the separator and the number of dimensions are inferred
-SEPARATORS = (re.compile(r"[ \t]+"), re.compile(r"[ \t]*,[ \t]*"), re.compile(r"[ \t]*;[ \t]*"))
+SEPARATORS = (re.compile(r"[ \t]+"), re.compile(r","), re.compile(r";"))
 LANGUAGE = re.compile(r"^/c/([a-z]{2,3})/")  # ConceptNet
 # A part of speech behind the word: those of Universal Dependencies and the commonest of Penn.
 TAG = re.compile(
@@ -141,7 +141,7 @@ def _read_text(path, max_words):
                 raise BundleError(
                     f"{path.name}, line {number}: expected a word and {dimensions:,} numbers."
                 )
-            words.append(" ".join(cells[:-dimensions]))
+            words.append(" ".join(cell.strip() for cell in cells[:-dimensions]))
             rows.append(row)
     return words, np.array(rows), _note_count(path, header, words, max_words)
 
