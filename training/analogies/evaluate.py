@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from apps.analogies import scores
+from apps.analogies import scores, vector_files
 from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
 from shared import bundle
@@ -72,7 +72,7 @@ def evaluate(
     if save and (file or input or similarity):
         raise typer.BadParameter("--save is for a bundle and the official questions.")
     model = model or store.FOLDER
-    vectors = store.read_file(file) if file else store.load(model)
+    vectors = vector_files.read_file(file) if file else store.load(model)
     questions, pairs = data.official_tests()
     try:
         questions = data.read_questions(input) if input else questions
