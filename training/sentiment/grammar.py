@@ -435,7 +435,7 @@ KINDS = {
 0 {AP_} {a_only}, {AN_} {b_only}
 0 I liked {the_a}, [but not|I didn't like] {the_b}
 0 half of {this} {was_is} {P}, the other half {was_is} {N}
-0 {this} {is} {P} [in places|at times], and {N} [in others|at others]
+0 {this} {is} {P} in [places|parts], and {N} in others
 0 some parts of {this} {are_pl} {P}, [others|some] {are_pl} {N}
 0 {the_a} {a_was} {AP}, but {the_b} {b_was} {AN}, so {V0}
 0 {AP_} {a_only} and {AN_} {b_only} in one {noun}
