@@ -183,9 +183,112 @@ class WordTokenizer(_SavedTokenizer):
         return [np.array(encoding.ids, "int32") for encoding in encodings]
 
     def locate(self, text):
-        """Numbers and places: an int32 array, and the (start, end) of each word in the text."""
+        """Where the words of a text stand.
+
+        Returns:
+            Token numbers, an int32 array; the (start, end) of each word in the text; and the place
+            of each word's last token among the numbers.
+        """
         encoding = self._tokenizer.encode(text)
-        return np.array(encoding.ids, "int32"), encoding.offsets
+        return np.array(encoding.ids, "int32"), encoding.offsets, range(len(encoding.ids))
+
+
+_LINK = r"(?:https?://|www\.)\S*[^\s.,;:!?)\]\"']"
+_MENTION = r"(?<![\p{L}\p{N}])@[\p{L}\p{N}_]+"
+_REPLACED = re.compile(rf"{_LINK}|(?<![^\W_])@\w+")
+_REPEATED = r"([\p{L}!?])(?=\1\1)"  # all but two of a run
+
+
+class WordPieceTokenizer(_SavedTokenizer):
+    """Lower-cased words and marks; words outside the vocabulary are cut into pieces.
+
+    The longest piece that fits comes first (Schuster & Nakajima 2012), those after it are written
+    with `##`: `unwatchably` may become `un ##watch ##ably`. Links and names after @ become one
+    token each, and of a letter, ! or ? repeated three times or more two stay. 0 pads; 1 stands for
+    a word with a character that never occurred.
+    """
+
+    @classmethod
+    def train(cls, counts, words, pieces):
+        """A tokenizer with the most frequent words, and pieces for the others.
+
+        Args:
+            counts: `Counter` of words as `split` gives them.
+            words: How many whole words, at most.
+            pieces: How many pieces, at most, with the single characters.
+        """
+        frequent = [word for word, _ in counts.most_common(words)]
+        trainer = trainers.WordPieceTrainer(vocab_size=pieces, show_progress=False, min_frequency=3)
+        others = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        rest = (word for word, count in counts.most_common()[words:] for _ in range(min(count, 20)))
+        others.train_from_iterator(rest, trainer)
+        trained = others.get_vocab()
+        # Hashtags are words without spaces between them.
+        endings = [f"##{word}" for word in frequent[: words // 10] if len(word) >= 4]
+        pieces = sorted(trained, key=lambda piece: trained[piece])
+        return cls.build(list(dict.fromkeys([*frequent, *pieces, *endings])))
+
+    @classmethod
+    def build(cls, vocabulary):
+        """A tokenizer for a list of words and pieces."""
+        numbers = {piece: n for n, piece in enumerate(["[PAD]", "[UNK]", *vocabulary])}
+        tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Sequence(
+            [
+                normalizers.Lowercase(),
+                normalizers.Replace(Regex(_LINK), "http"),
+                normalizers.Replace(Regex(_MENTION), "@"),
+                normalizers.Replace(Regex(_REPEATED), ""),
+            ]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "removed", invert=True)
+        return cls(tokenizer)
+
+    @property
+    def words(self):
+        """The vocabulary as a list, by number."""
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=False)
+        return sorted(vocabulary, key=vocabulary.get)
+
+    def split(self, text):
+        """The words of a text before they are cut into pieces."""
+        text = self._tokenizer.normalizer.normalize_str(text)
+        return [word for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+
+    def encode(self, texts):
+        """Numbers of the tokens of each text: a list of int32 arrays."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        return [np.array(encoding.ids, "int32") for encoding in encodings]
+
+    def locate(self, text):
+        """As `WordTokenizer.locate`."""
+        encoding = self._tokenizer.encode(text)
+        words = np.array(encoding.word_ids)
+        last = np.flatnonzero(np.append(words[1:] != words[:-1], True)) if len(words) else []
+        # Of what was replaced by one token, the tokenizer knows the last character only.
+        replaced = {m.end(): m.start() for m in _REPLACED.finditer(text)}
+        spans, first = [], 0
+        for token in map(int, last):
+            previous = spans[-1][1] if spans else 0
+            start, end = encoding.offsets[first][0], encoding.offsets[token][1]
+            start = replaced.get(end, start)
+            while text[start : start + 1] == text[start - 1 : start] and start > previous:
+                start -= 1  # what was left out of a run of characters
+            spans.append((start, end))
+            first = token + 1
+        return np.array(encoding.ids, "int32"), spans, last
+
+
+def read_tokenizer(path):
+    """The `WordTokenizer` or `WordPieceTokenizer` of a file.
+
+    Raises:
+        BundleError: if it is missing or damaged.
+    """
+    tokenizer = WordTokenizer.load(path)
+    if isinstance(tokenizer._tokenizer.model, models.WordPiece):
+        return WordPieceTokenizer(tokenizer._tokenizer)
+    return tokenizer
 
 
 # A word with the space before it and an elision's apostrophe, a figure, or a run of marks.

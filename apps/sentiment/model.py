@@ -1,4 +1,4 @@
-"""The sentiment network: embedding, recurrent layer, pooling over time, one logit per word."""
+"""The sentiment network: embedding, recurrent layer, pooling over time, logits after every word."""
 
 import keras
 from keras import ops
@@ -6,20 +6,27 @@ from keras import ops
 from shared.layers import CELLS, Recurrent
 from shared.options import OptionsMixin
 
+NEGATIVE, NEUTRAL, POSITIVE = range(3)
+
 
 @keras.saving.register_keras_serializable("unrolled")
 class SentimentNetwork(OptionsMixin, keras.Model):
-    """A recurrent classifier that gives the log-odds that a review is positive.
+    """A recurrent classifier of texts: negative or positive, or neutral as a third class.
 
     The recurrent layer reads forwards and the pooling (mean and maximum of the hidden states so
-    far) looks back only. The log-odds after each word are therefore exactly the log-odds of the
-    text up to that word.
+    far, and with `pool_last` the last one) looks back only. The logits after each word are
+    therefore exactly the logits of the text up to that word.
+
+    A network with one class has one logit, the log-odds that a text is positive. One with three
+    classes has a logit for each, and the log-odds are those of positive against negative.
 
     Args:
         cell: `"rnn"`, `"gru"` or `"lstm"`.
         vocabulary: Number of tokens, including padding (0) and the unknown word (1).
         dimensions: Size of the word vectors.
         units: Size of the hidden state.
+        classes: 1 or 3.
+        pool_last: Whether the classifier sees the last hidden state besides mean and maximum.
         dropout: Dropout rate of the pooled features; the word vectors get half of it.
         word_dropout: Fraction of the words that training replaces by the unknown word.
         adversary: Size of the adversarial perturbation of the word vectors in training, in
@@ -31,7 +38,7 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         tokens: Integer tensor `(batch, time)`, padded with 0 on the right.
 
     Returns:
-        Log-odds `(batch,)` after the last word.
+        Logits `(batch, classes)` after the last word.
     """
 
     def __init__(
@@ -40,6 +47,8 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         vocabulary=20_000,
         dimensions=100,
         units=128,
+        classes=1,
+        pool_last=False,
         dropout=0.5,
         word_dropout=0.15,
         adversary=0.0,
@@ -49,6 +58,8 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         super().__init__(name=kwargs.pop("name", "sentiment"), **kwargs)
         if cell not in CELLS:
             raise ValueError(f"`cell` must be one of {list(CELLS)}. Received: cell={cell!r}")
+        if classes not in (1, 3):
+            raise ValueError(f"`classes` must be 1 or 3. Received: classes={classes!r}")
         self.embedding = keras.layers.Embedding(vocabulary, dimensions, name="embedding")
         self.recurrent = Recurrent(
             CELLS[cell](units, dropout=dropout / 2, seed=seed, name="cell"),
@@ -56,18 +67,19 @@ class SentimentNetwork(OptionsMixin, keras.Model):
             name="recurrent",
         )
         self.dropout = keras.layers.Dropout(dropout, seed=seed)
-        self.head = keras.layers.Dense(1, name="head")
+        self.head = keras.layers.Dense(classes, name="head")
+        self.pools = 2 + pool_last
         self.word_dropout = word_dropout
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, tokens_shape):
         self.embedding.build(tokens_shape)
         self.recurrent.build((*tokens_shape, self.options["dimensions"]))
-        self.head.build((tokens_shape[0], 2 * self.options["units"]))
+        self.head.build((tokens_shape[0], self.pools * self.options["units"]))
 
     def call(self, tokens, training=False):
         vectors, mask = self._embed(tokens, training)
-        return self.log_odds_from_vectors(vectors, mask, training=training)
+        return self.logits_from_vectors(vectors, mask, training=training)
 
     def _embed(self, tokens, training):
         mask = ops.not_equal(tokens, 0)  # (batch, time)
@@ -77,11 +89,24 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         return self.embedding(tokens), mask
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Mean cross-entropy, in nats.
+
+        With one class, `y` `(batch,)` holds probabilities that a text is positive. With three
+        classes, `y` `(batch, 4)` holds the probabilities of the classes and a flag: where it is 1
+        the label says nothing about neutral texts, and only the other two classes are compared.
+        """
         if training and self.options["adversary"]:  # the unused `y_pred` is pruned by the compiler
             vectors, mask = self._embed(x, training)
             perturbed = vectors + self.adversarial_perturbation(vectors, mask, y)
-            y_pred = self.log_odds_from_vectors(perturbed, mask, training=True)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+            y_pred = self.logits_from_vectors(perturbed, mask, training=True)
+        if self.options["classes"] == 1:
+            y = ops.cast(ops.reshape(y, (-1, 1)), y_pred.dtype)
+            losses = ops.softplus(y_pred) - y * y_pred
+        else:
+            logits, targets = _compared(y_pred, y)
+            losses = -ops.sum(targets * ops.log_softmax(logits), axis=-1, keepdims=True)
+        weights = 1.0 if sample_weight is None else ops.reshape(sample_weight, (-1, 1))
+        return ops.mean(losses * weights)
 
     def adversarial_perturbation(self, vectors, mask, labels):
         """The perturbation of the word vectors that raises the loss most, to first order.
@@ -89,7 +114,7 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         Args:
             vectors: `(batch, time, dimensions)`.
             mask: Boolean `(batch, time)`.
-            labels: Probabilities `(batch,)` that a review is positive.
+            labels: As for `compute_loss`.
 
         Returns:
             `(batch, time, dimensions)`. The norm for each review is `adversary` times the
@@ -99,48 +124,68 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         hidden, vjp = self.recurrent.vjp(vectors, mask=mask)
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         count = ops.maximum(ops.sum(real, axis=1), 1)  # (batch, 1)
-        pooled = _pool(hidden, mask)
-        maximum = pooled[:, None, self.options["units"] :]
+        pooled = self._pool(hidden, mask)
+        d_mean, d_maximum, *d_last = ops.split(
+            ops.matmul(self._d_logits(self.head(pooled), labels), ops.transpose(self.head.kernel)),
+            self.pools,
+            axis=-1,
+        )  # (batch, units)
+        maximum = ops.max(hidden, axis=1, keepdims=True)
         # A masked step repeats the state before it, so several steps may hold the maximum.
         is_maximum = ops.cast(ops.equal(hidden, maximum), hidden.dtype)
-        labels = ops.cast(ops.reshape(labels, (-1, 1)), hidden.dtype)
-        d_mean, d_maximum = ops.split(
-            (ops.sigmoid(self.head(pooled)) - labels) * self.head.kernel[:, 0], 2, axis=-1
-        )  # (batch, units)
         d_hidden = ops.expand_dims(d_mean / count, 1) * real
         d_maximum = d_maximum / ops.sum(is_maximum, axis=1)
-        gradient = vjp(d_hidden + ops.expand_dims(d_maximum, 1) * is_maximum)
+        d_hidden = d_hidden + ops.expand_dims(d_maximum, 1) * is_maximum
+        if d_last:
+            d_hidden = ops.concatenate(
+                [d_hidden[:, :-1], d_hidden[:, -1:] + ops.expand_dims(d_last[0], 1)], axis=1
+            )
+        gradient = vjp(d_hidden)
         scale = ops.sqrt(ops.sum(ops.square(vectors) * real) / (ops.sum(real) * vectors.shape[-1]))
         norm = ops.sqrt(ops.sum(ops.square(gradient), axis=(1, 2), keepdims=True))
         return ops.stop_gradient(
             self.options["adversary"] * scale * gradient / ops.maximum(norm, 1e-20)
         )
 
-    def running_log_odds(self, tokens):
-        """Log-odds after every word: integers `(batch, time)` -> `(batch, time)`.
+    def _d_logits(self, logits, labels):
+        """The gradient of each text's loss with respect to its logits `(batch, classes)`."""
+        if self.options["classes"] == 1:
+            return ops.sigmoid(logits) - ops.cast(ops.reshape(labels, (-1, 1)), logits.dtype)
+        logits, targets = _compared(logits, labels)
+        return ops.softmax(logits) - targets
 
-        At padding, the log-odds stay those after the last word.
+    def log_odds(self, logits):
+        """Log-odds of positive against negative: logits `(..., classes)` -> `(...)`."""
+        if self.options["classes"] == 1:
+            return logits[..., 0]
+        return logits[..., POSITIVE] - logits[..., NEGATIVE]
+
+    def running_logits(self, tokens):
+        """Logits after every word: integers `(batch, time)` -> `(batch, time, classes)`.
+
+        At padding, the logits stay those after the last word.
         """
         mask = ops.not_equal(tokens, 0)
         hidden = self.recurrent(self.embedding(tokens), mask=mask)
-        return self.running_log_odds_from_hidden(hidden, mask)
+        return self.running_logits_from_hidden(hidden, mask)
 
-    def running_log_odds_from_hidden(self, hidden, mask):
-        """Log-odds after every word, from hidden states.
+    def running_logits_from_hidden(self, hidden, mask):
+        """Logits after every word, from hidden states.
 
         Args:
             hidden: `(batch, time, units)`.
             mask: Boolean `(batch, time)`.
 
         Returns:
-            `(batch, time)`.
+            `(batch, time, classes)`.
         """
         real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
         mean = ops.cumsum(hidden * real, axis=1) / ops.maximum(ops.cumsum(real, axis=1), 1)
-        return self.head(ops.concatenate([mean, _running_maximum(hidden)], axis=-1))[..., 0]
+        pools = [mean, _running_maximum(hidden), hidden][: self.pools]
+        return self.head(ops.concatenate(pools, axis=-1))
 
-    def log_odds_from_vectors(self, vectors, mask, training=False):
-        """Log-odds after the last word, from word vectors.
+    def logits_from_vectors(self, vectors, mask, training=False):
+        """Logits after the last word, from word vectors.
 
         Args:
             vectors: `(batch, time, dimensions)`.
@@ -148,16 +193,16 @@ class SentimentNetwork(OptionsMixin, keras.Model):
             training: Whether dropout applies.
 
         Returns:
-            `(batch,)`.
+            `(batch, classes)`.
         """
         hidden = self.recurrent(vectors, mask=mask, training=training)  # (batch, time, units)
-        return self.head(self.dropout(_pool(hidden, mask), training=training))[:, 0]
+        return self.head(self.dropout(self._pool(hidden, mask), training=training))
 
     def unit_contributions(self, hidden):
         """What each unit adds to the log-odds after the last word of one unpadded text.
 
-        The log-odds are the head's bias and the sum of these contributions: a unit's mean and
-        maximum over time, each times its weight in the head.
+        The log-odds are a constant and the sum of these contributions: a unit's mean, maximum
+        and, with `pool_last`, last value, each times its weight in the head.
 
         Args:
             hidden: Hidden states `(time, units)`.
@@ -165,16 +210,24 @@ class SentimentNetwork(OptionsMixin, keras.Model):
         Returns:
             `(units,)`.
         """
-        mean, maximum = ops.split(self.head.kernel[:, 0], 2)
-        return ops.mean(hidden, axis=0) * mean + ops.max(hidden, axis=0) * maximum
+        weights = ops.split(self.log_odds(self.head.kernel), self.pools)
+        pools = [ops.mean(hidden, axis=0), ops.max(hidden, axis=0), hidden[-1]]
+        return sum(pool * weight for pool, weight in zip(pools, weights, strict=False))
+
+    def _pool(self, hidden, mask):
+        """Pooling over time: `(batch, time, units)` -> `(batch, pools * units)`."""
+        real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
+        mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
+        # A masked step repeats the state before it, so maximum and last state need no mask.
+        pools = [mean, ops.max(hidden, axis=1), hidden[:, -1]][: self.pools]
+        return ops.concatenate(pools, axis=-1)
 
 
-def _pool(hidden, mask):
-    """Mean and maximum over time: `(batch, time, units)` -> `(batch, 2 * units)`."""
-    real = ops.cast(ops.expand_dims(mask, -1), hidden.dtype)
-    mean = ops.sum(hidden * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-    # A masked step repeats the state before it, so the maximum needs no mask.
-    return ops.concatenate([mean, ops.max(hidden, axis=1)], axis=-1)
+def _compared(logits, labels):
+    """Logits `(batch, 3)`, very low where neutral is not compared, and targets `(batch, 3)`."""
+    labels = ops.cast(labels, logits.dtype)
+    neutral = ops.one_hot(NEUTRAL, 3, dtype=logits.dtype)
+    return logits - 1e4 * labels[:, 3:] * neutral, labels[:, :3]
 
 
 def _running_maximum(values):

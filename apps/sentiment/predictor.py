@@ -12,7 +12,14 @@ from apps.sentiment.model import SentimentNetwork
 from shared import bundle
 from shared.compiled import Compiled
 from shared.errors import UserError
-from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, find_foreign_script, pad
+from shared.text import (
+    UNKNOWN,
+    choose_bucket,
+    clean,
+    find_foreign_script,
+    pad,
+    read_tokenizer,
+)
 
 FOLDER = bundle.MODELS / "sentiment"
 MAX_WORDS = 1024  # of one review; further words are not read
@@ -30,13 +37,15 @@ class Word:
     Attributes:
         text: Its characters.
         start, end: Where it stands in the text.
-        known: Whether it is in the vocabulary.
+        known: Whether it, or all pieces that it is cut into, are in the vocabulary.
+        last_token: Place of its last piece among the tokens that the network reads.
     """
 
     text: str
     start: int
     end: int
     known: bool
+    last_token: int
 
     @property
     def is_mark(self):
@@ -54,8 +63,10 @@ class Reading:
         total_words: Number of words in the text, including those that were not read.
         had_html: Whether cleaning removed HTML tags.
         network: Which of the bundle's networks answered.
-        probability: Calibrated probability that the review is positive.
-        running: The probability after each word, `(words,)`.
+        classes: Calibrated probabilities of negative, neutral and positive, `(3,)`. Of a network
+            with two classes the second one is 0.
+        running: The probability of positive against negative after each word, `(words,)`.
+        running_neutral: The probability of neutral after each word, `(words,)`.
         effects: Attribution of each word in log-odds, `(words,)`: integrated gradients
             (Sundararajan, Taly & Yan 2017) along the path from word vectors of zero.
         baseline: Log-odds for word vectors of zero, where the path starts.
@@ -67,11 +78,58 @@ class Reading:
     total_words: int
     had_html: bool
     network: str
-    probability: float
+    classes: np.ndarray
     running: np.ndarray
+    running_neutral: np.ndarray
     effects: np.ndarray
     baseline: float
     gap: float
+
+    @property
+    def probability(self):
+        """Calibrated probability of positive, if the text is either positive or negative."""
+        return float(self.running[-1])
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns logits into calibrated probabilities (Guo et al. 2017).
+
+    Attributes:
+        temperature: Divides the logits of a text of one token.
+        length_exponent: The temperature grows as this power of the number of tokens.
+        class_bias: Added to the three logits after the division; None for one logit.
+    """
+
+    temperature: float = 1.0
+    length_exponent: float = 0.0
+    class_bias: tuple[float, ...] | None = None
+
+    def log_odds(self, log_odds, lengths):
+        """Calibrated log-odds of positive against negative, an array like `log_odds`."""
+        bias = self.class_bias[-1] - self.class_bias[0] if self.class_bias else 0.0
+        return log_odds / self._temperatures(lengths) + bias
+
+    def probabilities(self, logits, lengths):
+        """Probabilities of negative, neutral and positive.
+
+        Args:
+            logits: `(..., 1)` or `(..., 3)`.
+            lengths: Numbers of tokens `(...)`.
+
+        Returns:
+            `(..., 3)`.
+        """
+        scaled = logits / self._temperatures(lengths)[..., None]
+        if scaled.shape[-1] == 1:
+            positive = 1 / (1 + np.exp(-scaled[..., 0]))
+            return np.stack([1 - positive, np.zeros_like(positive), positive], axis=-1)
+        scaled = scaled + np.array(self.class_bias or (0, 0, 0), "float32")
+        powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    def _temperatures(self, lengths):
+        return self.temperature * np.maximum(lengths, 1).astype("float32") ** self.length_exponent
 
 
 @dataclass(frozen=True)
@@ -129,15 +187,15 @@ class Predictor:
 
     _attribution_lock = threading.Lock()  # one review at a time: the gradient takes 50 MB
 
-    def __init__(self, network, tokenizer, temperature, card, variant=None):
+    def __init__(self, network, tokenizer, calibration=None, card=None, variant=None):
         self.network = network
         self.tokenizer = tokenizer
-        self.temperature = temperature
+        self.calibration = calibration or Calibration()
         self.card = card
         self.cell = network.options["cell"]
         self.variant = variant or self.cell
-        self._running_log_odds = Compiled(network.running_log_odds)
-        self._final_log_odds = Compiled(network.call)
+        self._running_logits = Compiled(network.running_logits)
+        self._final_logits = Compiled(network.call)
         self._integrated_gradients = Compiled(self._integrate_gradients)
         self._layer_trace = Compiled(self._trace_layer)
 
@@ -168,14 +226,27 @@ class Predictor:
             return float(self.predict([texts])[0])
         return self.probabilities(self.tokenizer.encode([clean(text) for text in texts]))
 
+    def predict_classes(self, texts):
+        """Probabilities `(texts, 3)` that texts are negative, neutral (or mixed) and positive.
+
+        A network with two classes gives 0 for neutral. A text without words gets `predict`'s 0.5.
+        """
+        sequences = self.tokenizer.encode([clean(text) for text in texts])
+        return self.calibration.probabilities(self.logits(sequences), _lengths(sequences))
+
     def probabilities(self, sequences):
-        """Calibrated probabilities `(sequences,)` of lists of token numbers."""
-        return self._calibrate(self.log_odds(sequences))
+        """Calibrated probabilities `(sequences,)` of positive against negative."""
+        log_odds = self.calibration.log_odds(self.log_odds(sequences), _lengths(sequences))
+        return np.where(_lengths(sequences) > 0, 1 / (1 + np.exp(-log_odds)), 0.5)
 
     def log_odds(self, sequences):
-        """Uncalibrated log-odds `(sequences,)` of lists of token numbers, batched by length."""
-        lengths = np.array([len(sequence) for sequence in sequences], int)
-        results = np.zeros(len(sequences), "float32")
+        """Uncalibrated log-odds `(sequences,)` of lists of token numbers."""
+        return self.network.log_odds(self.logits(sequences))
+
+    def logits(self, sequences):
+        """Uncalibrated logits `(sequences, classes)` of token numbers, batched by length."""
+        lengths = _lengths(sequences)
+        results = np.zeros((len(sequences), self.network.options["classes"]), "float32")
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
         for start in range(0, len(order), BATCH_SIZES[-1]):
@@ -184,11 +255,11 @@ class Predictor:
             tokens = np.zeros((choose_bucket(BATCH_SIZES, len(rows)), time), "int32")
             tokens[: len(rows)] = pad([sequences[row] for row in rows], time)
             if len(tokens) < BATCH_SIZES[-1]:
-                # The graph of the running log-odds is compiled anyway, for `read`.
-                log_odds = self._running_log_odds(tokens)[:, -1]
-            else:  # the running log-odds would be a third of the time
-                log_odds = self._final_log_odds(tokens)
-            results[rows] = np.asarray(log_odds)[: len(rows)]
+                # The graph of the running logits is compiled anyway, for `read`.
+                logits = self._running_logits(tokens)[:, -1]
+            else:  # the running logits would be a third of the time
+                logits = self._final_logits(tokens)
+            results[rows] = np.asarray(logits)[: len(rows)]
         return results
 
     def read(self, text):
@@ -199,19 +270,22 @@ class Predictor:
         """
         cleaned = clean_review(text)
         tokens, words, total_words = self._tokenize(cleaned)
-        count = len(words)
-        running = np.asarray(self._running_log_odds(tokens))[0, :count]
+        ends = np.array([word.last_token for word in words])
+        running_logits = np.asarray(self._running_logits(tokens))[0, ends]
+        running = self.network.log_odds(running_logits)
+        classes = self.calibration.probabilities(running_logits, ends + 1)
         with self._attribution_lock:
             effects, baseline = map(np.asarray, self._integrated_gradients(tokens))
-        effects = effects[:count]
+        effects = np.add.reduceat(effects[: ends[-1] + 1], np.append(0, ends[:-1] + 1))
         return Reading(
             text=cleaned,
             words=words,
             total_words=total_words,
             had_html=bool(re.search(r"<[a-zA-Z/!][^<>]*>", text)),
             network=self.variant,
-            probability=float(self._calibrate(running[-1])),
-            running=self._calibrate(running),
+            classes=classes[-1],
+            running=_sigmoid(self.calibration.log_odds(running, ends + 1)),
+            running_neutral=classes[:, 1],
             effects=effects,
             baseline=float(baseline),
             gap=float(running[-1] - baseline - effects.sum()),
@@ -226,7 +300,8 @@ class Predictor:
         """
         tokens, words, _ = self._tokenize(clean_review(text))
         values = self._layer_trace(tokens)
-        return words, {name: np.asarray(array)[0, : len(words)] for name, array in values.items()}
+        ends = [word.last_token for word in words]
+        return words, {name: np.asarray(array)[0, ends] for name, array in values.items()}
 
     def strongest_units(self, hidden, count):
         """The units that contribute most to the log-odds of a text, the strongest first.
@@ -254,14 +329,17 @@ class Predictor:
             UserError: if the text has nothing that the network can read.
         """
         tokens, words, _ = self._tokenize(clean_review(text))
+        ends = np.array([word.last_token for word in words])
         if force is None:
-            log_odds = self._running_log_odds(tokens)
+            logits = self._running_logits(tokens)
         else:
-            log_odds = self._forced_log_odds(tokens[:, : len(words)], force, after)
-        return words, self._calibrate(np.asarray(log_odds)[0, : len(words)])
+            first = words[after - 1].last_token + 1 if after else 0
+            logits = self._forced_logits(tokens[:, : ends[-1] + 1], force, first)
+        log_odds = self.network.log_odds(np.asarray(logits)[0, ends])
+        return words, _sigmoid(self.calibration.log_odds(log_odds, ends + 1))
 
-    def _forced_log_odds(self, tokens, force, after):
-        """Log-odds after each of the tokens `(1, time)`, gates and states held after some."""
+    def _forced_logits(self, tokens, force, after):
+        """Logits after each of the tokens `(1, time)`, gates and states held after some."""
         layer, states, parts = self.network.recurrent, None, []
         vectors = self.network.embedding(tokens)  # (1, time, dimensions)
         for part, forced in ((vectors[:, :after], None), (vectors[:, after:], force)):
@@ -270,7 +348,7 @@ class Predictor:
                 states = [values[name][:, -1] for name in layer.cell.state_names]
                 parts.append(np.asarray(values["hidden"]))
         hidden = np.concatenate(parts, axis=1)
-        return self.network.running_log_odds_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
+        return self.network.running_logits_from_hidden(hidden, np.ones(hidden.shape[:2], bool))
 
     def rewrites(self, reading, baseline, seed=0):
         """Minimal pairs: changed versions of a review, scored by the network and the baseline.
@@ -301,22 +379,22 @@ class Predictor:
 
     def _tokenize(self, text):
         """Padded tokens `(1, time)` of a cleaned text, its `Word`s, and how many it has in all."""
-        numbers, spans = self.tokenizer.locate(text)
-        total_words = len(numbers)
-        numbers, spans = numbers[:MAX_WORDS], spans[:MAX_WORDS]
-        words = tuple(
-            Word(text[start:end], start, end, bool(number != UNKNOWN))
-            for number, (start, end) in zip(numbers, spans, strict=True)
-        )
+        numbers, spans, last_tokens = self.tokenizer.locate(text)
+        total_words = len(spans)
+        words, first = [], 0
+        for (start, end), last in zip(spans, last_tokens, strict=True):
+            if last >= MAX_WORDS:
+                break
+            known = UNKNOWN not in numbers[first : last + 1]
+            words.append(Word(text[start:end], start, end, known, int(last)))
+            first = last + 1
         if not any(word.known and not word.is_mark for word in words):
             raise UserError(
-                "The network knows none of these words. It has learned the "
-                f"{self.tokenizer.size:,} most frequent words of English film reviews."
+                "The network knows none of these words. It has learned "
+                f"{self.tokenizer.size:,} English words and pieces of words."
             )
-        return pad([numbers], choose_bucket(PADDED_LENGTHS, len(numbers))), words, total_words
-
-    def _calibrate(self, log_odds):
-        return 1 / (1 + np.exp(-log_odds / self.temperature))
+        numbers = numbers[:first]
+        return pad([numbers], choose_bucket(PADDED_LENGTHS, first)), tuple(words), total_words
 
     def _trace_layer(self, tokens):
         return self.network.recurrent.trace(self.network.embedding(tokens))
@@ -333,7 +411,7 @@ class Predictor:
         masks = tf.repeat(mask, len(scales), axis=0)
         with tf.GradientTape() as tape:
             tape.watch(scaled)
-            log_odds = self.network.log_odds_from_vectors(scaled, masks)
+            log_odds = self.network.log_odds(self.network.logits_from_vectors(scaled, masks))
         gradients = tape.gradient(log_odds, scaled)  # (nodes + 1, time, dimensions)
         weights = tf.constant(np.append(weights / 2, 0), "float32")
         average = tf.tensordot(weights, gradients, axes=1)
@@ -346,12 +424,21 @@ def _load(variant, folder):
     # A network that started from a language model has the vocabulary of that model.
     own = folder / f"{variant}.tokenizer.json"
     tokenizer = _tokenizer(own if own.exists() else folder / "tokenizer.json")
-    return Predictor(network, tokenizer, details["temperature"], card, variant)
+    calibration = Calibration(**details["calibration"])
+    return Predictor(network, tokenizer, calibration, card, variant)
 
 
 @cache
 def _tokenizer(path):
-    return WordTokenizer.load(path)
+    return read_tokenizer(path)
+
+
+def _lengths(sequences):
+    return np.array([len(sequence) for sequence in sequences], int)
+
+
+def _sigmoid(log_odds):
+    return 1 / (1 + np.exp(-log_odds))
 
 
 class Baseline:

@@ -105,7 +105,7 @@ def tokenize_question(tokenizer, text):
     Returns:
         Token ids, an int32 array `(words,)`, and a list of (start, end) in the text.
     """
-    token_ids, spans = tokenizer.locate(text)
+    token_ids, spans, _ = tokenizer.locate(text)
     words = [n for n, (a, b) in enumerate(spans) if any(c.isalnum() for c in text[a:b])]
     return token_ids[words], [spans[n] for n in words]
 

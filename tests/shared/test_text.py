@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from shared.errors import UserError
 from shared.text import (
     SPECIAL,
     SubwordTokenizer,
+    WordPieceTokenizer,
     WordTokenizer,
     choose_bucket,
     clean,
     limit_marks,
     pad,
     plain_words,
+    read_tokenizer,
 )
 
 INVISIBLE = ["\xad", "\u200b", "\u200c", "\u200d", "\u200e", "\u2060", "\u034f", "\ufeff", "\ufe0f"]
@@ -156,7 +159,7 @@ def test_words_keep_inner_apostrophes_and_runs_of_marks():
 def test_numbers_and_places_agree_with_the_text():
     tokenizer = WordTokenizer.build(["good", "film"])
     text = "A Good   film!"
-    numbers, places = tokenizer.locate(text)
+    numbers, places, _ = tokenizer.locate(text)
     assert numbers.tolist() == [1, 2, 3, 1]
     assert [text[start:end] for start, end in places] == ["A", "Good", "film", "!"]
     assert np.array_equal(tokenizer.encode([text])[0], numbers)
@@ -206,3 +209,63 @@ def test_subwords_survive_the_disk(tmp_path):
 
 def test_the_smallest_size_that_is_enough():
     assert [choose_bucket((8, 16, 32), n) for n in (1, 8, 9, 33)] == [8, 8, 16, 32]
+
+
+def build_pieces():
+    words = [
+        "good",
+        "film",
+        "soo",
+        "!!",
+        "http",
+        "@",
+        "#",
+        ".",
+        "un",
+        "##watch",
+        "##able",
+        "##ever",
+    ]
+    return WordPieceTokenizer.build(words)
+
+
+def test_words_outside_the_vocabulary_are_cut_into_the_longest_pieces():
+    numbers, spans, last = build_pieces().locate("Good unwatchable film.")
+    assert list(numbers) == [2, 10, 11, 12, 3, 9]
+    assert [tuple(span) for span in spans] == [(0, 4), (5, 16), (17, 21), (21, 22)]
+    assert list(last) == [0, 3, 4, 5]
+
+
+def test_repeated_letters_links_and_mentions_become_one_token_each_in_their_place():
+    text = "Sooooo goooood!!!! @Jo_2 http://a.b/c?d=1, www.x.org. #film"
+    numbers, spans, last = build_pieces().locate(text)
+    words = [text[start:end] for start, end in spans]
+    assert words[:6] == ["Sooooo", "goooood", "!!!!", "@Jo_2", "http://a.b/c?d=1", ","]
+    assert words[6:] == ["www.x.org", ".", "#", "film"]
+    assert list(numbers) == [4, 2, 5, 7, 6, 1, 6, 9, 8, 3]
+    assert list(last) == list(range(10))
+
+
+def test_a_word_with_an_unknown_character_is_unknown_and_an_empty_text_has_no_words():
+    tokenizer = build_pieces()
+    assert list(tokenizer.locate("good fi☃m")[0])[0] == 2
+    assert 1 in tokenizer.encode(["qxz"])[0]
+    numbers, spans, last = tokenizer.locate(" ")
+    assert len(numbers) == len(spans) == len(last) == 0
+
+
+def test_training_keeps_the_frequent_words_whole_and_spells_the_others():
+    counts = Counter({"the": 50, "movie": 40, "movies": 30, **{f"mov{c}": 3 for c in "abcd"}})
+    tokenizer = WordPieceTokenizer.train(counts, 3, 40)
+    assert tokenizer.words[:5] == ["[PAD]", "[UNK]", "the", "movie", "movies"]
+    numbers, _, last = tokenizer.locate("the mabcd")
+    assert 1 not in numbers
+    assert last[-1] >= 2
+
+
+def test_a_saved_tokenizer_is_read_with_its_kind(tmp_path):
+    for tokenizer in (build_pieces(), WordTokenizer.build(["good"])):
+        tokenizer.save(tmp_path / "tokenizer.json")
+        loaded = read_tokenizer(tmp_path / "tokenizer.json")
+        assert type(loaded) is type(tokenizer)
+        assert loaded.words == tokenizer.words

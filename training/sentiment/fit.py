@@ -42,11 +42,11 @@ def fit_network(options, data, start, folder, seed, recipe, verbose=1):
     per_epoch = max(1, len(sequences) // recipe.batch_size) * recipe.repeats
     network.compile(
         optimizer=_optimizer(recipe, per_epoch),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        loss=None,
         jit_compile=True,
     )
     validation, truth = data["validation"]
-    predictor = Predictor(network, None, 1.0, {})
+    predictor = Predictor(network, None)
 
     def validate():
         log_odds = predictor.log_odds(validation)

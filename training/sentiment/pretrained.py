@@ -113,7 +113,7 @@ def label_by_teachers(networks, tokenizer, encoded, training, validation, texts,
     log_odds = {"bag": (_bag_log_odds(bag, reviews), _bag_log_odds(bag, texts))}
     numbers = tokenizer.encode(reviews)
     for name, network in networks.items():
-        predictor, step = Predictor(network, tokenizer, 1.0, {}), -1 if name == "backward" else 1
+        predictor, step = Predictor(network, tokenizer), -1 if name == "backward" else 1
         log_odds[name] = [
             predictor.log_odds([words[::step][: recipe.MAX_WORDS] for words in part])
             for part in (numbers, encoded)

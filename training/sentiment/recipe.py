@@ -1,6 +1,6 @@
 """How the networks are trained. All settings were chosen on the validation reviews."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 # Word vectors and networks trained from scratch, the same for each cell.
 VOCABULARY, DIMENSIONS, UNITS = 16_000, 64, 128
@@ -8,6 +8,8 @@ MAX_WORDS = 400  # read of a review in training; predictions read up to `predict
 
 BASELINE_NGRAMS = 30_000
 TEACHER_NGRAM_WORDS = 3  # longest n-gram of the bag of words that teaches
+GENERAL_WORDS, GENERAL_PIECES = 20_000, 4_000  # whole words, and pieces of other words
+TWEET_WEIGHT = 3  # of the words of tweets when the most frequent ones are chosen
 MIN_QUANTISED_SIZE = 2**17  # arrays with more numbers are stored as int8, as word vectors are
 
 
@@ -81,3 +83,41 @@ FEW_LABEL_STEPS = ("from scratch", "encoder, fine-tuned")  # measured with few l
 DRAWS_BY_LABELS = {100: 3, 1_000: 3, 5_000: 1}  # number of labels to number of random draws
 MIN_STUDY_BATCHES = 400
 FEW_LABEL_VALIDATION = 500  # validation reviews that a network with few labels is chosen on
+
+
+@dataclass(frozen=True)
+class General:
+    """How the general network is fitted.
+
+    Attributes:
+        examples: Dict from source to examples of an epoch.
+        epochs: How many; the weights of the best one are kept.
+        learning_rate: The highest, which falls to 0 as a cosine.
+        layer_rates: As in `Recipe`.
+    """
+
+    examples: dict
+    epochs: int = 3
+    learning_rate: float = 3e-3
+    layer_rates: dict = field(
+        default_factory=lambda: {
+            "head": (1.0, 0),
+            "recurrent": (0.4, 0.05),
+            "embedding": (0.3, 0.1),
+        }
+    )
+
+
+GENERAL = General(
+    {
+        "reviews": 8_000,
+        "unlabelled": 5_000,
+        "pairs": 3_000,
+        "sentences": 17_000,
+        "phrases": 50_000,
+        "tweets": 47_000,
+        "airline": 9_000,
+        "emoticons": 12_000,
+        "templates": 40_000,
+    }
+)

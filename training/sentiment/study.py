@@ -144,7 +144,7 @@ class _Study:
         )
         file = folder / f"log-odds-{weights_checksum([network])}.npz"
         if not file.exists():
-            predictor = Predictor(network, self.encoder.tokenizer, 1.0, {})
+            predictor = Predictor(network, self.encoder.tokenizer)
             parts = {part: predictor.log_odds(data[part][0]) for part in ("test", "validation")}
             np.savez(file, **parts)
         with np.load(file) as arrays:

@@ -221,7 +221,7 @@ def _write_variant(output, name, network, record, tokenizer, data):
     int4 = {table} if name == Cell.pretrained else set()
     path = output / f"{name}.safetensors"
     cards.store_weights(network, path, {table, *large} - int4, int4)
-    predictor = Predictor(network, tokenizer, 1.0, {})
+    predictor = Predictor(network, tokenizer)
     sequences, labels = data["validation"]
     predictor.temperature = fit_temperature(predictor.log_odds(sequences), labels)
     probabilities = predictor.probabilities(sequences)

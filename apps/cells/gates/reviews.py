@@ -65,7 +65,7 @@ class ReviewReader:
             UserError: if the network knows none of the words.
         """
         text = clean(text)
-        numbers, places = self._tokenizer.locate(text)
+        numbers, places, _ = self._tokenizer.locate(text)
         words = [text[start:end] for start, end in places]
         if not any(n != UNKNOWN and word.isalnum() for n, word in zip(numbers, words, strict=True)):
             raise UserError("The network knows none of these words. Type a film review in English.")

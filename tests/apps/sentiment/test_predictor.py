@@ -52,7 +52,7 @@ def test_a_reading_agrees_with_the_prediction_and_with_its_words(lstm):
 def test_attributions_add_up_to_the_log_odds(lstm):
     reading = lstm.read(PRAISE)
     log_odds = reading.baseline + reading.effects.sum() + reading.gap
-    probability = 1 / (1 + np.exp(-log_odds / lstm.temperature))
+    probability = 1 / (1 + np.exp(-log_odds / lstm.calibration.temperature))
     assert probability == pytest.approx(reading.probability, abs=1e-5)
     assert abs(reading.gap) < 0.15 * np.abs(reading.effects).sum()
 
@@ -130,7 +130,7 @@ def test_the_strongest_units_come_first_and_explain_the_log_odds(lstm):
     units = lstm.strongest_units(traced["hidden"], 5)
     np.testing.assert_array_equal(units, np.argsort(-np.abs(contributions), kind="stable")[:5])
     bias = float(np.asarray(lstm.network.head.bias)[0])
-    probability = 1 / (1 + np.exp(-(contributions.sum() + bias) / lstm.temperature))
+    probability = 1 / (1 + np.exp(-(contributions.sum() + bias) / lstm.calibration.temperature))
     assert probability == pytest.approx(lstm.predict(MIXED), abs=1e-4)
 
 

@@ -18,7 +18,7 @@ CARD = {
         "gru": {"accuracy": 0.92, "parameters": 1_000_000},
     },
 }
-WORDS = (Word("<i>Fine", 0, 7, True), Word("film", 8, 12, False))
+WORDS = (Word("<i>Fine", 0, 7, True, 0), Word("film", 8, 12, False, 1))
 CURVES = {"lstm": np.array([0.4, 0.8]), "gru": np.array([0.3, 0.2])}
 
 
@@ -26,12 +26,14 @@ def make_reading(probability=0.8, network="lstm", words=WORDS, total_words=9, ha
     effects = np.linspace(-0.5, 1.25, len(words))
     running = np.linspace(0.4, probability, len(words))
     text = "<i>Fine film"
+    classes = np.array([1 - probability, 0.0, probability])
+    neutral = np.zeros(len(words))
     return Reading(
-        text, words, total_words, had_html, network, probability, running, effects, 0.0, 0.0
+        text, words, total_words, had_html, network, classes, running, neutral, effects, 0.0, 0.0
     )
 
 
-LONG = (*WORDS, *[Word("film", 8, 12, True)] * 13)
+LONG = (*WORDS, *[Word("film", 8, 12, True, 2)] * 13)
 
 
 def test_the_answer_has_number_words_notes_and_card():

@@ -1,0 +1,167 @@
+"""The general network: one LSTM for reviews, sentences, tweets and other short texts."""
+
+import logging
+import zlib
+from dataclasses import asdict
+
+import keras
+import numpy as np
+
+from apps.sentiment.model import NEUTRAL, SentimentNetwork
+from apps.sentiment.predictor import Calibration, Predictor
+from shared.text import pad
+from training.loop import Batches, LayerwiseAdam, fit
+from training.sentiment import mixture
+
+log = logging.getLogger(__name__)
+
+# Tokens of a padded text, and how many such texts a batch has.
+BATCH_ROWS = dict.fromkeys((8, 16, 24, 32, 48), 256)
+BATCH_ROWS |= {64: 192, 96: 128, 128: 96, 192: 64, 320: 64}
+
+
+def fit_general(options, tokenizer, training, validation, start, folder, seed, settings, verbose=2):
+    """Fit a `SentimentNetwork` with three classes to a mixture of sources.
+
+    Args:
+        options: Arguments of the network.
+        tokenizer: Its tokenizer.
+        training, validation: Dicts from source to examples, as from `mixture.read`.
+        start: Dict from weights, such as `"embedding/embeddings"`, to arrays to start from.
+        folder: Path of the checkpoints.
+        seed: Integer: initial weights, dropout and order of the batches.
+        settings: A `recipe.General`.
+        verbose: As in `loop.fit`.
+
+    Returns:
+        The network with its best weights and the record of `loop.fit`.
+    """
+    keras.utils.set_random_seed(seed)
+    network = SentimentNetwork(**options, seed=seed)
+    network.build((None, None))
+    for variable in network.trainable_variables:
+        name = variable.path.partition("/")[2]
+        if name in start:
+            variable.assign(start[name])
+    epochs_batches = {}
+
+    def epoch_batches(epoch):
+        if epoch not in epochs_batches:
+            examples = mixture.sample_epoch(training, settings.examples, epoch, seed)
+            epochs_batches.clear()
+            epochs_batches[epoch] = _batches(tokenizer, examples, (seed, epoch))
+        return epochs_batches[epoch]
+
+    count = len(epoch_batches(0))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate, count * settings.epochs
+    )
+    layer_rates = {
+        name: (multiplier, int(epoch * count))
+        for name, (multiplier, epoch) in settings.layer_rates.items()
+    }
+    network.compile(
+        optimizer=LayerwiseAdam(schedule, layer_rates, clipnorm=1.0), loss=None, jit_compile=True
+    )
+    predictor = Predictor(network, tokenizer)
+    encoded = {
+        source: tokenizer.encode([example.text for example in examples])
+        for source, examples in validation.items()
+    }
+
+    def validate():
+        logits = {source: predictor.logits(sequences) for source, sequences in encoded.items()}
+        return scores(logits, validation)
+
+    start_bytes = b"".join(name.encode() + start[name].tobytes() for name in sorted(start))
+    run_settings = {
+        **network.options,
+        **asdict(settings),
+        "examples_read": {source: len(examples) for source, examples in training.items()},
+        "start": zlib.crc32(start_bytes),
+        "seed": seed,
+    }
+    record = fit(
+        network, epoch_batches, validate, folder, run_settings, settings.epochs, settings.epochs,
+        verbose,
+    )  # fmt: skip
+    return network, record
+
+
+def _batches(tokenizer, examples, seed):
+    """Batches of texts of similar length, all with about as many tokens, in random order."""
+    rng = np.random.default_rng(seed)
+    longest = max(BATCH_ROWS)
+    # The end of a review is where the verdict stands.
+    sequences = [numbers[-longest:] for numbers in tokenizer.encode([e.text for e in examples])]
+    targets = mixture.targets_of(examples)
+    lengths = np.array([len(numbers) for numbers in sequences])
+    order = rng.permutation(np.flatnonzero(lengths))
+    order = order[np.argsort(lengths[order] * rng.uniform(0.9, 1.1, len(order)), kind="stable")]
+    chunks = []
+    while len(order):
+        for time, rows in BATCH_ROWS.items():
+            chunk = order[:rows]
+            if lengths[chunk].max() <= time:
+                break
+        order = order[rows:]
+        if len(chunk) == rows:  # what is left over at the end would be a shape of its own
+            chunks.append((chunk, time))
+    rng.shuffle(chunks)
+
+    def make(number):
+        chunk, time = chunks[number]
+        return pad([sequences[row] for row in chunk], time), targets[chunk]
+
+    return Batches(len(chunks), make)
+
+
+def macro_recall(predicted, truth):
+    """Mean over the classes that occur of the share of their texts that is recognised."""
+    return float(np.mean([np.mean(predicted[truth == c] == c) for c in np.unique(truth)]))
+
+
+def scores(logits, examples):
+    """Validation scores of logits `(texts, 3)` by source; `"score"` is the mean of four."""
+    correct, result = {}, {}
+    for source, values in logits.items():
+        targets = np.array([example.target for example in examples[source]])
+        truth, polar = targets.argmax(axis=1), targets[:, NEUTRAL] < 0.5
+        correct[source] = (values[:, 2] > values[:, 0]) == (truth == 2)
+        result[f"{source}_polar"] = float(np.mean(correct[source][polar]))
+        if not polar.all():
+            result[source] = macro_recall(values.argmax(axis=1), truth)
+    if "pairs" in correct:
+        result["pairs"] = float(np.mean(correct["pairs"].reshape(-1, 2).all(axis=1)))
+    chosen = ("reviews_polar", "sentences_polar", "tweets", "pairs")
+    result["score"] = float(np.mean([result[name] for name in chosen if name in result]))
+    return result
+
+
+def calibrate(logits, lengths, examples):
+    """The `Calibration` with the lowest loss on validation texts, each source counting the same.
+
+    Args:
+        logits: Dict from source to `(texts, 3)`.
+        lengths: Dict from source to numbers of tokens `(texts,)`.
+        examples: Dict from source to a list of `Example`.
+    """
+    from scipy.optimize import minimize
+
+    targets = {source: mixture.targets_of(each) for source, each in examples.items()}
+
+    def unpack(values):
+        temperature, exponent, *bias = map(float, values)
+        return Calibration(float(np.exp(temperature)), exponent, (bias[0], bias[1], -sum(bias)))
+
+    def loss(values):
+        calibration, total = unpack(values), 0.0
+        for source, target in targets.items():
+            p = calibration.probabilities(logits[source], lengths[source])
+            p = p * (1 - target[:, 3:] * np.eye(3)[NEUTRAL])  # where neutral is not compared
+            p = p / p.sum(axis=1, keepdims=True)
+            total -= np.mean(np.sum(target[:, :3] * np.log(np.maximum(p, 1e-9)), axis=1))
+        return total / len(targets)
+
+    best = minimize(loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 600})
+    return unpack(best.x)
