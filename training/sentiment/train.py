@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from apps.sentiment import suite
-from apps.sentiment.predictor import Predictor
+from apps.sentiment.predictor import Calibration, Predictor
 from shared import bundle
 from shared.text import WordTokenizer
 from training import cards
@@ -223,7 +223,8 @@ def _write_variant(output, name, network, record, tokenizer, data):
     cards.store_weights(network, path, {table, *large} - int4, int4)
     predictor = Predictor(network, tokenizer)
     sequences, labels = data["validation"]
-    predictor.temperature = fit_temperature(predictor.log_odds(sequences), labels)
+    temperature = fit_temperature(predictor.log_odds(sequences), labels)
+    predictor.calibration = Calibration(temperature)
     probabilities = predictor.probabilities(sequences)
     return {
         **cards.variant(
@@ -232,7 +233,7 @@ def _write_variant(output, name, network, record, tokenizer, data):
             f"python -m training.sentiment train --cell {name}",
             SCORED_ON,
             scores(probabilities, labels),
-            temperature=predictor.temperature,
+            calibration={"temperature": temperature},
             validation_accuracy_float32=record["epochs"][record["best"]]["score"],
             **scores(probabilities, labels, "validation_"),
             suite=suite.accuracies(predictor.predict([case.text for case in suite.read()])),

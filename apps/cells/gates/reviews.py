@@ -88,7 +88,7 @@ def _load(folder):
     if missing := names - arrays.keys():
         raise bundle.BundleError(f"The bundle {folder.name} lacks {', '.join(sorted(missing))}.")
     tokenizer = WordTokenizer.load(folder / "tokenizer.json")
-    return ReviewReader(arrays, tokenizer, details["temperature"])
+    return ReviewReader(arrays, tokenizer, details["calibration"]["temperature"])
 
 
 def write_listing(text, hold, after):
