@@ -1,8 +1,9 @@
-"""Reads CSV files of any dialect, and writes CSV files in which no spreadsheet finds a formula."""
+"""Reads CSV of any dialect and JSON, and writes CSV in which no spreadsheet finds a formula."""
 
 import codecs
 import csv
 import io
+import json
 import re
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +19,11 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _JSON = re.compile(r'\s{0,100}(?:\[\s{0,100})?\{\s{0,100}"[^"\n]{1,100}"\s{0,100}:')
 _NUMBER = re.compile(r"[-+]?\d[\d.,:/-]*%?(?: \d[\d:]*)?")  # a date and a time too
+_BETWEEN_OBJECTS = re.compile(r"[\s,\[\]]*")
+_TEXT_NAMES = frozenset(
+    ("text", "texts", "review", "reviews", "sentence", "sentences", "question", "questions")
+    + ("comment", "comments", "content", "body", "message", "tweet", "post", "feedback")
+)
 _SENTENCE_ENDS = tuple('.!?…。！？"”')
 # Characters that begin a formula, and runs before one. The pattern starts at the first character
 # of a run only and never gives one back, so that its time is linear.
@@ -62,20 +68,20 @@ class Table:
 
 
 def read(path, max_rows):
-    """The `Table` in a CSV file, whatever its separator and encoding, with or without a header.
+    """The `Table` in a file: a CSV of any separator and encoding, JSON Lines or a JSON array.
 
-    The first row is the header unless its cells are like those below it: numbers above numbers,
-    sentences above sentences, or a value that comes again. Rows that are shorter than the first
-    are filled with empty cells.
+    The first row of a CSV is the header unless its cells are like those below it: numbers above
+    numbers, sentences above sentences, or a value that comes again. Rows that are shorter than the
+    first are filled with empty cells.
 
     Raises:
         UserError: if it is empty, not text, ragged, longer than `max_rows` or larger than
             `shared.limits` allows.
     """
     content, encoding = _decode(path)
-    content, separator = _take_separator_line(content)
     if _JSON.match(content):
-        raise UserError("This file holds JSON. Save its texts as a CSV, one row for each.")
+        return _read_json(content, encoding, max_rows)
+    content, separator = _take_separator_line(content)
     separator = separator or _find_separator(content)
     rows = _split_rows(content, separator, max_rows) if content.strip() else []
     if not rows:
@@ -100,6 +106,40 @@ def read(path, max_rows):
         notes.append(f"Its encoding was taken to be {encoding}.")
     separator = "" if separator == _NO_SEPARATOR else separator
     return Table(columns, rows, separator, encoding, has_header, notes)
+
+
+def _read_json(content, encoding, max_rows):
+    """The `Table` of JSON objects, one after the other or in an array; a column for each field."""
+    decoder, position = json.JSONDecoder(), 0
+    names: dict[str, None] = {}
+    cells: list[dict[str, str]] = []
+    while (position := _BETWEEN_OBJECTS.match(content, position).end()) < len(content):
+        try:
+            # At most so much at once: a list of a million lists takes far more memory than text.
+            end = position + limits.TABLE_CELL_CHARACTERS
+            value, size = decoder.raw_decode(content[position:end])
+            cells.append({_to_text(name): _to_text(cell) for name, cell in value.items()})
+        except (ValueError, AttributeError, RecursionError) as error:
+            line = content.count("\n", 0, position) + 1
+            raise UserError(
+                f'Line {line:,} cannot be read: expected an object such as {{"text": "…"}} '
+                f"of at most {limits.TABLE_CELL_CHARACTERS:,} characters."
+            ) from error
+        position += size
+        names |= dict.fromkeys(cells[-1])
+        if len(cells) > max_rows:
+            raise _too_many(max_rows, "rows")
+    rows: list[list[str]] = []
+    for number, each in enumerate(cells, 1):
+        rows.append(_check_row([each.get(name, "") for name in names], number, rows))
+    columns = [name.strip() or f"column {n}" for n, name in enumerate(names, 1)]
+    return Table(columns, rows, "", encoding)
+
+
+def _to_text(value):
+    """A JSON value as a cell, without the halves of characters that JSON can name."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else text.encode("utf-8", "replace").decode()
 
 
 def lines(path, max_rows):
@@ -324,25 +364,33 @@ def _too_many(most, what):
     )
 
 
-def text_column(table, wanted="text"):
-    """The number of the column named `wanted`, or else of the only column that holds text.
+def text_columns(table, wanted="text"):
+    """The numbers of the columns that hold text, the likeliest to be read first.
+
+    That is the column named `wanted`, else one of sentences; among several one with a usual name,
+    and then the one with the most text.
 
     Raises:
-        UserError: if there is none, or more than one.
+        UserError: if there is none.
     """
-    for number, name in enumerate(table.columns):
-        if name.lower() == wanted:
-            return number
+
+    def doubt(number):
+        name, cells = table.columns[number].lower(), table.column(number)
+        is_usual = not _TEXT_NAMES.isdisjoint(re.findall(r"[^\W\d_]+", name))
+        size = sum(map(len, cells))
+        return name != wanted, not _mostly(_is_sentence, cells), not is_usual, -size
+
+    numbers = [
+        n
+        for n, name in enumerate(table.columns)
+        if name.lower() == wanted or _mostly(_has_letters, table.column(n))
+    ]
+    if numbers:
+        return sorted(numbers, key=doubt)
     names = ", ".join(f"“{name}”" for name in table.columns)
     rename = f"Rename the one to be read to “{wanted}”"
     if not table.has_header:
         rename = f"Add a header that names the one to be read “{wanted}”"
-    for kind in (_is_sentence, _has_letters):
-        numbers = [n for n in range(len(table.columns)) if _mostly(kind, table.column(n))]
-        if len(numbers) == 1:
-            return numbers[0]
-        if numbers:
-            raise UserError(f"More than one column holds text ({names}). {rename}.")
     raise UserError(f"No column holds text ({names}). {rename}.")
 
 

@@ -92,7 +92,7 @@ def test_tables(tmp_path):
         again = tmp_path / "again.csv"
         again.write_text(content, encoding="utf-8-sig", newline="", errors="replace")
         try:
-            tables.text_column(table)
+            tables.text_columns(table)
         except UserError as error:
             assert "Rename" in str(error) or "Add a header" in str(error)
 

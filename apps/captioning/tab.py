@@ -25,7 +25,7 @@ from shared import bundle, images, limits, photos, tables
 from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
-from shared.site.batch import BatchJob, BatchSection
+from shared.site.batch import BatchJob, BatchSection, Inputs
 from shared.site.events import COMPUTE, IMMEDIATE, IN_ORDER
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
@@ -399,11 +399,14 @@ def _build_batch(settings, options):
     section.answer_with(partial(_prepare_batch, settings), options)
 
 
-def _prepare_batch(settings, paths, cell, width, alpha):
-    batch = _read_batch(settings, paths or [], cell, width, alpha)
+def _prepare_batch(settings, paths, _, cell, width, alpha):
+    batch = _read_batch(settings, paths, cell, width, alpha)
     entries, predictor = next(batch)  # from here on, the files are deleted when `batch` is
+    names = [name for name, *_ in entries]
     return BatchJob(
-        entries,
+        Inputs(
+            entries, "1 photo." if len(names) == 1 else f"{len(names):,} photos.", "First", names
+        ),
         lambda chunk: _caption_rows(predictor, islice(batch, len(chunk)), width, alpha),
         views.draw_batch_summary,
         lambda rows: (

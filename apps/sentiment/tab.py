@@ -6,11 +6,11 @@ import gradio as gr
 
 from apps.sentiment import suite, views
 from apps.sentiment.examples import EXAMPLES
-from shared import bundle, tables
+from shared import bundle
 from shared.errors import UserError
 from shared.site import components, events
 from shared.site.api import publish
-from shared.site.batch import BatchJob, BatchSection, append_columns
+from shared.site.batch import TABLE_TYPES, BatchJob, BatchSection, append_columns, read_table
 from shared.site.knobs import Knob
 
 TITLE = "Sentiment"
@@ -192,23 +192,21 @@ def _pretraining_section(card):
 def _batch_section(network, settings):
     section = BatchSection(
         "Many reviews at once",
-        f"A CSV with a column named text, up to {settings.max_rows:,} rows and "
+        f"A CSV or JSON Lines with a column named text, up to {settings.max_rows:,} rows and "
         f"{settings.max_upload_mb} MB. You get it back with a probability for each row.",
-        file_types=[".csv"],
+        file_types=TABLE_TYPES,
         download_label="Download the scores",
     )
 
-    def prepare(path, network):
-        table = tables.read(path, settings.max_rows)
-        column = tables.text_column(table)
+    def prepare(path, column, network):
+        reviews = read_table(path, settings.max_rows, column)
         predictor = _predictors().Predictor.load(network)
         return BatchJob(
-            items=table.column(column),
+            reviews,
             answer=lambda texts: _score_texts(predictor, texts),
-            summarize=lambda results: views.summary(table, column, results, network),
-            write=append_columns(table, ("probability", "label", "note"), "sentiment.csv"),
+            summarize=lambda results: views.summary(reviews.items, results, network),
+            write=append_columns(reviews.table, ("probability", "label", "note"), "sentiment.csv"),
             unit="reviews read",
-            file_summary=table.summary,
         )
 
     section.answer_with(prepare, [network])

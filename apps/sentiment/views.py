@@ -463,24 +463,23 @@ def layer(cell, step):
     return components.equations(cell) + explanation + components.source_code(step)
 
 
-def summary(table, column, results, network):
+def summary(texts, results, network):
     """The outcome of a batch.
 
     Args:
-        table: The `tables.Table` of the texts.
-        column: Index of their column.
+        texts: Of all rows.
         results: (probability, label, note) for each of the first rows.
         network: Which network answered.
     """
     labels = [name for _, name, note in results if not note]
     sentence = (
-        f"The {_name_in_sentence(network)} read column “{table.columns[column]}”: "
-        f"{labels.count('positive'):,} of {len(labels):,} reviews are positive."
+        f"The {_name_in_sentence(network)} finds {labels.count('positive'):,} of {len(labels):,} "
+        "reviews positive."
     )
     if len(labels) < len(results):
         unread = len(results) - len(labels)
         sentence += f" {unread:,} could not be read; the file says why."
-    preview = list(zip(table.column(column), results, strict=False))[:BATCH_PREVIEW_ROWS]
+    preview = list(zip(texts, results, strict=False))[:BATCH_PREVIEW_ROWS]
     most = BATCH_PREVIEW_CHARACTERS
     rows = [
         [
@@ -490,8 +489,7 @@ def summary(table, column, results, network):
         ]
         for text, (probability, name, note) in preview
     ]
-    remarks = Markup().join(map(components.note, [sentence, *table.notes]))
-    return remarks + components.table(["First rows", "Answer", "Positive"], rows)
+    return components.note(sentence) + components.table(["First rows", "Answer", "Positive"], rows)
 
 
 def _training_minutes(details):

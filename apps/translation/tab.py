@@ -14,12 +14,19 @@ from apps.translation import (
 )
 from apps.translation.dictionary import Dictionary
 from apps.translation.examples import EXAMPLES
-from shared import bundle, tables
+from shared import bundle
 from shared.errors import UserError
 from shared.limits import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from shared.site import components, events
 from shared.site.api import publish
-from shared.site.batch import BatchJob, BatchSection, append_columns
+from shared.site.batch import (
+    TABLE_TYPES,
+    BatchJob,
+    BatchSection,
+    append_columns,
+    read_lines,
+    read_table,
+)
 from shared.site.knobs import Knob, read_link
 
 TITLE = "Translation"
@@ -225,31 +232,29 @@ def _memory_section(answered, chosen, card, settings):
 def _batch_section(card, settings):
     section = BatchSection(
         "Many sentences at once",
-        f"A text file with one sentence per line, or a CSV with a column named text, up to "
-        f"{settings.max_rows:,} rows and {settings.max_upload_mb} MB. You get it back in French.",
-        file_types=[".txt", ".csv"],
+        "A text file with one sentence per line, or a CSV or JSON Lines with a column named text, "
+        f"up to {settings.max_rows:,} rows and {settings.max_upload_mb} MB. You get it back in "
+        "French.",
+        file_types=TABLE_TYPES,
         download_label="Download the French",
         file_label="File",
     )
 
-    def prepare(path):
-        if Path(path).suffix.lower() == ".csv":
-            table = tables.read(path, settings.max_rows)
-            texts = table.column(tables.text_column(table))
-            write = append_columns(table, ("french", "confidence", "note"), "french.csv")
-            file_summary = table.summary
+    def prepare(path, column):
+        if Path(path).suffix.lower() == ".txt":
+            sentences, write = read_lines(path, settings.max_rows), _write_lines
         else:
-            texts, write = tables.lines(path, settings.max_rows), _write_lines
-            file_summary = f"{len(texts):,} lines."
+            sentences = read_table(path, settings.max_rows, column)
+            names = ("french", "confidence", "note")
+            write = append_columns(sentences.table, names, "french.csv")
         _predictors().Predictor.load()
         return BatchJob(
-            items=texts,
+            sentences,
             answer=lambda texts: _translate_rows(texts, "attention", card),
             summarize=views.summary,
             write=write,
             unit="rows translated",
             chunk_size=BATCH_CHUNK_SIZE,
-            file_summary=file_summary,
         )
 
     section.answer_with(prepare)

@@ -7,13 +7,13 @@ import gradio as gr
 
 from apps.vqa import examples, views
 from apps.vqa.examples import FIRST, PAIRS
-from shared import bundle, tables
+from shared import bundle
 from shared.errors import UserError
 from shared.photos import Photo
 from shared.plots import percent
 from shared.site import components
 from shared.site.api import publish
-from shared.site.batch import BatchJob, BatchSection, append_columns
+from shared.site.batch import TABLE_TYPES, BatchJob, BatchSection, append_columns, read_table
 from shared.site.events import COMPUTE, IN_ORDER
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
@@ -265,29 +265,26 @@ def _build_batch(settings, encoded, cell):
     """The section that answers a file of questions."""
     section = BatchSection(
         "Many questions at once",
-        "A CSV with a column named question about the photo above, up to "
+        "A CSV or JSON Lines with a column named question about the photo above, up to "
         f"{settings.max_rows:,} rows and {settings.max_upload_mb} MB. You get it back with an "
         "answer for each row.",
-        [".csv"],
+        TABLE_TYPES,
         "Download the answers",
     )
     section.answer_with(partial(_prepare_batch, settings), [encoded, cell])
 
 
-def _prepare_batch(settings, path, encoded, cell):
-    table = tables.read(path, settings.max_rows)
-    column = tables.text_column(table, "question")
+def _prepare_batch(settings, path, column, encoded, cell):
+    questions = read_table(path, settings.max_rows, column, "question")
     if not encoded:
         raise UserError("There is no photo yet. Choose or upload one above.")
-    questions, name = table.column(column), table.columns[column]
     return BatchJob(
         questions,
         partial(_answer_rows, _predictors().load(cell), encoded.grid),
-        partial(views.draw_batch_summary, name, questions),
-        append_columns(table, ["answer", "probability", "note"], "answers.csv"),
+        partial(views.draw_batch_summary, questions.items),
+        append_columns(questions.table, ["answer", "probability", "note"], "answers.csv"),
         "questions answered",
         chunk_size=256,
-        file_summary=table.summary,
     )
 
 

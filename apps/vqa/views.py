@@ -312,17 +312,11 @@ def draw_comparison(replies, card):
     return Markup('{}<p class="small">{}</p>').format(table, note)
 
 
-def draw_batch_summary(column, questions, results):
-    """Summarise a file of questions.
-
-    Args:
-        column: Name of the column that holds them.
-        questions: List of strings.
-        results: For each an (answer, probability, note).
-    """
+def draw_batch_summary(questions, results):
+    """Summarise a file of questions; `results` has an (answer, probability, note) for each."""
     answered = sum(bool(text) for text, _, _ in results)
     unsure = sum(bool(text and note) for text, _, note in results)
-    summary = f"Column “{column}”: {answered:,} of {len(results):,} questions answered"
+    summary = f"{answered:,} of {len(results):,} questions answered"
     summary += f", {unsure:,} of them with low confidence." if unsure else "."
     failures = [(n, note) for n, (text, _, note) in enumerate(results, 1) if not text]
     if failures:

@@ -13,6 +13,62 @@ from shared.site import components, events
 from shared.site.uploads import download_path
 
 BYTE_ORDER_MARK = "\ufeff"  # without it, Excel takes a CSV for the system's old encoding
+PREVIEW_ROWS, PREVIEW_CHARACTERS = 3, 120
+TABLE_TYPES = [".csv", ".tsv", ".txt", ".jsonl", ".json"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a file, and how it was understood.
+
+    Attributes:
+        items: What is answered, in the order of the file.
+        summary: How the file was understood, as a sentence.
+        heading: What the first inputs are called.
+        names: The inputs as a visitor reads them; the items if None.
+        columns: (name, number) of the columns of a table that hold texts.
+        column: Number of the one that is read.
+        table: The `tables.Table`, or None.
+    """
+
+    items: Sequence
+    summary: str
+    heading: str = "First lines"
+    names: Sequence[str] | None = None
+    columns: Sequence = ()
+    column: int | None = None
+    table: tables.Table | None = None
+
+
+def read_table(path, max_rows, column=None, wanted="text"):
+    """The `Inputs` in a table.
+
+    Args:
+        path: Of the file.
+        max_rows: How many rows it may have.
+        column: Number of the column to read; the likeliest if None.
+        wanted: Name of the column to read if there is such a one.
+
+    Raises:
+        UserError: if the file cannot be used or has no text.
+    """
+    table = tables.read(path, max_rows)
+    numbers = tables.text_columns(table, wanted)
+    column = column if column in numbers else numbers[0]
+    return Inputs(
+        table.column(column),
+        table.summary,
+        f"First rows of “{table.columns[column]}”",
+        columns=[(table.columns[n], n) for n in sorted(numbers)],
+        column=column,
+        table=table,
+    )
+
+
+def read_lines(path, max_rows):
+    """The `Inputs` in a text file: its lines."""
+    lines = tables.lines(path, max_rows)
+    return Inputs(lines, "1 line." if len(lines) == 1 else f"{len(lines):,} lines.")
 
 
 @dataclass(frozen=True)
@@ -20,22 +76,20 @@ class BatchJob:
     """What to do with the inputs of a file.
 
     Attributes:
-        items: The inputs, in the order of the file.
-        answer: Function from a list of inputs to a list of results, one for each.
+        inputs: The `Inputs`.
+        answer: Function from a list of items to a list of results, one for each.
         summarize: Function from the list of all results so far to HTML.
         write: Function from the results to the name and the text of the file to download.
         unit: What is counted, such as `"reviews read"`.
         chunk_size: Number of inputs between two reports of progress.
-        file_summary: How the file was understood, as a sentence, shown from the start.
     """
 
-    items: Sequence
+    inputs: Inputs
     answer: Callable
     summarize: Callable
     write: Callable
     unit: str = "rows answered"
     chunk_size: int = 64
-    file_summary: str = ""
 
 
 def append_columns(table, names, file_name):
@@ -49,7 +103,7 @@ def append_columns(table, names, file_name):
 
 
 class BatchSection:
-    """An upload, a report of progress, a summary and a download.
+    """An upload, how it was understood, a report of progress, a summary and a download.
 
     Args:
         title, text: Heading of the section, and what to upload.
@@ -63,34 +117,67 @@ class BatchSection:
         components.section(title, text)
         settings = {"show_label": False, "height": 120, **options}
         self.upload = gr.File(label=file_label, file_types=file_types, **settings)
+        self.preview = components.html()
+        self.column = gr.Dropdown([], label="Column to read", visible=False)
         self.summary = components.html()
         self.download = gr.DownloadButton(download_label, visible=False)
 
     def answer_with(self, prepare, inputs=()):
-        """Answer uploads with the `BatchJob` that `prepare(path, *inputs)` returns.
+        """Answer uploads with the `BatchJob` that `prepare(path, column, *inputs)` returns.
 
-        A `UserError` of `prepare` or of the job is shown as its sentence.
+        `column` is the number of the column that the visitor chose, None for a new file. Another
+        file or column ends the run before. A `UserError` of `prepare` or of the job is shown as
+        its sentence.
         """
+        slot = gr.State(events.RunSlot())
 
-        def run(path, *values):
+        def run(slot, path, column, *values):
+            token = slot.begin()
             try:
-                yield from _run(prepare(path, *values))
+                if not path:
+                    raise UserError("This file is no longer here. Upload it again.")
+                yield from _run(prepare(path, column, *values), lambda: slot.owns(token))
             except UserError as problem:
-                yield str(components.error(problem)), gr.DownloadButton(visible=False)
+                hidden = gr.Dropdown(visible=False), gr.DownloadButton(visible=False)
+                yield "", hidden[0], str(components.error(problem)), hidden[1]
 
+        def run_upload(slot, path, *values):
+            yield from run(slot, path, None, *values)
+
+        outputs = [self.preview, self.column, self.summary, self.download]
         options = {**events.BATCH, "show_progress": "hidden"}
-        self.upload.upload(run, [self.upload, *inputs], [self.summary, self.download], **options)
+        for trigger, start, first in (
+            (self.upload.upload, run_upload, [slot, self.upload]),
+            (self.column.input, run, [slot, self.upload, self.column]),
+        ):
+            ended = trigger(lambda slot: slot.stop(), slot, None, **events.IMMEDIATE)
+            ended.then(start, [*first, *inputs], outputs, **options)
 
 
-def _run(job):
-    results, total = [], len(job.items)
-    read = Markup('<p class="small">{}</p>').format(job.file_summary) if job.file_summary else ""
+def _run(job, is_wanted):
+    results, inputs = [], job.inputs
+    total = len(inputs.items)
+    column = gr.Dropdown(inputs.columns, value=inputs.column, visible=len(inputs.columns) > 1)
+    yield _draw_preview(inputs), column, gr.skip(), gr.DownloadButton(visible=False)
     for start in events.until_shutdown(range(0, total, job.chunk_size)):
-        bar = str(read + components.progress_bar(start, total, job.unit))
-        yield bar, gr.DownloadButton(visible=False) if start == 0 else gr.skip()
-        results += job.answer(job.items[start : start + job.chunk_size])
-    summary = read + Markup(job.summarize(results))
-    yield finish(summary, len(results), total, *job.write(results))
+        bar = str(components.progress_bar(start, total, job.unit))
+        yield gr.skip(), gr.skip(), bar, gr.skip()
+        results += job.answer(inputs.items[start : start + job.chunk_size])
+        if not is_wanted():
+            return
+    last = finish(Markup(job.summarize(results)), len(results), total, *job.write(results))
+    yield gr.skip(), gr.skip(), *last
+
+
+def _draw_preview(inputs):
+    """How a file was understood, and its first inputs."""
+    names = inputs.items if inputs.names is None else inputs.names
+    rows = [
+        [name if len(name) <= PREVIEW_CHARACTERS else f"{name[:PREVIEW_CHARACTERS]}…"]
+        for name in names[:PREVIEW_ROWS]
+    ]
+    table = components.table([inputs.heading], rows)
+    return str(Markup('<p class="small">{}</p>{}').format(inputs.summary, table))
 
 
 def finish(summary, done, total, name, content):

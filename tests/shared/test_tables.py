@@ -55,7 +55,10 @@ def test_a_column_without_a_name_gets_one(tmp_path):
         (b"PK\x03\x04" + bytes(100), "workbook"),
         ("text\n" + "x" * 200_000, "Line 2 cannot be read"),
         ("text\n" + "row\n" * 101, "more than 100 rows"),
-        ('{"text": "a fine film"}\n', "holds JSON"),
+        ('{"text": "a fine film"}\n{"text": "cut sh', "Line 2 cannot be read"),
+        ('[{"text": "a fine film"},\n\n7]', "Line 3 cannot be read"),
+        ('{"a": ' + "[" * 50_000, "Line 1 cannot be read"),
+        ('{"text": "a fine film"}\n' * 101, "more than 100 rows"),
         ('id,text\n1,"never closed, but long', "Line 2 cannot be read"),
     ],
 )
@@ -90,7 +93,7 @@ def test_a_table_without_a_header_is_known_by_its_cells(tmp_path, content, rows)
     table = read(tmp_path, content)
     assert not table.has_header and len(table.rows) == rows
     assert "no header" in table.summary
-    column = table.column(tables.text_column(table))
+    column = table.column(tables.text_columns(table)[0])
     assert all(any(map(str.isalpha, cell)) for cell in column)
 
 
@@ -106,6 +109,27 @@ def test_a_table_without_a_header_is_known_by_its_cells(tmp_path, content, rows)
 )
 def test_names_above_other_cells_are_a_header(tmp_path, content):
     assert read(tmp_path, content).has_header
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("form", "ends"), [("{},\n{},\n{}", "[]"), ("{}\n{}\n\n{}\n", ["", ""]), ("{}{} {}", "[]")]
+)
+def test_json_lines_and_arrays_are_tables(tmp_path, mark, form, ends):
+    objects = (
+        '{"text": "Fine, \\u00e9t\\u00e9 \\ud83d.", "label": 1}',
+        '{"text": null, "tags": ["a", "b"]}',
+        '{ "label" : true, "text" : "Dull." }',
+    )
+    table = read(tmp_path, mark + ends[0] + form.format(*objects) + ends[1])
+    assert table.columns == ["text", "label", "tags"]
+    assert table.rows == [
+        ["Fine, été ?.", "1", ""],
+        ["", "", '["a", "b"]'],
+        ["Dull.", "true", ""],
+    ]
+    assert tables.text_columns(table) == [0, 2]
+    assert table.summary == "3 rows of 3 columns (“text”, “label”, “tags”)."
 
 
 @pytest.mark.parametrize("separator", ["\t", ";", "|"])
@@ -145,8 +169,14 @@ def test_the_summary_says_what_was_understood(tmp_path, texts):
         "text\n" + "x" * (limits.TABLE_CELL_CHARACTERS + 1),
         "a\n" * (limits.TABLE_LINES + 1),
         '"' * 5_000_000,
+        '{"a": [' + "[]," * 1_000_000 + "[]]}",
+        "{" + ",".join(f'"{n}": 1' for n in range(2_000)) + "}",
+        "".join(f'{{"{n}": 1}}\n' for n in range(999)) * 2,
     ],
-    ids=["short rows", "wide", "cells", "long row", "quoted", "long cell", "lines", "quotes"],
+    ids=[
+        *("short rows", "wide", "cells", "long row", "quoted", "long cell", "lines", "quotes"),
+        *("large json", "wide json", "json of many fields"),
+    ],
 )
 def test_a_table_beyond_the_limits_is_refused_in_little_memory(tmp_path, content, texts):
     tracemalloc.start()
@@ -165,35 +195,34 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("columns", "row", "number"),
+    ("columns", "row", "numbers"),
     [
-        (["id", "Text"], ["1", "x"], 1),
-        (["id", "review"], ["1", "a fine film"], 1),
-        (["label", "review"], ["pos", "a fine film"], 1),
-        (["id", "word"], ["1", "fine"], 1),
+        (["id", "Text"], ["1", "x"], [1]),
+        (["id", "review"], ["1", "a fine film"], [1]),
+        (["label", "review"], ["pos", "a fine film"], [1, 0]),
+        (["id", "word"], ["1", "fine"], [1]),
+        (["remark", "text"], ["a very long remark", "fine"], [1, 0]),
+        (["title", "review"], ["a very long title", "a review"], [1, 0]),
+        (["first", "second"], ["a film", "a much longer text"], [1, 0]),
+        (["place", "review_body", "review_id"], ["a town", "a fine film", "A7"], [1, 0, 2]),
+        (["text", "word"], ["", "fine"], [0, 1]),
     ],
 )
-def test_the_text_column_is_found(columns, row, number):
-    assert tables.text_column(tables.Table(columns, [row])) == number
+def test_the_columns_of_text_are_found_the_likeliest_first(columns, row, numbers):
+    assert tables.text_columns(tables.Table(columns, [row])) == numbers
 
 
 def test_a_column_of_another_name_can_be_wanted():
-    table = tables.Table(["Question", "remark"], [["a question", "a remark"]])
-    assert tables.text_column(table, "question") == 0
-    with pytest.raises(UserError, match="read to “answer”"):
-        tables.text_column(table, "answer")
+    table = tables.Table(["remark", "Question"], [["a longer remark", "a question"]])
+    assert tables.text_columns(table, "question") == [1, 0]
 
 
-@pytest.mark.parametrize(
-    ("columns", "row", "says"),
-    [
-        (["id", "score"], ["1", "0.5"], "No column holds text"),
-        (["title", "review"], ["a title", "a review"], "More than one column"),
-    ],
-)
-def test_a_doubtful_text_column_is_asked_for(columns, row, says):
-    with pytest.raises(UserError, match=says):
-        tables.text_column(tables.Table(columns, [row]))
+def test_a_table_without_text_gets_a_sentence(texts):
+    for has_header in (True, False):
+        table = tables.Table(["id", "score"], [["1", "0.5"]], has_header=has_header)
+        with pytest.raises(UserError) as error:
+            tables.text_columns(table, "answer")
+        texts(error.value)
 
 
 def test_nothing_written_is_a_formula(tmp_path):

@@ -128,7 +128,9 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
     expect(box(page)).to_have_value(RANT)
     expect(page.get_by_role("radio", name="GRU")).to_be_checked()
     page.locator("input[type=file]").set_input_files(upload)
-    expect(page.get_by_text("2 of 3 reviews are positive")).to_be_visible()
+    expect(page.get_by_text("finds 2 of 3 reviews positive")).to_be_visible()
+    expect(page.get_by_text("4 rows of 2 columns (“id”, “text”)")).to_be_visible()
+    expect(page.get_by_label("Column to read")).to_have_count(0)
     with page.expect_download() as event:
         page.get_by_role("button", name="Download the scores").click()
     with open(event.value.path(), newline="", encoding="utf-8-sig") as file:
@@ -138,6 +140,16 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
     assert float(scored[0]["probability"]) > 0.5 > float(scored[1]["probability"])
     assert "nothing to read" in scored[2]["note"]
     assert scored[3]["text"].startswith("'=")
+    upload.write_text("review,summary\n" + f'"{RANT}",I loved every minute of it.\n' * 2)
+    page.get_by_label("Clear").click()  # the file before
+    page.locator("input[type=file]").set_input_files(upload)
+    expect(page.get_by_text("finds 0 of 2 reviews positive")).to_be_visible()
+    column = page.get_by_label("Column to read")
+    expect(column).to_have_value("review")
+    column.click()
+    page.get_by_role("option", name="summary").click()
+    expect(page.get_by_text("First rows of “summary”")).to_be_visible()
+    expect(page.get_by_text("finds 2 of 2 reviews positive")).to_be_visible()
     for content, fragment in UNUSABLE.items():
         upload.write_bytes(content)
         page.get_by_label("Clear").click()  # the file before

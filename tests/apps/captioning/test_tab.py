@@ -52,7 +52,7 @@ def prepare(monkeypatch):
     """A function that prepares the batch of some paths."""
     monkeypatch.setattr(tab._predictors().Predictor, "load", lambda cell: Predictor())
     return lambda paths, width=3, alpha=1.0: tab._prepare_batch(
-        settings.read(), list(map(str, paths)), "lstm", width, alpha
+        settings.read(), list(map(str, paths)), None, "lstm", width, alpha
     )
 
 
@@ -63,7 +63,7 @@ def test_only_the_pixels_of_a_batch_stay_on_disk(prepare, tmp_path):
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr("c.jpg", sent["a.jpg"])
     job = prepare([tmp_path / name for name in (*sent, "c.zip")])
-    rows = [*job.answer(job.items[:2]), *job.answer(job.items[2:])]
+    rows = [*job.answer(job.inputs.items[:2]), *job.answer(job.inputs.items[2:])]
     name, content = job.write(rows)
     lines = content.splitlines()
     assert name == "captions.csv"
@@ -89,7 +89,7 @@ def test_a_batch_that_is_refused_or_abandoned_leaves_no_file(prepare, tmp_path):
 
 def test_a_folder_among_the_files_is_no_photo(prepare, tmp_path):
     job = prepare([tmp_path])
-    assert "no longer here" in job.answer(job.items)[0][3]
+    assert "no longer here" in job.answer(job.inputs.items)[0][3]
 
 
 @pytest.mark.parametrize(("width", "alpha"), [(2.5, 1.0), (3, 9.0)])

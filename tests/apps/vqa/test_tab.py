@@ -39,14 +39,14 @@ def prepare(monkeypatch, tmp_path):
 
     def prepare(content, encoded=ENCODED):
         path.write_text(content, encoding="utf-8")
-        return tab._prepare_batch(SimpleNamespace(max_rows=4), str(path), encoded, "lstm")
+        return tab._prepare_batch(SimpleNamespace(max_rows=4), str(path), None, encoded, "lstm")
 
     return prepare
 
 
 def test_a_file_comes_back_in_its_order_with_an_answer_in_each_row(prepare):
     job = prepare(CONTENT)
-    results = [*job.answer(job.items[:2]), *job.answer(job.items[2:])]
+    results = [*job.answer(job.inputs.items[:2]), *job.answer(job.inputs.items[2:])]
     name, content = job.write(results)
     rows = list(csv.DictReader(io.StringIO(content)))
     assert name == "answers.csv" and [row["id"] for row in rows] == ["1", "2", "3"]
@@ -64,7 +64,7 @@ def test_a_file_comes_back_in_its_order_with_an_answer_in_each_row(prepare):
     [
         ("", ENCODED),
         ("question\n" + "a b\n" * 5, ENCODED),
-        ("one,two\na question,a remark\n", ENCODED),
+        ("one,two\n1,2\n", ENCODED),
         ("question\nWhat is it?\n", None),
     ],
 )

@@ -194,4 +194,4 @@ def test_a_bundle_with_few_networks_is_shown_too():
 
 def test_a_file_of_questions_is_summarised(texts):
     results = [("red", 0.5, ""), ("<2>", 0.1, "A guess."), ("", "", "No <question>.")]
-    texts(plain(views.draw_batch_summary("a<b>", ["What?", "How <many>?", ""], results)))
+    texts(plain(views.draw_batch_summary(["What?", "How <many>?", ""], results)))

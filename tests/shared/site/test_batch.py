@@ -1,66 +1,126 @@
 import csv
+import re
 from pathlib import Path
 
 import gradio as gr
+import pytest
 
-from shared import tables
 from shared.errors import UserError
 from shared.site import events
-from shared.site.batch import BYTE_ORDER_MARK, BatchJob, BatchSection, append_columns
+from shared.site.batch import (
+    BYTE_ORDER_MARK,
+    PREVIEW_CHARACTERS,
+    BatchJob,
+    BatchSection,
+    Inputs,
+    append_columns,
+    read_lines,
+    read_table,
+)
 
 
-def upload(prepare, *inputs):
-    """What a section yields for an upload, and the file at the end."""
-    with gr.Blocks() as site:
-        BatchSection("Many", "A file.", [".csv"], "Download").answer_with(prepare)
-    (event,) = [each for each in site.fns.values() if each.targets[0][1] == "upload"]
-    return list(event.fn(*inputs))
+@pytest.fixture
+def section():
+    """A function from how to prepare a job to the runs of its section: of a file, of a column."""
+
+    def build(prepare):
+        with gr.Blocks() as site:
+            BatchSection("Many", "A file.", [".csv"], "Download").answer_with(prepare)
+        return [each.fn for each in site.fns.values() if each.targets[0][1] == "then"]
+
+    return build
 
 
-def make_job(path):
-    table = tables.read(path, 10)
+def make_job(path, column=None):
+    inputs = read_table(path, 10, column)
     return BatchJob(
-        items=table.column(0),
+        inputs,
         answer=lambda words: [(word.upper(),) for word in words],
         summarize=lambda results: f"<p>{len(results)} done.</p>",
-        write=append_columns(table, ("answer",), "answers.csv"),
+        write=append_columns(inputs.table, ("answer",), "answers.csv"),
         unit="words read",
         chunk_size=2,
-        file_summary=table.summary,
     )
 
 
-def test_a_file_comes_back_with_a_column_of_answers_after_reports_of_progress(tmp_path):
+@pytest.fixture
+def words(tmp_path):
+    """A file of three words, their numbers, and a remark on each."""
     path = tmp_path / "words.csv"
-    path.write_text("text,n\none,1\ntwo,2\nthree,3\n")
-    *progress, (summary, download) = upload(make_job, str(path))
-    assert ["0 of 3 words read" in progress[0][0], "2 of 3 words read" in progress[1][0]] == [1, 1]
-    for html in (progress[0][0], summary):
-        assert "3 rows of 2 columns (“text”, “n”), separated by commas." in html
+    path.write_text("text,n,remark\none,1,a remark\ntwo,2,another remark\nthree,3,the last\n")
+    return str(path)
+
+
+def test_a_file_comes_back_with_a_column_of_answers_after_a_preview_and_progress(section, words):
+    run, _ = section(make_job)
+    preview, *progress, (*_, summary, download) = run(events.RunSlot(), words)
+    html, column, *_ = preview
+    assert "3 rows of 3 columns (“text”, “n”, “remark”), separated by commas." in html
+    assert re.findall("<td>(.*?)</td>", html) == ["one", "two", "three"]
+    assert "First rows of “text”" in html
+    assert (column.choices, column.value) == ([("text", 0), ("remark", 2)], 0)
+    assert column.visible
+    assert ["0 of 3 words read" in progress[0][2], "2 of 3 words read" in progress[1][2]] == [1, 1]
     assert "<p>3 done.</p>" in summary
     content = Path(download.value["path"]).read_text(encoding="utf-8")
     assert content.startswith(BYTE_ORDER_MARK)
-    rows = list(csv.reader(content.removeprefix(BYTE_ORDER_MARK).splitlines()))
-    assert rows == [["text", "n", "answer"], *(
-        [word, str(n), word.upper()] for n, word in enumerate(("one", "two", "three"), 1)
-    )]  # fmt: skip
+    rows = list(csv.DictReader(content.removeprefix(BYTE_ORDER_MARK).splitlines()))
+    assert [row["answer"] for row in rows] == ["ONE", "TWO", "THREE"]
+    assert [row["n"] for row in rows] == ["1", "2", "3"]
 
 
-def test_a_file_that_cannot_be_read_gets_a_sentence_and_no_download():
-    def refuse(path):
+def test_another_column_can_be_read_and_ends_the_run_before(section, words):
+    run, run_column = section(make_job)
+    slot = events.RunSlot()
+    first = run(slot, words)
+    assert "0 of 3" in [next(first), next(first)][1][2]
+    (html, column, *_), *_, (*_, download) = run_column(slot, words, 2)
+    assert "First rows of “remark”" in html and column.value == 2
+    assert "A REMARK" in Path(download.value["path"]).read_text(encoding="utf-8")
+    assert list(first) == []  # nothing more of the first run reaches the page
+
+
+def test_a_column_of_the_file_before_is_not_read(words):
+    assert read_table(words, 10, 7).column == read_table(words, 10, 1).column == 0
+
+
+def test_lines_and_long_inputs_are_previewed_too(section, tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("<b>\n" + "x" * 500 + "\n\nlast\n")
+    lines = read_lines(path, 10)
+    job = BatchJob(lines, list, str, lambda results: ("a.txt", ""))
+    (html, column, *_), *_ = section(lambda *_: job)[0](events.RunSlot(), str(path))
+    assert "4 lines." in html and column.visible is False
+    cells = re.findall("<td>(.*?)</td>", html)
+    assert cells == ["&lt;b&gt;", "x" * PREVIEW_CHARACTERS + "…", ""]
+
+
+def test_inputs_may_have_names_of_their_own(section):
+    inputs = Inputs([1, 2], "2 photos.", "First", ["a.jpg", "b.jpg"])
+    job = BatchJob(inputs, list, str, lambda results: ("a.txt", ""))
+    (html, *_), *_ = section(lambda *_: job)[0](events.RunSlot(), ["a.jpg"])
+    assert re.findall("<td>(.*?)</td>", html) == ["a.jpg", "b.jpg"]
+
+
+def test_a_file_that_cannot_be_read_gets_a_sentence_and_no_download(section):
+    def refuse(path, column):
         raise UserError("This is <no> table.")
 
-    ((message, download),) = upload(refuse, "a.csv")
-    assert "This is &lt;no&gt; table." in message and 'role="alert"' in message
-    assert download.visible is False
+    for run, arguments in zip(section(refuse), (["a.csv"], ["a.csv", 1]), strict=True):
+        ((preview, column, message, download),) = run(events.RunSlot(), *arguments)
+        assert "This is &lt;no&gt; table." in message and 'role="alert"' in message
+        assert not preview and column.visible is download.visible is False
 
 
-def test_a_site_that_shuts_down_hands_out_the_rows_so_far(tmp_path, monkeypatch):
-    path = tmp_path / "words.csv"
-    path.write_text("text,n\none,1\ntwo,2\nthree,3\n")
+def test_a_column_without_a_file_gets_a_sentence(section):
+    ((*_, message, _),) = section(make_job)[1](events.RunSlot(), None, 1)
+    assert "Upload it again" in message
+
+
+def test_a_site_that_shuts_down_hands_out_the_rows_so_far(section, words, monkeypatch):
     answered = iter([False, True])
     monkeypatch.setattr(events.shutting_down, "is_set", lambda: next(answered))
-    *_, (summary, download) = upload(make_job, str(path))
+    *_, (*_, summary, download) = section(make_job)[0](events.RunSlot(), words)
     assert "2 of 3 were answered" in summary
     assert "ONE" in summary and "THREE" not in summary
     assert download.visible is False
