@@ -364,11 +364,11 @@ def test_calibration_error_by_hand():
     # Confidence 0.8 twice, right once: a gap of 0.3. Confidence 0.6 twice, right twice: 0.4.
     probabilities = np.array([0.8, 0.2, 0.6, 0.4])
     labels = np.array([1, 1, 1, 0])
-    assert evaluate.expected_calibration_error(probabilities, labels) == pytest.approx(0.35)
+    assert evaluate.scores(probabilities, labels)["ece"] == pytest.approx(0.35)
 
 
 def test_calibration_error_of_certain_and_right_answers_is_zero():
-    assert evaluate.expected_calibration_error(np.array([1.0, 0.0]), np.array([1, 0])) == 0
+    assert evaluate.scores(np.array([1.0, 0.0]), np.array([1, 0]))["ece"] == 0
 
 
 def test_temperature_undoes_a_known_scaling():

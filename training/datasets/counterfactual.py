@@ -45,7 +45,7 @@ def read(data_dir, split):
         return _pairs((row["pair"], row["original"], row["text"], row["label"]) for row in rows)
     # The official address has no checksum to compare with.
     path = fetch(URL.format(split=split), None, Path(data_dir) / f"counterfactual.{split}.tsv")
-    with path.open(encoding="utf-8", newline="") as file:
+    with Path(path).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     first = set()
     return _pairs(

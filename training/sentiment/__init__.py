@@ -1,1 +1,1 @@
-"""Sentiment of film reviews: `python -m training.sentiment train|evaluate|study`."""
+"""Sentiment of texts: `python -m training.sentiment train|general|evaluate|sources|study`."""

@@ -1,4 +1,4 @@
-"""Sentiment of film reviews: `python -m training.sentiment train|evaluate|study`.
+"""Sentiment of texts: `python -m training.sentiment train|general|evaluate|sources|study`.
 
 `train` learns word vectors from all training and unlabelled reviews, fits the n-gram baseline and
 the network with each cell by one recipe. If there is a language model (`python -m
@@ -6,14 +6,18 @@ training.language_model train`), a larger LSTM starts from it. Scores are measur
 validation reviews and written into `models/sentiment`. `evaluate` scores the bundle on the
 official test split or on a JSONL file; `evaluate --save` writes these scores into the card.
 `study` compares the steps of pre-training.
+
+`general` trains the network for sentences, tweets and reviews, which starts from the LSTM of
+reviews. `sources` scores all models on the test sets of each kind of text.
 """
 
 from training.command import make_app, run
 from training.sentiment.evaluate import evaluate
+from training.sentiment.sources import sources
 from training.sentiment.study import study
-from training.sentiment.train import train
+from training.sentiment.train import general, train
 
-app = make_app(__doc__, train, evaluate, study)
+app = make_app(__doc__, train, general, evaluate, sources, study)
 
 if __name__ == "__main__":
     run(app)

@@ -18,7 +18,7 @@ from training.sentiment.data import labels_of, read_rows
 
 
 class Cell(StrEnum):
-    """The networks: one with each cell, and the LSTM that starts from a language model."""
+    """The networks of reviews: one with each cell, and one that starts from a language model."""
 
     rnn = "rnn"
     gru = "gru"
@@ -26,22 +26,21 @@ class Cell(StrEnum):
     pretrained = "pretrained"
 
 
+BEST_FIRST = ("general", "pretrained")
 Input = Annotated[Path | None, typer.Option(help='Your own reviews: JSONL rows {"text", "label"}.')]
 
 
-def expected_calibration_error(probabilities, labels, bins=15):
+def calibration_error(confidence, correct, bins=15):
     """Mean gap between confidence and accuracy over equal bins of confidence (Guo et al. 2017).
 
     Args:
-        probabilities: Array `(examples,)`, that the label is 1.
-        labels: Array `(examples,)` of 0 and 1.
+        confidence: Array `(examples,)`, the probability of the class that was predicted.
+        correct: Boolean array `(examples,)`, whether it was right.
         bins: How many bins.
 
     Returns:
         A float between 0 and 1.
     """
-    confidence = np.maximum(probabilities, 1 - probabilities)
-    correct = (probabilities > 0.5) == (labels > 0.5)
     places = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [
         abs(correct[places == b].mean() - confidence[places == b].mean()) * np.mean(places == b)
@@ -64,15 +63,15 @@ def fit_temperature(log_odds, labels):
 
 def scores(probabilities, labels, prefix=""):
     """Accuracy and calibration error, under the names that `--json` prints."""
-    accuracy = float(np.mean((probabilities > 0.5) == (labels > 0.5)))
-    ece = expected_calibration_error(probabilities, labels)
-    return {f"{prefix}accuracy": accuracy, f"{prefix}ece": ece}
+    correct = (probabilities > 0.5) == (labels > 0.5)
+    ece = calibration_error(np.maximum(probabilities, 1 - probabilities), correct)
+    return {f"{prefix}accuracy": float(np.mean(correct)), f"{prefix}ece": ece}
 
 
 def evaluate(
     data_dir: DataDir = None,
     input: Input = None,
-    cell: Annotated[Cell | None, typer.Option(help="Default: the best of the bundle.")] = None,
+    cell: Annotated[str | None, typer.Option(help="Default: the best of the bundle.")] = None,
     model: Model = None,
     save: Save = False,
     as_json: AsJson = False,
@@ -82,8 +81,8 @@ def evaluate(
     reviews = read_rows(input) if input else imdb.read(data_folder(data_dir), "test")
     texts, labels = [review.text for review in reviews], labels_of(reviews)
     variants = bundle.read_card(model)["variants"]
-    best = Cell.pretrained if Cell.pretrained in variants else next(iter(variants))
-    predictor = Predictor.load(str(cell or best), model)
+    best = next((name for name in BEST_FIRST if name in variants), next(iter(variants)))
+    predictor = Predictor.load(cell or best, model)
     start = time.perf_counter()
     probabilities = predictor.predict(texts)
     seconds = time.perf_counter() - start

@@ -1,19 +1,19 @@
 """The general network: one LSTM for reviews, sentences, tweets and other short texts."""
 
-import logging
+import random
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import keras
 import numpy as np
 
 from apps.sentiment.model import NEUTRAL, SentimentNetwork
 from apps.sentiment.predictor import Calibration, Predictor
-from shared.text import pad
+from shared.text import WordPieceTokenizer, pad
+from training.datasets import imdb
+from training.language_model.data import read_wikipedia
 from training.loop import Batches, LayerwiseAdam, fit
-from training.sentiment import mixture
-
-log = logging.getLogger(__name__)
+from training.sentiment import mixture, recipe, vocabulary
 
 # Tokens of a padded text, and how many such texts a batch has.
 BATCH_ROWS = dict.fromkeys((8, 16, 24, 32, 48), 256)
@@ -165,3 +165,69 @@ def calibrate(logits, lengths, examples):
 
     best = minimize(loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 600})
     return unpack(best.x)
+
+
+def fit_from_reviews(folder, data_dir, work_dir, seed, epochs=None):
+    """Fit the general network, starting from the network of film reviews.
+
+    Its LSTM and word vectors are the start, its answers to unlabelled reviews are learned beside
+    the mixture so that they are not forgotten, and word vectors of other words are added.
+
+    Args:
+        folder: Path of the bundle with the variant `pretrained`.
+        data_dir: Folder of corpora.
+        work_dir: Path for checkpoints, vocabulary and word vectors.
+        seed: Integer.
+        epochs: The recipe's if None.
+
+    Returns:
+        The network, its tokenizer, the record of `loop.fit` and the validation examples.
+
+    Raises:
+        BundleError: if the bundle has no such variant.
+    """
+    teacher = Predictor.load("pretrained", folder)
+    training, validation = mixture.read(data_dir, seed)
+    rng = random.Random(seed)
+    unlabelled = [review.text for review in imdb.read(data_dir, "unsup")]
+    reviews = [example.text for example in training["reviews"]] + unlabelled
+    tweet_texts = [
+        example.text
+        for source in ("tweets", "airline", "emoticons")
+        for example in training[source]
+    ]
+    vocabulary_file, vectors_file = work_dir / "tokenizer.json", work_dir / "vectors.npy"
+    if vectors_file.exists():
+        tokenizer = WordPieceTokenizer.load(vocabulary_file)
+    else:
+        paragraphs = read_wikipedia(data_dir)["training"]
+        paragraphs = rng.sample(paragraphs, len(paragraphs) // recipe.WIKIPEDIA_SHARE)
+        tokenizer = vocabulary.train_tokenizer(
+            {"reviews": reviews, "wikipedia": paragraphs, "tweets": tweet_texts}
+        )
+        vectors = vocabulary.extend_vectors(
+            tokenizer,
+            [*rng.sample(reviews, min(len(reviews), recipe.VECTOR_TEXTS["reviews"])),
+             *paragraphs[: recipe.VECTOR_TEXTS["wikipedia"]], *tweet_texts, *tweet_texts],
+            teacher.tokenizer.words,
+            np.asarray(teacher.network.embedding.embeddings),
+            seed,
+        )  # fmt: skip
+        work_dir.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(vocabulary_file)
+        np.save(vectors_file, vectors)
+    taught = rng.sample(unlabelled, min(len(unlabelled), recipe.TAUGHT_REVIEWS))
+    endings = [numbers[-max(BATCH_ROWS) :] for numbers in teacher.tokenizer.encode(taught)]
+    training["unlabelled"] = mixture.label_reviews(taught, teacher.probabilities(endings))
+    start = {
+        variable.path.partition("/")[2]: np.asarray(variable)
+        for variable in teacher.network.recurrent.trainable_variables
+    }
+    start["embedding/embeddings"] = np.load(vectors_file)
+    options = {name: teacher.network.options[name] for name in ("cell", "dimensions", "units")}
+    options |= {"vocabulary": tokenizer.size, **recipe.GENERAL_NETWORK}
+    settings = replace(recipe.GENERAL, epochs=epochs or recipe.GENERAL.epochs)
+    network, record = fit_general(
+        options, tokenizer, training, validation, start, work_dir / "general", seed, settings
+    )
+    return network, tokenizer, record, validation

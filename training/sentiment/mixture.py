@@ -15,7 +15,7 @@ from training.sentiment import templates
 NEGATIVE, NEUTRAL, POSITIVE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 CLASSES = (NEGATIVE, NEUTRAL, POSITIVE)
 VALIDATION_SHARE = 0.05  # of the tweets without an official split
-EMOTICON_ERRORS = 0.15  # assumed share of wrong labels among those from emoticons
+EMOTICON_ACCURACY = 0.85  # assumed share of right labels among those from emoticons
 TYPO_SHARE = 0.1  # of short texts that get a typo, other ones in each epoch
 
 
@@ -54,26 +54,25 @@ def read(data_dir, seed=0):
     # learned, and those of validation reviews are for validation.
     texts_held_out = {review.text for review in held_out}
     pairs = [p for p in counterfactual.read(data_dir, "train") if p.original not in test_texts]
-    training["pairs"] = _pairs(p for p in pairs if p.original not in texts_held_out)
-    validation["pairs"] = _pairs(p for p in pairs if p.original in texts_held_out)
+    training["pairs"] = pair_examples(p for p in pairs if p.original not in texts_held_out)
+    validation["pairs"] = pair_examples(p for p in pairs if p.original in texts_held_out)
     scored = {pair.original for pair in counterfactual.read(data_dir, "dev")}
 
-    training["reviews"] = [_polar(r.text, r.label) for r in reviews if r.text not in scored]
-    validation["reviews"] = [_polar(review.text, review.label) for review in held_out]
+    training["reviews"] = [polar_example(r.text, r.label) for r in reviews if r.text not in scored]
+    validation["reviews"] = [polar_example(review.text, review.label) for review in held_out]
 
     trees = sst.read(data_dir, "train")
-    training["sentences"] = [_five(sst.text(tree), tree.label) for tree in trees]
+    training["sentences"] = [five_class_example(sst.text(tree), tree.label) for tree in trees]
     validation["sentences"] = [
-        _five(sst.text(tree), tree.label) for tree in sst.read(data_dir, "dev")
+        five_class_example(sst.text(tree), tree.label) for tree in sst.read(data_dir, "dev")
     ]
     phrases = {phrase for tree in trees for node in tree.children for phrase in sst.phrases(node)}
-    training["phrases"] = [_five(*phrase) for phrase in sorted(phrases)]
+    training["phrases"] = [five_class_example(*phrase) for phrase in sorted(phrases)]
 
     semeval = tweets.read(data_dir, "semeval2017")
     for part, split in ((training, "train"), (validation, "val")):
         part["tweets"] = [Example(t.text, CLASSES[t.label]) for t in semeval if t.split == split]
     test_tweets = {tweet.text for tweet in semeval if tweet.split != "train"}
-    training["tweets"] = [e for e in training["tweets"] if e.text not in test_tweets]
     for source, corpus in (("airline", "airline"), ("emoticons", "sentiment140_50k")):
         examples = [
             Example(tweet.text, CLASSES[tweet.label]) if source == "airline" else _noisy(tweet)
@@ -82,27 +81,29 @@ def read(data_dir, seed=0):
         rng.shuffle(examples)
         count = int(VALIDATION_SHARE * len(examples))
         validation[source], training[source] = examples[:count], examples[count:]
+    for source in ("tweets", "airline", "emoticons"):  # people repeat what others tweet
+        training[source] = [e for e in training[source] if e.text not in test_tweets]
     return training, validation
 
 
 def _noisy(tweet):
     """An example labelled by its emoticon, which is wrong in some."""
-    positive = 1 - EMOTICON_ERRORS if tweet.label else EMOTICON_ERRORS
-    return Example(tweet.text, (1 - positive, 0.0, positive), polar=True)
+    positive = EMOTICON_ACCURACY if tweet.label else round(1 - EMOTICON_ACCURACY, 2)
+    return Example(tweet.text, (round(1 - positive, 2), 0.0, positive), polar=True)
 
 
-def _polar(text, label):
+def polar_example(text, label):
     return Example(text, POSITIVE if label else NEGATIVE)
 
 
-def _five(text, label):
+def five_class_example(text, label):
     """An example from a label from 0 to 4."""
     return Example(text, CLASSES[(label > 1) + (label > 2)])
 
 
-def _pairs(pairs):
+def pair_examples(pairs):
     return [
-        _polar(text, label)
+        polar_example(text, label)
         for pair in pairs
         for text, label in ((pair.original, pair.label), (pair.edited, 1 - pair.label))
     ]

@@ -8,8 +8,6 @@ MAX_WORDS = 400  # read of a review in training; predictions read up to `predict
 
 BASELINE_NGRAMS = 30_000
 TEACHER_NGRAM_WORDS = 3  # longest n-gram of the bag of words that teaches
-GENERAL_WORDS, GENERAL_PIECES = 20_000, 4_000  # whole words, and pieces of other words
-TWEET_WEIGHT = 3  # of the words of tweets when the most frequent ones are chosen
 MIN_QUANTISED_SIZE = 2**17  # arrays with more numbers are stored as int8, as word vectors are
 
 
@@ -108,6 +106,12 @@ class General:
     )
 
 
+GENERAL_NETWORK = {"classes": 3, "pool_last": True, "dropout": 0.4, "word_dropout": 0.03}
+GENERAL_WORDS, GENERAL_PIECES = 20_000, 4_000  # whole words, and pieces of other words
+TWEET_WEIGHT = 3  # of the words of tweets when the most frequent ones are chosen
+WIKIPEDIA_SHARE = 4  # one paragraph in so many is read for the vocabulary
+VECTOR_TEXTS = {"reviews": 25_000, "wikipedia": 40_000}  # read for word vectors, with all tweets
+TAUGHT_REVIEWS = 16_000  # unlabelled reviews that the network of reviews labels
 GENERAL = General(
     {
         "reviews": 8_000,

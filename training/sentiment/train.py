@@ -3,7 +3,7 @@
 import logging
 import time
 import zlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,8 @@ from training.sentiment.baseline import fit_baseline, write_baseline
 from training.sentiment.data import encode, read_rows
 from training.sentiment.evaluate import Cell, Input, fit_temperature, scores
 from training.sentiment.fit import fit_network
+from training.sentiment.general import calibrate, fit_from_reviews
+from training.sentiment.general import scores as general_scores
 from training.sentiment.pretrained import fit_pretrained, load_encoder, load_encoders
 
 log = logging.getLogger(__name__)
@@ -210,17 +212,81 @@ def _new_card(output, seed, training, validation, official):
     )
 
 
-def _write_variant(output, name, network, record, tokenizer, data):
-    """Store a network and score it on the validation reviews; returns what the card says of it."""
+def general(
+    data_dir: DataDir = None,
+    output: Output = None,
+    work_dir: WorkDir = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
+    seed: int = 0,
+    as_json: AsJson = False,
+):
+    """Train the network for any short text, from the bundle's network of film reviews."""
+    output = output or bundle.MODELS / "sentiment"
+    folder = data_folder(data_dir)
+    work_dir = checkpoint_dir("sentiment", work_dir, data_dir) / "general"
+    network, tokenizer, record, examples = fit_from_reviews(output, folder, work_dir, seed, epochs)
+    card = bundle.read_card(output)
+    for details in card["variants"].values():
+        details.setdefault("scored_on", card["test_set"])
+    details = write_general(output, network, tokenizer, record, examples)
+    cards.add_variant(output, card, "general", details)
+    cards.print_result(output, card, "accuracy", as_json)
+
+
+def write_general(output, network, tokenizer, record, examples):
+    """Store the general network and score it on validation texts; returns its part of the card.
+
+    Args:
+        output: Path of the bundle.
+        network, tokenizer, record, examples: As `fit_from_reviews` returns them.
+    """
+    tokenizer.save(output / "general.tokenizer.json")
     table = network.embedding.embeddings.path
-    large = {
+    cards.store_weights(
+        network, output / "general.safetensors", _large_weights(network) - {table}, {table}
+    )
+    predictor = Predictor(network, tokenizer)
+    sequences = {
+        source: tokenizer.encode([example.text for example in some])
+        for source, some in examples.items()
+    }
+    lengths = {source: np.array(list(map(len, some))) for source, some in sequences.items()}
+    logits = {source: predictor.logits(some) for source, some in sequences.items()}
+    predictor.calibration = calibrate(logits, lengths, examples)
+    reviews = examples["reviews"]
+    labels = np.array([example.target[-1] for example in reviews], "float32")
+    return {
+        **cards.variant(
+            network,
+            record,
+            "python -m training.sentiment general",
+            "validation texts",
+            scores(predictor.probabilities(sequences["reviews"]), labels),
+            calibration=asdict(predictor.calibration),
+            validation=general_scores(logits, examples),
+            validation_float32=record["epochs"][record["best"]],
+            suite=suite.accuracies(predictor.predict([case.text for case in suite.read()])),
+        ),
+        "date": date.today().isoformat(),
+        "commit": commit(),
+    }
+
+
+def _large_weights(network):
+    """The paths of the weights that are stored as int8."""
+    return {
         path
         for path, array in bundle.get_weights(network).items()
         if array.size > recipe.MIN_QUANTISED_SIZE
     }
+
+
+def _write_variant(output, name, network, record, tokenizer, data):
+    """Store a network and score it on the validation reviews; returns what the card says of it."""
+    table = network.embedding.embeddings.path
     int4 = {table} if name == Cell.pretrained else set()
     path = output / f"{name}.safetensors"
-    cards.store_weights(network, path, {table, *large} - int4, int4)
+    cards.store_weights(network, path, {table, *_large_weights(network)} - int4, int4)
     predictor = Predictor(network, tokenizer)
     sequences, labels = data["validation"]
     temperature = fit_temperature(predictor.log_odds(sequences), labels)
