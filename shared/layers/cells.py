@@ -142,13 +142,21 @@ class Cell(keras.layers.Layer, ABC):
             shape=(input_shape[-1], width), initializer=self.kernel_initializer, name="kernel"
         )
         self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width),
+            shape=self._recurrent_shape(),
             initializer=self.recurrent_initializer,
             name="recurrent_kernel",
         )
         self.bias = self.add_weight(
             shape=self._bias_shape(), initializer=self._initial_bias, name="bias"
         )
+
+    @property
+    def state_width(self):
+        """The size of each of the states that a step reads."""
+        return self.units
+
+    def _recurrent_shape(self):
+        return (self.units, len(self.preactivation_names) * self.units)
 
     def _bias_shape(self):
         return (len(self.preactivation_names) * self.units,)
@@ -158,7 +166,7 @@ class Cell(keras.layers.Layer, ABC):
 
     def get_initial_state(self, batch_size=None):
         """Zeros: a list with a tensor `(batch_size, units)` for each state."""
-        shape = (batch_size, self.units)
+        shape = (batch_size, self.state_width)
         return [ops.zeros(shape, dtype=self.compute_dtype) for _ in self.state_names]
 
     def recurrent_weights(self, training=False):
@@ -183,7 +191,7 @@ class Cell(keras.layers.Layer, ABC):
             ones = ops.ones((batch_size, width), dtype=self.compute_dtype)
             return keras.random.dropout(ones, rate, seed=self.seed_generator)
 
-        return mask(features, self.dropout), mask(self.units, self.recurrent_dropout)
+        return mask(features, self.dropout), mask(self.state_width, self.recurrent_dropout)
 
     def project(self, inputs):
         """The inputs' part of the n pre-activations: (..., features) -> (..., n * units)."""
@@ -268,11 +276,11 @@ class Cell(keras.layers.Layer, ABC):
             )
         shapes = [tuple(state.shape) for state in states]
         if len(shapes) != len(self.state_names) or any(
-            shape[1:] != (self.units,) for shape in shapes
+            shape[1:] != (self.state_width,) for shape in shapes
         ):
             raise ValueError(
                 f"`states` must be {len(self.state_names)} tensor(s) of the shape "
-                f"(batch, {self.units}). Received: shapes {shapes}"
+                f"(batch, {self.state_width}). Received: shapes {shapes}"
             )
 
     def get_config(self):
@@ -472,6 +480,125 @@ class LSTMCell(Cell):
             "peepholes": self.peepholes,
             "coupled": self.coupled,
         }
+
+
+@keras.saving.register_keras_serializable("unrolled")
+class TreeLSTMCell(Cell):
+    """The binary tree LSTM: a step joins the states of two children (Tai, Socher & Manning 2015).
+
+    Equations 9 to 14 of the paper for two children, l on the left and r on the right. As there,
+    the two forget gates share the input weights and the bias, not the recurrent weights.
+
+    i = σ(x Wᵢ + h_l Uᵢ_l + h_r Uᵢ_r + bᵢ), o = σ(x Wₒ + h_l Uₒ_l + h_r Uₒ_r + bₒ),
+    f_l = σ(x W_f + h_l U_ll + h_r U_lr + b_f), f_r = σ(x W_f + h_l U_rl + h_r U_rr + b_f),
+    g = tanh(x W_g + h_l U_g_l + h_r U_g_r + b_g),
+    c = i ∘ g + f_l ∘ c_l + f_r ∘ c_r, h = o ∘ tanh(c).
+
+    If one child is missing (its states are zero), this is a step of an `LSTMCell`. `Recursive`
+    runs the cell over trees.
+
+    Args:
+        units: Positive integer, the size of the hidden state.
+        forget_bias: Initial bias of the forget gates, as of `LSTMCell`.
+        **kwargs: The arguments of `Cell`.
+
+    States: hidden, cell. Those that a step reads are `(batch, 2 * units)`, the left child's
+    first; those that it returns are `(batch, units)`. Trace: input, left_forget, right_forget,
+    candidate, output, cell, hidden. Weights: kernel `(features, 4 * units)` and bias
+    `(4 * units,)` as of `LSTMCell`; recurrent_kernel `(2 * units, 5 * units)` in the order input,
+    left forget, right forget, candidate, output.
+
+    Example:
+
+    >>> cell = TreeLSTMCell(8)
+    >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(batch_size=2))
+    >>> tuple(output.shape)
+    (2, 8)
+    """
+
+    preactivation_names = ("input", "forget", "candidate", "output")
+    state_names = ("hidden", "cell")
+    trace_names = (
+        "input",
+        "left_forget",
+        "right_forget",
+        "candidate",
+        "output",
+        "cell",
+        "hidden",
+    )
+    saved_names = trace_names[:5]
+
+    def __init__(self, units, forget_bias=1.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.forget_bias = forget_bias
+
+    @property
+    def state_width(self):
+        return 2 * self.units
+
+    def _recurrent_shape(self):
+        return (2 * self.units, 5 * self.units)
+
+    def _initial_bias(self, shape, dtype=None):
+        bias = self.bias_initializer(shape, dtype=dtype)
+        forget = ops.full((self.units,), self.forget_bias, dtype=dtype)
+        return ops.slice_update(bias, (self.units,), forget)
+
+    def project(self, inputs):
+        """The inputs' part of the pre-activations: (..., features) -> (..., 5 * units)."""
+        entry, forget, candidate, output = ops.split(super().project(inputs), 4, axis=-1)
+        return ops.concatenate([entry, forget, forget, candidate, output], axis=-1)
+
+    def leaf(self, projected):
+        """The hidden and the cell state of nodes without children, from their `project`."""
+        entry, _, _, candidate, output = ops.split(projected, 5, axis=-1)
+        cell = ops.sigmoid(entry) * ops.tanh(candidate)
+        return [ops.sigmoid(output) * ops.tanh(cell), cell]
+
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
+        hidden = _apply_mask(states[0], dropout_mask)  # (batch, 2 * units)
+        left_cell, right_cell = ops.split(states[1], 2, axis=-1)
+        total = projected + ops.matmul(hidden, weights[0])  # (batch, 5 * units)
+        entry, left, right, candidate, output = ops.split(total, 5, axis=-1)
+        entry = _apply_force(ops.sigmoid(entry), "input", force)
+        left = _apply_force(ops.sigmoid(left), "left_forget", force)
+        right = _apply_force(ops.sigmoid(right), "right_forget", force)
+        candidate = _apply_force(ops.tanh(candidate), "candidate", force)
+        output = _apply_force(ops.sigmoid(output), "output", force)
+        cell = entry * candidate + left * left_cell + right * right_cell
+        cell = _apply_force(cell, "cell", force)
+        hidden = _apply_force(output * ops.tanh(cell), "hidden", force)
+        values = (entry, left, right, candidate, output, cell, hidden)
+        return [hidden, cell], dict(zip(self.trace_names, values, strict=True))
+
+    def local_derivatives(self, states, values, weights, dropout_mask=None):
+        """∂h/∂c, the derivatives of c and h with respect to the pre-activations, and ∂c/∂c'."""
+        entry, left, right, candidate, output, cell, hidden = (values[n] for n in self.trace_names)
+        dh_dc = output - hidden * ops.tanh(cell)
+        entering = entry * candidate
+        forget = ops.concatenate([left, right], axis=-1)
+        by_preactivations = [
+            entering * (1 - entry),
+            states[1] * _sigmoid_derivative(forget),
+            entry - entering * candidate,
+            hidden * (1 - output),
+        ]
+        return [dh_dc, ops.concatenate(by_preactivations, axis=-1), forget]
+
+    def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
+        dh_dc, by_preactivations, dc_dprevious = derivatives
+        d_hidden, d_cell = d_states
+        d_cell = d_cell + d_hidden * dh_dc  # (batch, units)
+        # All pre-activations act on the cell state, but the last, the output gate's, on h alone.
+        repeated = ops.concatenate([d_cell] * 4 + [d_hidden], axis=-1)
+        d_preactivations = repeated * by_preactivations  # (batch, 5 * units)
+        d_previous = ops.matmul(d_preactivations, transposed_weights[0])
+        d_cells = ops.concatenate([d_cell, d_cell], axis=-1) * dc_dprevious
+        return [_apply_mask(d_previous, dropout_mask), d_cells], d_preactivations
+
+    def get_config(self):
+        return {**super().get_config(), "forget_bias": self.forget_bias}
 
 
 @keras.saving.register_keras_serializable("unrolled")

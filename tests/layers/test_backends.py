@@ -26,6 +26,8 @@ TESTS = [
     "test_recurrent.py::test_vjp_equals_the_automatic_gradient_of_the_inputs[True-gru]",
     "test_recurrent.py::test_trace_equals_numpy[False-gru]",
     "test_recurrent.py::test_masking_layer_before",
+    "test_recursive.py::test_a_step_by_hand",
+    "test_recursive.py::test_many_trees_at_once_equal_one_by_one[eager-2]",
     "test_recurrent.py::test_saved_model_gives_the_same_outputs[stacked]",
 ]
 

@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 import shared.layers
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell, TreeLSTMCell
 from tests.layers.autodiff import (
     VARIANTS,
     assert_same,
@@ -21,7 +21,7 @@ from tests.layers.autodiff import (
 )
 
 
-@pytest.mark.parametrize("module", ["cells", "recurrent"])
+@pytest.mark.parametrize("module", ["cells", "recurrent", "recursive"])
 def test_examples_in_the_docstrings(module):
     names = {**vars(shared.layers), "np": np}
     results = doctest.testmod(importlib.import_module(f"shared.layers.{module}"), extraglobs=names)
@@ -148,14 +148,15 @@ def built(cell):
 
 def response(cell, training=False):
     """What a cell answers to a fixed input and state."""
-    states = [np.full((2, cell.units), 0.3, "float32") for _ in cell.state_names]
+    states = [np.full((2, cell.state_width), 0.3, "float32") for _ in cell.state_names]
     output, _ = cell(np.ones((2, 4), "float32"), states, training=training)
     return ops.convert_to_numpy(output)
 
 
 def check_units(cell):
     assert response(cell(units=3)).shape == (2, 3)
-    assert [weight.shape[0] for weight in built(cell(units=7)).get_weights()[:2]] == [4, 7]
+    wide = built(cell(units=7))
+    assert [weight.shape[0] for weight in wide.get_weights()[:2]] == [4, wide.state_width]
 
 
 def check_initializer(weight, option):
@@ -204,7 +205,10 @@ def check_forget_bias(cell):
     for value in (1.0, 2.5):
         bias = built(cell(units=2, forget_bias=value)).get_weights()[2]
         assert bias.tolist() == [0, 0, value, value, 0, 0, 0, 0]
-    bias = built(cell(units=2, forget_bias=2.5, coupled=True)).get_weights()[2]
+
+
+def test_forget_bias_of_a_coupled_cell():
+    bias = built(LSTMCell(units=2, forget_bias=2.5, coupled=True)).get_weights()[2]
     assert bias.tolist() == [2.5, 2.5, 0, 0, 0, 0]
 
 
@@ -249,6 +253,7 @@ OPTIONS = {
         "coupled": check_lstm_option("coupled", [(4, 6), (2, 6), (6,)]),
     },
     GRUCell: {**SHARED_OPTIONS, "reset_after": check_reset_after},
+    TreeLSTMCell: {**SHARED_OPTIONS, "forget_bias": check_forget_bias},
 }
 
 
