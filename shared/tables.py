@@ -19,7 +19,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _JSON = re.compile(r'\s{0,100}(?:\[\s{0,100})?\{\s{0,100}"[^"\n]{1,100}"\s{0,100}:')
 _NUMBER = re.compile(r"[-+]?\d[\d.,:/-]*%?(?: \d[\d:]*)?")  # a date and a time too
-_BETWEEN_OBJECTS = re.compile(r"[\s,\[\]]*")
+_OBJECT_START = re.compile(r"[^\s,\[\]]")
 _TEXT_NAMES = frozenset(
     ("text", "texts", "review", "reviews", "sentence", "sentences", "question", "questions")
     + ("comment", "comments", "content", "body", "message", "tweet", "post", "feedback")
@@ -113,7 +113,8 @@ def _read_json(content, encoding, max_rows):
     decoder, position = json.JSONDecoder(), 0
     names: dict[str, None] = {}
     cells: list[dict[str, str]] = []
-    while (position := _BETWEEN_OBJECTS.match(content, position).end()) < len(content):
+    while found := _OBJECT_START.search(content, position):
+        position = found.start()
         try:
             # At most so much at once: a list of a million lists takes far more memory than text.
             end = position + limits.TABLE_CELL_CHARACTERS

@@ -16,7 +16,7 @@ from apps.forecasting.reading import columns
 from apps.forecasting.reading.cleaning import clean
 from apps.forecasting.reading.files import MAX_BYTES, read_text
 from apps.forecasting.reading.parsing import parse_dates, parse_numbers
-from apps.forecasting.reading.table import find_table
+from apps.forecasting.reading.table import find_table, list_names
 from apps.forecasting.series import MIN_PRICES, Reading, Series
 from shared.errors import UserError
 
@@ -170,6 +170,7 @@ def _find_ticker_column(table, dates):
             and 1 < len(words) <= len(cells) / 2
             and parse_numbers(columns.sample_rows(cells)).share < 0.2
             and parse_dates(columns.sample_rows(cells)).share < 0.2
+            and not any(map(columns.TIME_OF_DAY.match, columns.sample_rows(cells)))
             and len(set(zip(cells, dates.tolist(), strict=True))) > 0.9 * len(cells)
         ):
             return n
@@ -211,7 +212,7 @@ def _find_prices(table, dates, ticker_column, column):
         prices = [n for n in range(len(table.headings)) if n not in skip]
         if len(prices) == 1:  # of words, which are then quoted
             return {"": {"close": prices[0]}}, choices
-        names = ", ".join(table.label(n) for n in range(len(table.headings)))
+        names = list_names([table.label(n) for n in range(len(table.headings))])
         raise UserError(f"No column of this file holds prices. Its columns are: {names}.")
     if any(heading.label for heading in table.headings):
         ranges = {

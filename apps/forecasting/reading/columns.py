@@ -38,6 +38,7 @@ ROLES = {
 }
 ROLE_OF_NAME = {name: role for role, names in ROLES.items() for name in names.split("|")}
 RANKS = {name: rank for rank, name in enumerate(ROLE_OF_NAME)}  # of two names the better known
+TIME_OF_DAY = re.compile(r"\d{1,2}[:.h]\d\d")
 TICKER = re.compile(r"[A-Z0-9^][A-Z0-9\-=^]*")
 SERIES_ROLES = ("adjusted", "close", "open", "high", "low")
 

@@ -5,10 +5,13 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import PurePosixPath
 
+from apps.forecasting.reading.columns import role_of
 from shared.errors import UserError
 
 MAX_BYTES = 256 * 2**20  # unpacked
@@ -22,6 +25,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+LEGACY_ENCODINGS = ("cp1251", "shift_jis", "gb18030", "cp949", "big5")
 LAYOUT = "\t\n\v\f\r\x1a"  # control characters that text files hold
 
 
@@ -103,7 +107,20 @@ def _decode(content):
     try:
         return _check_text(content.decode("utf-8"))
     except UnicodeDecodeError:
-        return _check_text(content.decode("cp1252", errors="replace"))
+        return _check_text(max(_legacy_readings(content), key=_count_known_names))
+
+
+def _legacy_readings(content):
+    """The text in the encodings of Western and other computers before Unicode."""
+    yield content.decode("cp1252", errors="replace")
+    for encoding in LEGACY_ENCODINGS:
+        with suppress(UnicodeDecodeError):
+            yield content.decode(encoding)
+
+
+def _count_known_names(text):
+    """How many names of columns stand at the beginning of a text."""
+    return sum(role_of(word) is not None for word in re.split(r"[\n,;\t|]", text[:2000]))
 
 
 def _check_text(text):

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -35,18 +36,19 @@ MISSING = {
 
 # ---------------------------------------------------------------- dates
 
-TEXT, COMPACT, EPOCH, MONTH, YEAR = range(5)  # kinds of dates, the surest first
+TEXT, COMPACT, EPOCH, MONTH, YEAR, SERIAL = range(6)  # kinds of dates, the surest first
+SERIAL_START = np.datetime64("1899-12-30")  # day 0 of Excel
 _TIME = (
-    r"(?:\s*[T ,]\s*(?:\d{1,2}[:.h]\d\d.{0,40}|\d{4,9}(?:\.\d+)?|\d\d?[- ]?[AP]M|[A-Z]{1,5})"
+    r"(?:\s*[T ,:]\s*(?:\d{1,2}[:.h]\d\d.{0,40}|\d{4,9}(?:\.\d+)?|\d\d?[- ]?[AP]M|[A-Z]{1,5})"
     r"|Z|[+-]\d\d:?\d\d)?$"
 )
 _WEEKDAY = r"(?:[^\W\d]{2,12}\.?,?\s+)?"
 _NAME = r"([^\W\d_]{3,12})\.?"
 _YEAR_FIRST = re.compile(
-    r"(\d{4})\s*[-/.年년]\s*(\d{1,2})\s*[-/.月월]\s*(\d{1,2})\s*[日일]?\.?" + _TIME
+    r"(\d{4})\s*[-/.年년 ]\s*(\d{1,2})\s*[-/.月월 ]\s*(\d{1,2})\s*[日일]?\.?" + _TIME
 )
 _YEAR_LAST = re.compile(r"(\d{1,2})\s*([-/.])\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d{2})\.?" + _TIME)
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ]\d{4,9}(?:\.\d+)?|\d{4}(?:\d\d)?)?Z?$")
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ]\d{4,9}(?:\.\d+)?|\d{4}(?:\d\d)?|\.0+)?Z?$")
 _DAY_NAME = re.compile(
     _WEEKDAY
     + r"(\d{1,2})(?:st|nd|rd|th|er|\.|º)?[-\s/.]*(?:de\s+)?"
@@ -62,6 +64,8 @@ _NAME_YEAR = re.compile(_NAME + r"(?:[-\s/.,]*(\d{4})|[-'](\d\d))$")
 _YEAR_MONTH = re.compile(r"(\d{4})\s*[-/M]\s*(\d{1,2})$")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/](\d{4})$")
 _QUARTER = re.compile(r"(\d{4})\s*-?\s*Q([1-4])$|Q([1-4])\s*[-/]?\s*(\d{4})$", re.I)
+_WEEK = re.compile(r"(\d{4})-?W(\d\d)(?:-?([1-7]))?$")
+_SERIAL = re.compile(r"([2-7]\d{4})(?:[.,]\d{1,12})?$")
 _EPOCH = re.compile(r"(\d{9,19})(?:\.\d+)?$")
 _DECIMAL_MONTH = re.compile(r"(\d{4})\.(\d{1,2})$")
 _ONLY_YEAR = re.compile(r"(\d{4})$")
@@ -96,7 +100,7 @@ class Dates:
 
     Attributes:
         values: Array `(cells,)` of `datetime64[D]`, NaT where a cell is no date.
-        kind: `TEXT`, `COMPACT`, `EPOCH`, `MONTH` or `YEAR`; None if no cell is a date.
+        kind: `TEXT`, `COMPACT`, `EPOCH`, `MONTH`, `YEAR` or `SERIAL`; None if no cell is a date.
         note: What the reader should know, where the order of day and month is a guess.
         dotted: Whether they are written like 31.12.2024.
     """
@@ -116,7 +120,8 @@ def parse_dates(cells):
     """The `Dates` of a column of strings.
 
     Offsets and names of time zones are left out: the day is the one written. Seconds, milli-,
-    micro- and nanoseconds since 1970 are told apart by their digits, cell by cell, in UTC.
+    micro- and nanoseconds since 1970 are told apart by their digits, cell by cell, in UTC; Excel's
+    numbers of days are known by their five digits.
     """
     unique = {cell: n for n, cell in enumerate(dict.fromkeys(cells))}
     parsed = [_parse_date(cell.strip()) for cell in unique]
@@ -131,6 +136,8 @@ def parse_dates(cells):
     if kind == EPOCH:
         values = (parts[:, 0] // 86400).astype("datetime64[D]")
         values[parts[:, 0] == 0] = np.datetime64("NaT")
+    elif kind == SERIAL:
+        values = np.where(parts[:, 0] > 0, SERIAL_START + parts[:, 0], np.datetime64("NaT"))
     elif kind == MONTH:
         values = _date(*_decimal_months(parts))
     else:
@@ -164,6 +171,10 @@ def _parse_date(cell):
             return MONTH, int(match[1]), int(match[2]), len(match[2])
         if match := _ONLY_YEAR.match(cell):
             return YEAR, int(match[1]), 1, 1
+        if match := _SERIAL.match(cell):
+            return SERIAL, int(match[1]), 0, 0
+        if match := _WEEK.match(cell):
+            return _parse_week(int(match[1]), int(match[2]), int(match[3] or 1))
         if match := _YEAR_MONTH.match(cell):
             return TEXT, int(match[1]), int(match[2]), 1
         if match := _MONTH_YEAR.match(cell):
@@ -181,6 +192,14 @@ def _parse_date(cell):
     if (match := _NAME_YEAR.match(cell)) and (number := _month(match[1])):
         return TEXT, _full_year(match[2] or match[3]), number, 1
     return (None,)
+
+
+def _parse_week(year, week, weekday):
+    try:
+        day = date.fromisocalendar(year, week, weekday)
+    except ValueError:
+        return (None,)
+    return TEXT, day.year, day.month, day.day
 
 
 def _full_year(text):
@@ -252,13 +271,15 @@ def looks_like_time(dates):
     """Whether numbers read as dates are a clock: they run in one direction.
 
     Args:
-        dates: `Dates` of the kinds `EPOCH`, `MONTH` or `YEAR`.
+        dates: `Dates` of the kinds `EPOCH`, `MONTH`, `YEAR` or `SERIAL`.
     """
     known = dates.values[~np.isnat(dates.values)]
     years = known.astype("datetime64[Y]").astype(int) + 1970
     if len(known) < 2 or ((years < FIRST_YEAR) | (years > LAST_YEAR)).mean() > 0.05:
         return False
     steps = np.diff(known).astype(int)
+    if dates.kind == SERIAL and np.median(np.abs(steps)) > 31:
+        return False
     if dates.kind == YEAR and (np.abs(np.diff(years)) != 1).mean() > 0.1:
         return False
     return bool(min((steps > 0).mean(), (steps < 0).mean()) < 0.06 and (steps != 0).any())

@@ -1,6 +1,7 @@
 """The table in a text: separator, headings and rows of equal length."""
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -12,6 +13,12 @@ from shared.errors import UserError
 
 MAX_COLUMNS = 500
 MAX_LINE = 20_000  # characters
+MAX_NAMES, MAX_NAME = 10, 30  # of columns in a message, and characters of each
+_NO_TABLES = {
+    re.compile(r'\s*[\[{]\s*(?:$|["\[{])'): "JSON",
+    re.compile(r"\s*<(?:!doctype|html|table|\?xml)", re.I): "a web page or XML",
+}
+_QUOTES = "\"'="  # around cells: ="2024-01-31" keeps Excel from reading a date
 SEPARATORS = (";", "\t", "|", ",", None)  # None: white space
 
 
@@ -60,6 +67,7 @@ def find_table(text, max_rows):
     rows = [_split(line, separator) for line in lines]
     width = _usual_width(rows)
     if width < 2:
+        _refuse_other_formats(lines[0])
         raise UserError(
             "This file has only one column. It needs a date and a closing price, "
             "separated by commas, semicolons or tabs."
@@ -93,12 +101,16 @@ def _split(line, separator):
     if separator is None:
         return line.replace('"', "").split()
     if '"' not in line:
-        return [cell.strip() for cell in line.split(separator)]
+        return [_unquote(cell) for cell in line.split(separator)]
     try:
         row = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
     except csv.Error as error:
         raise UserError(f"This file cannot be read as a CSV: {error}.") from error
-    return [cell.strip().strip('"') for cell in row]
+    return [_unquote(cell) for cell in row]
+
+
+def _unquote(cell):
+    return cell.strip().strip(_QUOTES).strip()
 
 
 def _usual_width(rows):
@@ -107,20 +119,22 @@ def _usual_width(rows):
 
 
 def _join_dates(rows, width):
-    """Rows whose dates were cut at their own commas, as in `Dec 13, 2023`, put together again."""
+    """Rows whose dates stand in several columns put together again, with the new width.
+
+    They were cut at their own commas, as in `Dec 13, 2023`, or are years, months and days.
+    """
     sample = columns.sample_rows([row for row in rows if len(row) == width])
     if width < 3 or columns.find_date_column(sample) is not None:
         return rows, width
-    for n in range(width - 1):
-        dates = parse_dates([f"{row[n]}, {row[n + 1]}" for row in sample])
-        if dates.share > 0.8:
-            break
-    else:
-        return rows, width
-    return [
-        [*row[:n], f"{row[n]}, {row[n + 1]}", *row[n + 2 :]] if len(row) == width else row
-        for row in rows
-    ], width - 1
+    for count, mark in ((3, "/"), (2, ", "), (2, "/")):
+        for n in range(width - count + 1 if width > count else 0):
+            end = n + count
+            if parse_dates([mark.join(row[n:end]) for row in sample]).share > 0.8:
+                return [
+                    [*row[:n], mark.join(row[n:end]), *row[end:]] if len(row) == width else row
+                    for row in rows
+                ], width - count + 1
+    return rows, width
 
 
 def _split_headings(rows, width, separator):
@@ -137,8 +151,10 @@ def _split_headings(rows, width, separator):
     else:
         named = [n for n, cell in enumerate(rows[0]) if columns.role_of(cell) == "date"]
         if not named:
-            names = ", ".join(rows[0])
-            raise UserError(f"This file has no date column. Its columns are: {names}.")
+            _refuse_other_formats(" ".join(rows[0]))
+            raise UserError(
+                f"This file has no date column. Its columns are: {list_names(rows[0])}."
+            )
         date_column, first = named[0], 1
     above, rows = rows[:first], rows[first:]
     width = max(width, date_column + 1)
@@ -177,6 +193,20 @@ def _refuse_extra_cells(rows, named, width):
         f"The rows have {width} cells but there are {named} headings: “{extra[cells[-1]][:20]}” is "
         "one too many. A date or a number that contains a comma needs quotes around it."
     )
+
+
+def _refuse_other_formats(line):
+    """Refuse, by its first line, what is text but no table."""
+    for pattern, kind in _NO_TABLES.items():
+        if pattern.match(line):
+            raise UserError(f"This file holds {kind}. Save the table as CSV and try again.")
+
+
+def list_names(names):
+    """The first names of columns, cut to a length that fits into a sentence."""
+    shown = [name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…" for name in names[:MAX_NAMES]]
+    more = len(names) - MAX_NAMES
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def count_rows(count):

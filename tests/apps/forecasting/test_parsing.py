@@ -21,6 +21,11 @@ from apps.forecasting.reading.parsing import MAX_CELL, parse_dates, parse_number
         ["Tue, 05 Mar 2024 00:00:00 GMT", "6th March 2024", "2024-Mar-07", "08 мар 2024"],
         ["2024年3月5日", "2024년 3월 6일", "2024- 03- 07", "2024 / 03 / 08"],
         ["24/03/05", "24/03/06", "24/03/07", "24/03/08"],
+        ["20240305.0", "20240306.0", "20240307.0", "20240308.0"],
+        ["45356", "45357", "45358.0", "45359.7083"],
+        ["2024-W10-2", "2024W103", "2024-W10-4", "2024-W10-5"],
+        ["2024 03 05", "2024 3 6", "2024 03 07 16:00", "2024 03 08"],
+        ["05MAR2024:00:00:00", "06MAR24:00:00:00", "07-MAR-2024", "08MAR2024"],
     ],
 )
 def test_dates(cells):
@@ -35,11 +40,13 @@ def test_dates(cells):
         (["1990.1", "1990.2", "1990.10", "1990.11"], [1, 2, 10, 11]),
         (["1990-01", "1990M02", "3/1990", "Apr-90"], [1, 2, 3, 4]),
         (["1990Q1", "Q2 1990", "1990-Q3", "1990 Q4"], [1, 4, 7, 10]),
+        (["1990-W02", "1990-W06", "1990-W10", "1990-W53"], [1, 2, 3, np.nan]),
     ],
 )
 def test_months_and_quarters(cells, expected):
-    months = parse_dates(cells).values.astype("datetime64[M]").astype(int) % 12 + 1
-    assert months.tolist() == expected
+    dates = parse_dates(cells).values
+    months = dates.astype("datetime64[M]").astype(int) % 12 + 1.0
+    np.testing.assert_array_equal(np.where(np.isnat(dates), np.nan, months), expected)
 
 
 @pytest.mark.parametrize("cell", ["2023-02-30", "13/13/2023", "soon", "", "9" * 80, "12:30", "5"])

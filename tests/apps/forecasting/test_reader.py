@@ -20,6 +20,7 @@ FUZZ = int(os.environ.get("UNROLLED_FUZZ", 60))
 NOISE = np.random.default_rng(0).standard_normal(80)
 DATES = pd.bdate_range("2024-01-01", periods=80)
 PRICES = np.round(100 + np.arange(80) + 0.25, 2)
+EXCEL_DAYS = (DATES - pd.Timestamp("1899-12-30")).days
 DAYS = [f"{date:%Y-%m-%d}" for date in DATES]
 
 
@@ -100,6 +101,19 @@ def test_a_plain_file_is_read_as_it_is():
         csv(prices=[f"({p})" for p in -PRICES]).replace("(-", "").replace(")", ""),
         csv(separator=" "),
         "#".join(["", csv(header="<DATE>,<CLOSE>")])[1:],
+        csv(header="year/month/day/close", form="%Y,%m,%d").replace("/", ","),
+        csv(header="day/month/year/close", form="%d;%b;%Y", separator=";").replace("/", ";"),
+        csv(form="%G-W%V-%u"),
+        csv(form="'%Y-%m-%d'", header="'date','close'"),
+        csv(form='="%Y-%m-%d"', prices=[f'="{p}"' for p in PRICES]),
+        csv(form="%Y%m%d.0"),
+        csv([], []) + "".join(f"\n{n},{p}" for n, p in zip(EXCEL_DAYS, PRICES, strict=True)),
+        csv(header="日期,收盘价").encode("gb18030"),
+        csv(header="日付,始値", form="%Y年%m月%d日").replace("始値", "終値").encode("shift_jis"),
+        csv(header="날짜,종가").encode("cp949"),
+        csv(header="日期,收盤價", form="%Y/%m/%d").encode("big5"),
+        csv(header="дата,цена").encode("cp1251"),
+        csv(header="Datum,Schluß").encode("cp1252"),
     ],
 )
 def test_other_ways_to_write_the_same_file(text):
@@ -319,6 +333,24 @@ def test_several_tickers_and_the_range_of_the_day():
     np.testing.assert_allclose(first.high, PRICES + 1)
 
 
+def test_the_last_price_of_a_day_counts_where_its_time_has_a_column():
+    rows = ["Date,Time,Open,Close"]
+    for day, price in zip(DAYS, PRICES, strict=True):
+        rows += [f"{day},{9 + n:02}:30,7,{price - 3 + n}" for n in range(4)]
+    for text in ("\n".join(rows), "\n".join([rows[0], *rows[:0:-1]])):
+        series = only(text)
+        np.testing.assert_allclose(series.close, PRICES)
+        assert "repeated a date" in " ".join(series.notes)
+
+
+def test_months_and_years_may_stand_in_columns_of_their_own():
+    months = [f"{p},{y},{m}" for (y, m), p in zip(
+        ((y, m) for y in range(2000, 2010) for m in range(1, 13)), walk(120), strict=True)
+    ]  # fmt: skip
+    series = only("\n".join(["Price,Year,Month", *months]))
+    assert (len(series), str(series.dates[9])) == (120, "2000-10-01")
+
+
 def test_adjusted_prices_move_the_range_with_them():
     rows = ["Date,High,Low,Close,Adj Close"]
     rows += [
@@ -363,6 +395,12 @@ REFUSED = {
     "a cut zip": zipped({"a.csv": csv()})[:-20],
     "two files": zipped({"a.csv": csv(), "b.csv": csv()}),
     "a workbook": zipped({"[Content_Types].xml": "<xml/>"}),
+    "json": '{"prices": [[1704067200000, 42.5], [1704153600000, 43.25]]}',
+    "json rows": '[\n{"date": "2024-01-01", "close": 42.5},\n{"date": "2024-01-02", "close": 43}]',
+    "a web page": "<html><body><table><tr><td>2024-01-01</td><td>42,5</td></tr></table></html>",
+    "many names": "\n".join(
+        [",".join(f"{n} {'long' * 20}" for n in range(30)), *["red," * 29] * 9]
+    ),
     "packed bytes": gzip.compress(b"\x00\x01\x02\x9d\x81" * 50),
 }
 
