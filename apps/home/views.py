@@ -35,7 +35,7 @@ LEARNING_PATH = (
     ("cells-memory", "Attention", "What a network gains by looking back", 7),
 )
 OWN_DATA_PATH = (
-    ("sentiment#many-reviews-at-once", "Answer a file", "A CSV of texts in, a CSV of answers out"),
+    ("sentiment#many-texts-at-once", "Answer a file", "A CSV of texts in, a CSV of answers out"),
     ("forecasting", "Forecast your prices", "A CSV of dates and prices, with a backtest"),
     ("analogies", "Train word vectors", "On a text of your own, while you watch"),
     (

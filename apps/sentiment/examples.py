@@ -1,29 +1,20 @@
-"""Reviews to try, written for this page: (name, text)."""
+"""Texts to try, written for this page: (name, text)."""
 
 EXAMPLES = (
+    ("Short", "Not bad at all, I would happily go there again."),
+    (
+        "Tweet",
+        "second time at the noodle bar by the station and it was sooo good 😍 why is nobody "
+        "talking about this place #happybelly",
+    ),
+    (
+        "Negated",
+        "I don't think anybody could call this phone slow, and it has never let me down once.",
+    ),
     (
         "Mixed",
-        "I wanted to love this film, and for the first half hour I did. The harbour town is "
-        "beautifully shot, the two sisters are wonderful together, and the music knows when to "
-        "be quiet, but then the plot arrives, and with it a murder nobody cares about, a "
-        "detective who explains everything twice, and a dull, endless chase through a "
-        "warehouse. The last scene almost saves it. Almost.",
-    ),
-    (
-        "Positive",
-        "What a joy. A film about three old friends restoring a fishing boat has no right to be "
-        "this gripping, but the writing is so warm and the acting so natural that I forgot I "
-        "was in a cinema. Every small victory feels earned, the jokes are genuinely funny, and "
-        "the ending moved me to tears. One of the best films I have seen this year, and highly "
-        "recommended.",
-    ),
-    (
-        "Negative",
-        "Two hours of my life that I will never get back. The story makes no sense, the "
-        "dialogue sounds as if nobody had read it aloud before shooting, and the so-called "
-        "monster is a man in a cheap rubber suit. The lead actor looks bored, and by the end so "
-        "was I. The worst part is the ending, which explains nothing and promises a sequel. "
-        "Avoid.",
+        "The room was lovely and the staff were kind, but the bed was hard and the street so "
+        "loud that we hardly slept.",
     ),
     (
         "Sarcastic",
@@ -34,14 +25,15 @@ EXAMPLES = (
         "that needs watching, watch that instead.",
     ),
     (
-        "Negated",
-        "This is not a bad film at all, whatever you may have read. The pace is never slow, the "
-        "special effects do not look cheap, and there was not a single moment when I was bored. "
-        "I expected a disaster and did not get one. Nobody in the cast gives a weak "
-        "performance, and I could not find anything to complain about, not even the ending.",
+        "Film review",
+        "I wanted to love this film, and for the first half hour I did. The harbour town is "
+        "beautifully shot, the two sisters are wonderful together, and the music knows when to "
+        "be quiet, but then the plot arrives, and with it a murder nobody cares about, a "
+        "detective who explains everything twice, and a dull, endless chase through a "
+        "warehouse. The last scene almost saves it. Almost.",
     ),
     (
-        "Long",
+        "Long review",
         "My grandfather worked on the railways for forty years, so when a film about the last "
         "night shift in a signal box opened at our local cinema, I took the whole family. The "
         "first twenty minutes made me nervous. Nothing happens, and it happens slowly: a kettle "

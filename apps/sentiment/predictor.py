@@ -167,14 +167,14 @@ def clean_review(text):
         UserError: if the text has no words, or most of its letters are not Latin.
     """
     if not isinstance(text, str) or not text.strip():
-        raise UserError("There is nothing to read yet. Type or paste a review in English.")
+        raise UserError("There is nothing to read yet. Type or paste a text in English.")
     cleaned = clean(text)
     if not any(character.isalpha() for character in cleaned):
-        raise UserError("There are no words in this text. Type or paste a review in English.")
+        raise UserError("There are no words in this text. Type or paste a text in English.")
     if script := find_foreign_script(cleaned):
         raise UserError(
             f"This text is mostly in another alphabet ({script}). "
-            "The network has only learned English: try an English review."
+            "The network has only learned English: try an English text."
         )
     return cleaned
 

@@ -1,4 +1,4 @@
-"""The sentiment page: a review in, the prediction out, and how the network came to it."""
+"""The sentiment page: a text in, the prediction out, and how the network came to it."""
 
 from typing import Literal
 
@@ -15,14 +15,15 @@ from shared.site.knobs import Knob
 
 TITLE = "Sentiment"
 DESCRIPTION = (
-    "A network reads a film review word by word and says whether it is positive. See which words "
-    "changed its mind."
+    "A network reads a review, a sentence or a tweet word by word and says whether it is positive. "
+    "See which words changed its mind."
 )
 SHAPE = "many to one"
 FOLDER = bundle.MODELS / "sentiment"
 LOADING = components.note("The network is being loaded. The first answer takes a few seconds.")
 NO_ANSWER_YET = components.note("This appears with the answer above.")
 STRONGEST, ALL = "strongest", "all"
+BATCH_COLUMNS = ("probability", "label", *views.LABELS, "note")
 COMPUTE = {**events.COMPUTE, "show_progress": "minimal"}
 
 
@@ -38,9 +39,9 @@ def build(page, settings):
     card = bundle.read_card(FOLDER)
     networks = views.networks(card)
     components.page_title(
-        "How a network reads a review",
-        "Type a film review in English. A recurrent network reads it word by word and says "
-        "whether it is positive. Below the answer you can watch it make up its mind.",
+        "How a network reads what you write",
+        "Type a review, a sentence or a tweet in English. A recurrent network reads it word by "
+        "word and says whether it is positive. Below the answer you can watch it make up its mind.",
     )
     network, answered = _answer_section(page, card, networks, settings)
     _comparison_section(answered, networks)
@@ -63,7 +64,7 @@ def _answer_section(page, card, networks, settings):
         or None.
     """
     knob = Knob("cell", "Network", next(iter(networks)), choices=networks)
-    label = "Your review (Shift + Enter to read it)"
+    label = "Your text (Shift + Enter to read it)"
     text = gr.Textbox(EXAMPLES[0][1], label=label, lines=4, max_lines=12)
     with gr.Row(elem_classes="controls"):
         network = knob.choice()
@@ -72,7 +73,7 @@ def _answer_section(page, card, networks, settings):
     problem = components.html()
     examples = gr.Dataset(
         components=[text],
-        samples=[[review] for _, review in EXAMPLES],
+        samples=[[example] for _, example in EXAMPLES],
         sample_labels=[name for name, _ in EXAMPLES],
         label="Examples",
     )
@@ -90,9 +91,9 @@ def _answer_section(page, card, networks, settings):
         return example[0], *read(example[0], network)
 
     def restore(link):
-        review, chosen = link.get("text", EXAMPLES[0][1]), knob.from_link(link.get("cell"))
-        yield review, chosen, *[gr.skip()] * len(outputs)
-        yield gr.skip(), gr.skip(), *read(review, chosen)
+        opened, chosen = link.get("text", EXAMPLES[0][1]), knob.from_link(link.get("cell"))
+        yield opened, chosen, *[gr.skip()] * len(outputs)
+        yield gr.skip(), gr.skip(), *read(opened, chosen)
 
     outputs = [problem, answer, answered]
     options = {**COMPUTE, "show_progress_on": answer}
@@ -104,13 +105,17 @@ def _answer_section(page, card, networks, settings):
 
 
 def _comparison_section(answered, networks):
+    general = (
+        "The general LSTM has learned from reviews, sentences and tweets; it knows three answers. "
+        "The others know film reviews only, and two answers. "
+    )
     pretraining = (
         "The pre-trained LSTM first read 50,000 unlabelled reviews and then learned from two "
-        "larger models. The other three differ only in their cell."
+        "larger models. The LSTM, the GRU and the RNN differ only in their cell."
     )
     components.section(
         "All networks and a baseline",
-        "The same text, read by every network. "
+        f"The same text, read by every network. {general if 'general' in networks else ''}"
         f"{pretraining if 'pretrained' in networks else 'They differ only in their cell.'} The "
         "baseline adds up weights of words and word pairs and ignores their order.",
     )
@@ -150,7 +155,7 @@ def _rewrites_section(answered):
         "What does the network rely on? We negate the key word, swap the halves around “but” and "
         "shuffle all words, then read each version again.",
     )
-    button = gr.Button("Change this review", min_width=120)
+    button = gr.Button("Change this text", min_width=120)
     rewrites = components.html()
 
     def rewrite(answered):
@@ -191,22 +196,23 @@ def _pretraining_section(card):
 
 def _batch_section(network, settings):
     section = BatchSection(
-        "Many reviews at once",
+        "Many texts at once",
         f"A CSV or JSON Lines with a column named text, up to {settings.max_rows:,} rows and "
-        f"{settings.max_upload_mb} MB. You get it back with a probability for each row.",
+        f"{settings.max_upload_mb} MB. You get it back with a label and probabilities for each "
+        "row.",
         file_types=TABLE_TYPES,
         download_label="Download the scores",
     )
 
     def prepare(path, column, network):
-        reviews = read_table(path, settings.max_rows, column)
+        rows = read_table(path, settings.max_rows, column)
         predictor = _predictors().Predictor.load(network)
         return BatchJob(
-            reviews,
+            rows,
             answer=lambda texts: _score_texts(predictor, texts),
-            summarize=lambda results: views.summary(reviews.items, results, network),
-            write=append_columns(reviews.table, ("probability", "label", "note"), "sentiment.csv"),
-            unit="reviews read",
+            summarize=lambda results: views.summary(rows.items, results, network),
+            write=append_columns(rows.table, BATCH_COLUMNS, "sentiment.csv"),
+            unit="texts read",
         )
 
     section.answer_with(prepare, [network])
@@ -230,11 +236,11 @@ def warm_up():
     networks = views.networks(bundle.read_card(FOLDER))
     first, *_ = (predictors.Predictor.load(name) for name in networks)
     words = EXAMPLES[-1][1].split()
-    for count in (200, 75):
-        review = " ".join(words[:count])
-        first.running_probabilities(review)
-        first.read(review)
-        first.trace(review)
+    for count in (20, 200, 75):
+        text = " ".join(words[:count])
+        first.running_probabilities(text)
+        first.read(text)
+        first.trace(text)
 
 
 def _read(text, network, settings):
@@ -265,14 +271,18 @@ def _compare(text, network):
     predictors = _predictors()
     baseline = predictors.Baseline.load()
     card = predictors.Predictor.load(network).card
-    results = {
-        name: predictors.Predictor.load(name).running_probabilities(text)
-        for name in views.networks(card)
+    networks = {name: predictors.Predictor.load(name) for name in views.networks(card)}
+    results = {name: each.running_probabilities(text) for name, each in networks.items()}
+    classes = {
+        name: each.predict_classes([text])[0]
+        for name, each in networks.items()
+        if views.has_neutral(card, name)
     }
     return views.comparison(
         network,
         results[network][0],
         {name: running for name, (_, running) in results.items()},
+        classes,
         baseline.predict(text),
         baseline.ngrams(text),
         card,
@@ -322,7 +332,7 @@ def _show_cases(kind, network):
 
 
 def _score_texts(predictor, texts):
-    """(probability, label, note) for each text; a text that cannot be read has only a note."""
+    """`BATCH_COLUMNS` of each text; a text that cannot be read has only a note."""
     notes = []
     for text in texts:
         try:
@@ -330,33 +340,42 @@ def _score_texts(predictor, texts):
             notes.append("")
         except UserError as refusal:
             notes.append(str(refusal))
-    return [
-        ("", "", note) if note else (round(float(value), 4), views.label(value), "")
-        for value, note in zip(predictor.predict(texts), notes, strict=True)
-    ]
+    results = []
+    for classes, note in zip(predictor.predict_classes(texts), notes, strict=True):
+        negative, neutral, positive = (round(float(value), 4) for value in classes)
+        probability = round(float(classes[2] / (classes[0] + classes[2])), 4)
+        if note:
+            results.append(("", "", "", "", "", note))
+        else:
+            results.append((probability, views.label(classes), negative, neutral, positive, ""))
+    return results
 
 
 def _publish_api(card, settings, networks):
     names, first = Literal[networks], networks[0]
 
     def sentiment(text: str, cell: names = first) -> dict:
-        """Whether a film review is positive, and how the network read it.
+        """Whether a review, a sentence or a tweet is positive, and how the network read it.
 
         Args:
-            text: The review, in English.
-            cell: The network that reads it: pretrained (an LSTM), lstm, gru or rnn.
+            text: The text, in English, such as a review.
+            cell: The network that reads it: general (an LSTM for any text), or one for film
+                reviews: pretrained (an LSTM), lstm, gru or rnn.
 
         Returns:
-            probability that it is positive, label, cell, words, effects (each word's share of
-            the log-odds), running (the probability after each word), and notes.
+            probability of positive against negative, classes (probabilities of negative, neutral
+            or mixed, and positive; only the general network gives neutral), label (the likeliest
+            class), cell, words, effects (each word's share of the log-odds), running (the
+            probability after each word), and notes.
         """
         reading = _read(text, cell, settings)
         notes = views.notes(reading)
-        if views.is_short(reading):
+        if views.is_short(reading) and not views.has_neutral(card, cell):
             notes.append(views.short_text_warning(cell, card))
         return {
             "probability": reading.probability,
-            "label": views.label(reading.probability),
+            "classes": dict(zip(views.LABELS, map(float, reading.classes), strict=True)),
+            "label": views.label(reading.classes),
             "cell": cell,
             "words": [word.text for word in reading.words],
             "effects": [round(float(effect), 4) for effect in reading.effects],
@@ -365,21 +384,22 @@ def _publish_api(card, settings, networks):
         }
 
     def sentiment_batch(texts: list[str], cell: names = first) -> list[dict]:
-        """Whether each of many film reviews is positive.
+        """Whether each of many reviews, sentences or tweets is positive.
 
         Args:
-            texts: The reviews, in English.
-            cell: The network that reads them: pretrained (an LSTM), lstm, gru or rnn.
+            texts: The texts, in English.
+            cell: The network that reads them, as for `sentiment`.
 
         Returns:
-            For each review probability and label, or a note that says why it was not read.
+            For each text probability (of positive against negative), label, and the probabilities
+            negative, neutral and positive; or a note that says why it was not read.
         """
         if len(texts) > settings.max_rows:
             raise UserError(f"At most {settings.max_rows:,} texts are answered at once.")
         results = _score_texts(_predictors().Predictor.load(cell), texts)
         return [
-            {"note": note} if note else {"probability": probability, "label": label}
-            for probability, label, note in results
+            {"note": note} if note else dict(zip(BATCH_COLUMNS, values, strict=False))
+            for *values, note in results
         ]
 
     publish(sentiment, concurrency_id="compute", concurrency_limit=2)

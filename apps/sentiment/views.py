@@ -9,7 +9,15 @@ from shared.plots import chance, percent, signed
 from shared.site import components
 
 # The best first: the page opens with it.
-NETWORKS = {"pretrained": "Pre-trained LSTM", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+NETWORKS = {
+    "general": "General LSTM",
+    "pretrained": "Pre-trained LSTM",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "rnn": "RNN",
+}
+LABELS = ("negative", "neutral", "positive")
+WORDS = {"negative": "negative", "neutral": "mixed or neutral", "positive": "positive"}
 SHORT_TEXT_WORDS = 15  # below this, a text is unlike the reviews of the training data
 STRONGEST_UNITS = 12  # units drawn unless the visitor asks for all
 STRONGEST_NGRAMS = 8  # n-grams of the baseline that are drawn
@@ -69,14 +77,26 @@ def networks(card):
     return {name: title for name, title in NETWORKS.items() if name in card["variants"]}
 
 
-def _name_in_sentence(network):
+def name_in_sentence(network):
     """The title of a network as it is written within a sentence."""
-    return NETWORKS[network].replace("Pre", "pre")
+    title = NETWORKS[network]
+    return title if title.isupper() else title[0].lower() + title[1:]
 
 
-def label(probability):
-    """`"positive"` or `"negative"`."""
-    return "positive" if probability >= 0.5 else "negative"
+def has_neutral(card, network):
+    """Whether a network has three classes; such a network has learned short texts too."""
+    return card["variants"][network].get("network", {}).get("classes") == 3
+
+
+def label(probabilities):
+    """The likeliest label.
+
+    Args:
+        probabilities: Of negative, neutral and positive, `(3,)`, or of positive alone.
+    """
+    if np.ndim(probabilities) == 0:
+        probabilities = [1 - probabilities, 0, probabilities]
+    return max(reversed(LABELS), key=dict(zip(LABELS, probabilities, strict=True)).get)
 
 
 def confidence(share):
@@ -125,7 +145,7 @@ def short_text_warning(network, card):
     total, correct = len(suite.read()), suite.correct_cases(accuracies)
     return (
         f"{warning} Of our {total} short texts, chosen to be difficult, the "
-        f"{_name_in_sentence(network)} got {correct} right ({percent(correct / total)})."
+        f"{name_in_sentence(network)} got {correct} right ({percent(correct / total)})."
     )
 
 
@@ -133,8 +153,8 @@ def answer(reading, card):
     """The answer with its meaning, the coloured words and the line of the model card."""
     details = card["variants"][reading.network]
     baseline_wins = card["baseline"]["accuracy"] > details["accuracy"]
-    share = max(reading.probability, 1 - reading.probability)
-    name = label(reading.probability)
+    share, name = float(max(reading.classes)), label(reading.classes)
+    three = has_neutral(card, reading.network)
     number = percent(min(share, 0.999), 1 if share > 0.99 else 0)
     score_line = components.score_line(
         card,
@@ -147,9 +167,15 @@ def answer(reading, card):
     )
     return Markup().join(
         [
-            components.answer(number, name, name, _meaning(reading, share, card)),
+            components.answer(
+                number,
+                WORDS[name],
+                "" if name == "neutral" else name,
+                _meaning(reading, share, card),
+            ),
+            shares(reading.classes) if three else "",
             *map(components.note, notes(reading)),
-            _coloured_words(reading),
+            _coloured_words(reading, three),
             score_line,
         ]
     )
@@ -157,24 +183,44 @@ def answer(reading, card):
 
 def _meaning(reading, share, card):
     """What the probability of an answer means, in plain language."""
-    network, name = _name_in_sentence(reading.network), label(reading.probability)
-    if is_short(reading):
+    network, name = name_in_sentence(reading.network), WORDS[label(reading.classes)]
+    three = has_neutral(card, reading.network)
+    if is_short(reading) and not three:
         warning = short_text_warning(reading.network, card)
         return f"The {network} calls this text {name}. {warning}"
     count = f"about {100 * share:.0f}" if share < 0.995 else "more than 99"
     return (
-        f"The {network} {confidence(share)}. Of 100 long film reviews that it answers like "
-        f"this, {count} are {name}."
+        f"The {network} {confidence(share)}. Of 100 {'' if three else 'long film '}"
+        f"{'texts' if three else 'reviews'} that it answers like this, {count} are {name}."
     )
 
 
-def _coloured_words(reading):
+def shares(probabilities):
+    """A bar of three parts, and beside it the probabilities of the three classes, `(3,)`."""
+    part = Markup('<b class="{}" style="width:{:.1f}%"></b>')
+    text = Markup("<span><i class={}></i>{} {}</span>")
+    return Markup(
+        '<div class="shares"><div class="bar" aria-hidden="true">{}</div><p>{}</p></div>'
+    ).format(
+        Markup().join(
+            part.format(name, 100 * value)
+            for name, value in zip(LABELS, probabilities, strict=True)
+        ),
+        Markup(" ").join(
+            text.format(name, WORDS[name], chance(value))
+            for name, value in zip(LABELS, probabilities, strict=True)
+        ),
+    )
+
+
+def _coloured_words(reading, three):
     """The text, each word shaded by its effect, above the running probability."""
     readouts = [
         f"“{word.text}” {signed(effect)}{'' if word.known else ', unknown'} · "
         f"{chance(running)} positive so far"
-        for word, effect, running in zip(
-            reading.words, reading.effects, reading.running, strict=True
+        + (f", {chance(neutral)} mixed or neutral" if three else "")
+        for word, effect, running, neutral in zip(
+            reading.words, reading.effects, reading.running, reading.running_neutral, strict=True
         )
     ]
     spans = [(word.start, word.end) for word in reading.words]
@@ -182,28 +228,32 @@ def _coloured_words(reading):
         plots.coloured_words(reading.text, spans, reading.effects, readouts, reading.running),
         "Shade: how much each word pushed the answer towards positive (blue) or negative (orange), "
         "in log-odds by integrated gradients. Beneath the words: the probability that the text up "
-        "to there is positive, blue above the 50 % line and orange below it. Point at a word to "
-        "see its numbers.",
+        "to there is positive rather than negative, blue above the 50 % line and orange below it. "
+        "Point at a word to see its numbers.",
     )
 
 
-def comparison(network, words, curves, baseline, ngrams, card):
+def comparison(network, words, curves, classes, baseline, ngrams, card):
     """All networks and the baseline on one text.
 
     Args:
         network: The one that gave the answer above.
         words: The words read.
         curves: Dict from network to its running probability `(words,)`.
+        classes: Dict from each network of three classes to its probabilities `(3,)`.
         baseline: The baseline's probability.
         ngrams: Its n-grams in the text, the strongest first.
         card: The bundle's card.
     """
     answers = {NETWORKS[name]: float(curve[-1]) for name, curve in curves.items()}
     scores = {NETWORKS[name]: card["variants"][name]["accuracy"] for name in curves}
-    answers[card["baseline"]["name"]] = baseline
+    labels = {name: label(value) for name, value in answers.items()}
+    labels |= {NETWORKS[name]: label(values) for name, values in classes.items()}
+    answers[card["baseline"]["name"]], baseline_label = baseline, label(baseline)
+    labels[card["baseline"]["name"]] = baseline_label
     scores[card["baseline"]["name"]] = card["baseline"]["accuracy"]
     rows = [
-        [name, label(value), plots.meter(value), chance(value), percent(scores[name], 1)]
+        [name, WORDS[labels[name]], plots.meter(value), chance(value), percent(scores[name], 1)]
         for name, value in answers.items()
     ]
     columns = ["Model", "Answer", "Negative to positive", "Positive", "Accuracy"]
@@ -213,10 +263,11 @@ def comparison(network, words, curves, baseline, ngrams, card):
         _small("Bold: the most accurate on the {}.", card["test_set"]),
         _running_chart(words, curves),
     ]
-    network_label, baseline_label = label(answers[NETWORKS[network]]), label(baseline)
+    network_label = labels[NETWORKS[network]]
     if network_label != baseline_label:
+        says = WORDS[network_label]
         sentence = (
-            f"They disagree: the {_name_in_sentence(network)} says {network_label}, the baseline "
+            f"They disagree: the {name_in_sentence(network)} says {says}, the baseline "
             f"{baseline_label}."
         )
         parts.insert(0, components.note(sentence))
@@ -244,13 +295,13 @@ def _ngram_bars(ngrams):
 def _running_chart(words, curves):
     """The running probability of each network."""
     # A line has the colour of its cell; the LSTM from scratch is dashed beside the pre-trained one.
-    styles = {name: (name, False) for name in curves}
+    styles = {name: ("ink" if name == "general" else name, False) for name in curves}
     if "pretrained" in curves:
         styles |= {"pretrained": ("lstm", False), "lstm": ("lstm", True)}
     chart = plots.line_chart(
         [plots.Line(NETWORKS[name], curve, *styles[name]) for name, curve in curves.items()],
         "words read",
-        "probability that the review is positive",
+        "probability of positive against negative",
         "Line chart of the running sentiment of the networks.",
         low=0,
         high=1,
@@ -328,7 +379,7 @@ def changes(rewrites, network):
         )
     columns = ["Text", "What was done", "Negative to positive", NETWORKS[network], "Baseline"]
     return components.table(columns, rows, numbers=(3, 4)) + _small(
-        "Probability that the review is positive, and by how many points it moved. A model that "
+        "Probability that the text is positive, and by how many points it moved. A model that "
         "does not move when the words are shuffled ignores their order."
     )
 
@@ -372,7 +423,7 @@ def cases(chosen, predicted, baseline, network):
     )
     return (
         components.note(
-            f"Of these {len(chosen)} texts the {_name_in_sentence(network)} gets {wrong} wrong, "
+            f"Of these {len(chosen)} texts the {name_in_sentence(network)} gets {wrong} wrong, "
             f"the baseline {baseline_wrong}."
         )
         + components.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3))
@@ -468,13 +519,15 @@ def summary(texts, results, network):
 
     Args:
         texts: Of all rows.
-        results: (probability, label, note) for each of the first rows.
+        results: (probability, label, negative, neutral, positive, note) for each of the first
+            rows.
         network: Which network answered.
     """
-    labels = [name for _, name, note in results if not note]
+    labels = [name for _, name, *_, note in results if not note]
+    neutral = labels.count("neutral")
     sentence = (
-        f"The {_name_in_sentence(network)} finds {labels.count('positive'):,} of {len(labels):,} "
-        "reviews positive."
+        f"The {name_in_sentence(network)} finds {labels.count('positive'):,} of {len(labels):,} "
+        f"texts positive{f' and {neutral:,} mixed or neutral' if neutral else ''}."
     )
     if len(labels) < len(results):
         unread = len(results) - len(labels)
@@ -484,10 +537,10 @@ def summary(texts, results, network):
     rows = [
         [
             text if len(text) < most else f"{text[:most]}…",
-            name,
+            WORDS.get(name, ""),
             chance(probability) if name else note,
         ]
-        for text, (probability, name, note) in preview
+        for text, (probability, name, *_, note) in preview
     ]
     return components.note(sentence) + components.table(["First rows", "Answer", "Positive"], rows)
 

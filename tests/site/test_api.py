@@ -26,6 +26,8 @@ def test_a_review_is_answered_word_by_word(api_client):
     assert result["words"] == ["A", "superb", ",", "moving", "film", "."]
     assert len(result["running"]) == len(result["effects"]) == 6
     assert result["running"][-1] == pytest.approx(result["probability"], abs=1e-4)
+    assert list(result["classes"]) == ["negative", "neutral", "positive"]
+    assert sum(result["classes"].values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_many_reviews_are_answered_in_their_order(api_client):
@@ -33,6 +35,7 @@ def test_many_reviews_are_answered_in_their_order(api_client):
     results = api_client.predict(texts, "gru", api_name="/sentiment_batch")
     assert [result.get("label") for result in results] == ["positive", None, "negative"]
     assert "nothing to read" in results[1]["note"]
+    assert results[0]["positive"] == results[0]["probability"] > 0.5 > results[2]["positive"]
 
 
 @pytest.mark.parametrize(

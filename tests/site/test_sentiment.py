@@ -4,6 +4,11 @@ from urllib.parse import quote
 
 from playwright.sync_api import expect
 
+from apps.sentiment.tab import FOLDER
+from shared.bundle import read_card
+
+CARD = read_card(FOLDER)
+
 REVIEW = "A warm, funny and beautiful film with superb acting. I loved every minute of it."
 RANT = "An awful, boring mess. Terrible acting, a stupid plot, the worst film of the year."
 
@@ -13,7 +18,7 @@ def answer(page):
 
 
 def box(page):
-    return page.get_by_label("Your review")
+    return page.get_by_label("Your text")
 
 
 def read(page, text):
@@ -28,10 +33,12 @@ def words(page):
 def test_every_section_shows_the_example_that_the_page_opens_with(open_page):
     page = open_page()
     expect(page).to_have_title("Sentiment · Unrolled")
-    expect(answer(page)).to_contain_text(re.compile("positive|negative"))
+    expect(answer(page)).to_contain_text(re.compile("positive|negative|neutral"))
+    expect(words(page)).to_contain_text("Not bad at all")
+    page.get_by_role("button", name="Film review", exact=True).click()
     expect(words(page)).to_contain_text("The harbour town is beautifully shot")
     running = page.locator("figure", has_text="Where a line jumps")
-    expect(running.locator(".chart path")).to_have_count(4)
+    expect(running.locator(".chart path")).to_have_count(len(CARD["variants"]))
     expect(page.get_by_text("accuracy on the official test split")).to_be_visible()
     word = page.locator(".w", has_text="wonderful")
     word.hover()
@@ -66,7 +73,9 @@ def test_gates_and_states_follow_the_choices_and_the_network(open_page):
 
 def test_the_small_changes_are_listed(open_page):
     page = open_page()
-    page.get_by_role("button", name="Change this review").click()
+    page.get_by_role("button", name="Film review", exact=True).click()
+    expect(words(page)).to_contain_text("The harbour town is beautifully shot")
+    page.get_by_role("button", name="Change this text").click()
     table = page.locator("table", has_text="What was done")
     for name in ("As written", "Negated", "Halves swapped", "Shuffled"):
         expect(table).to_contain_text(name)
@@ -128,7 +137,7 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
     expect(box(page)).to_have_value(RANT)
     expect(page.get_by_role("radio", name="GRU")).to_be_checked()
     page.locator("input[type=file]").set_input_files(upload)
-    expect(page.get_by_text("finds 2 of 3 reviews positive")).to_be_visible()
+    expect(page.get_by_text("finds 2 of 3 texts positive")).to_be_visible()
     expect(page.get_by_text("4 rows of 2 columns (“id”, “text”)")).to_be_visible()
     expect(page.get_by_label("Column to read")).to_have_count(0)
     with page.expect_download() as event:
@@ -138,18 +147,21 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
     assert [row["id"] for row in scored] == ["1", "2", "3", "4"]
     assert [row["label"] for row in scored] == ["positive", "negative", "", "positive"]
     assert float(scored[0]["probability"]) > 0.5 > float(scored[1]["probability"])
+    for row in (scored[0], scored[1], scored[3]):
+        shares = [float(row[name]) for name in ("negative", "neutral", "positive")]
+        assert abs(sum(shares) - 1) < 1e-3
     assert "nothing to read" in scored[2]["note"]
     assert scored[3]["text"].startswith("'=")
     upload.write_text("review,summary\n" + f'"{RANT}",I loved every minute of it.\n' * 2)
     page.get_by_label("Clear").click()  # the file before
     page.locator("input[type=file]").set_input_files(upload)
-    expect(page.get_by_text("finds 0 of 2 reviews positive")).to_be_visible()
+    expect(page.get_by_text("finds 0 of 2 texts positive")).to_be_visible()
     column = page.get_by_label("Column to read")
     expect(column).to_have_value("review")
     column.click()
     page.get_by_role("option", name="summary").click()
     expect(page.get_by_text("First rows of “summary”")).to_be_visible()
-    expect(page.get_by_text("finds 2 of 2 reviews positive")).to_be_visible()
+    expect(page.get_by_text("finds 2 of 2 texts positive")).to_be_visible()
     for content, fragment in UNUSABLE.items():
         upload.write_bytes(content)
         page.get_by_label("Clear").click()  # the file before

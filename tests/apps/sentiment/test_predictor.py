@@ -72,6 +72,17 @@ def test_the_running_probability_is_that_of_the_text_up_to_each_word(lstm):
         assert reading.running[number] == pytest.approx(lstm.predict(prefix), abs=1e-5)
 
 
+def test_a_network_of_three_classes_reads_as_it_predicts(general):
+    reading = general.read("Not bad at all.")
+    np.testing.assert_allclose(
+        reading.classes, general.predict_classes([reading.text])[0], atol=1e-6
+    )
+    assert reading.classes.sum() == pytest.approx(1, abs=1e-6)
+    assert reading.running_neutral[-1] == pytest.approx(reading.classes[1], abs=1e-6)
+    negative, _, positive = reading.classes
+    assert reading.probability == pytest.approx(positive / (negative + positive), abs=1e-5)
+
+
 def test_a_list_gets_the_probabilities_of_its_texts_in_order(lstm):
     texts = [PRAISE, BLAME * 9, MIXED, "Fine.", BLAME, PRAISE * 30]
     together = lstm.predict(texts)

@@ -16,6 +16,7 @@ CARD = {
     "variants": {
         "lstm": {"accuracy": 0.9, "parameters": 1_234_567},
         "gru": {"accuracy": 0.92, "parameters": 1_000_000},
+        "general": {"accuracy": 0.92, "parameters": 1_000_000, "network": {"classes": 3}},
     },
 }
 WORDS = (Word("<i>Fine", 0, 7, True, 0), Word("film", 8, 12, False, 1))
@@ -53,6 +54,42 @@ def test_a_calibrated_probability_is_explained_for_long_reviews_only(texts):
     assert "99.6\u202f%" in views.answer(make_reading(0.004), CARD)
 
 
+def test_of_three_classes_the_likeliest_is_the_answer(texts):
+    neutral = make_reading(0.6, "general", words=WORDS, total_words=2)
+    object.__setattr__(neutral, "classes", np.array([0.18, 0.55, 0.27]))
+    object.__setattr__(neutral, "running_neutral", np.array([0.9, 0.55]))
+    html = views.answer(neutral, CARD)
+    assert re.search('class="number ">55\u202f%.*class="word ">mixed or neutral<', html)
+    assert re.search(r"width:18.0%.*width:55.0%.*width:27.0%", html)
+    assert "negative 18\u202f%" in html and "positive 27\u202f%" in html
+    assert "60\u202f% positive so far, 55\u202f% mixed or neutral" in html
+    texts(re.search("</span><p>(.*?)</p>", html)[1])
+    assert 'class="shares"' not in views.answer(make_reading(), CARD)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label"),
+    [
+        (0.5, "positive"),
+        (0.49, "negative"),
+        ([0.3, 0.4, 0.3], "neutral"),
+        ([0.4, 0.2, 0.4], "positive"),
+        ([0.5, 0.3, 0.2], "negative"),
+    ],
+)
+def test_the_label_is_the_likeliest_class(probabilities, label):
+    assert views.label(probabilities) == label
+
+
+def test_a_comparison_gives_the_answer_of_each_network():
+    curves = {"general": np.array([0.4, 0.8]), **CURVES}
+    classes = {"general": np.array([0.1, 0.5, 0.4])}
+    html = views.comparison("general", WORDS, curves, classes, 0.9, [], CARD)
+    assert "<td>General LSTM</td><td>mixed or neutral</td>" in html
+    assert "<td>GRU</td><td>negative</td>" in html
+    assert "the general LSTM says mixed or neutral, the baseline positive" in html
+
+
 def test_the_warning_about_short_texts_counts_those_answered_correctly():
     accuracies = dict.fromkeys(suite.kinds(), 0.5)
     card = {"variants": {"lstm": {"suite": accuracies}, "gru": {}}}
@@ -69,21 +106,21 @@ def test_the_page_says_when_the_baseline_is_better_and_only_then():
 
 @pytest.mark.parametrize(("baseline", "disagree"), [(0.1, True), (0.9, False)])
 def test_a_disagreement_with_the_baseline_is_reported(baseline, disagree):
-    html = views.comparison("lstm", WORDS, CURVES, baseline, [NGram("a <b>", -1.0)], CARD)
+    html = views.comparison("lstm", WORDS, CURVES, {}, baseline, [NGram("a <b>", -1.0)], CARD)
     assert ("They disagree: the LSTM says positive, the baseline negative." in html) == disagree
     assert "a &lt;b&gt;" in html
 
 
 def test_the_lstm_from_scratch_is_dashed_beside_the_pretrained_one():
-    assert list(views.networks(CARD)) == ["lstm", "gru"]
+    assert list(views.networks(CARD)) == ["general", "lstm", "gru"]
     scratch = {"accuracy": 0.9}
     card = {**CARD, "variants": {"gru": scratch, "lstm": scratch, "pretrained": scratch}}
     assert list(views.networks(card)) == ["pretrained", "lstm", "gru"]
     curves = {"pretrained": np.array([0.5, 0.1]), **CURVES}
-    html = views.comparison("pretrained", WORDS, curves, 0.9, [], card)
+    html = views.comparison("pretrained", WORDS, curves, {}, 0.9, [], card)
     assert html.count("key dashed") == 1 and ">Pre-trained LSTM<" in html
     assert "the pre-trained LSTM says negative" in html
-    assert "key dashed" not in views.comparison("lstm", WORDS, CURVES, 0.1, [], CARD)
+    assert "key dashed" not in views.comparison("lstm", WORDS, CURVES, {}, 0.1, [], CARD)
 
 
 def test_confidence_is_put_into_words(texts):
@@ -119,9 +156,9 @@ def test_difficult_texts_are_counted_by_kind_and_marked_one_by_one():
     }
     html = views.suite_table(card)
     assert html.index("Names") < html.index("Typos")
-    assert (
-        html.count("25\u202f%") == 5 and html.count("50\u202f%") == 5
-    )  # one of them below the table
+    models = len(views.NETWORKS) + 1
+    assert html.count("25\u202f%") == models
+    assert html.count("50\u202f%") == models  # one of them below the table
     assert "88\u202f%" in html
     chosen = [Case("typos", "Teh <b>best</b>", 1), Case("typos", "Borring", 0)]
     html = views.cases(chosen, np.array([0.7, 0.6]), np.array([0.2, 0.1]), "gru")
