@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from apps.sentiment.model import SentimentNetwork
+from apps.sentiment.suite import two_classes
 from shared import bundle
 from shared.compiled import Compiled
 from shared.errors import UserError
@@ -122,8 +123,7 @@ class Calibration:
         """
         scaled = logits / self._temperatures(lengths)[..., None]
         if scaled.shape[-1] == 1:
-            positive = 1 / (1 + np.exp(-scaled[..., 0]))
-            return np.stack([1 - positive, np.zeros_like(positive), positive], axis=-1)
+            return two_classes(1 / (1 + np.exp(-scaled[..., 0])))
         scaled = scaled + np.array(self.class_bias or (0, 0, 0), "float32")
         powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         return powers / powers.sum(axis=-1, keepdims=True)
@@ -478,11 +478,15 @@ class Baseline:
         )
 
     def predict(self, texts):
-        """Probabilities that reviews are positive: a float for a text, `(texts,)` for a list."""
+        """Probabilities that texts are positive: a float for a text, `(texts,)` for a list."""
         if isinstance(texts, str):
             return float(self.predict([texts])[0])
         totals = [sum(ngram.weight for ngram in self.ngrams(text)) for text in texts]
         return 1 / (1 + np.exp(-(np.array(totals) + self.bias) / self.temperature))
+
+    def predict_classes(self, texts):
+        """Probabilities `(texts, 3)` of negative, neutral (always 0) and positive."""
+        return two_classes(self.predict(texts))
 
     def ngrams(self, text):
         """The n-grams of a text that have a weight, the strongest first: a list of `NGram`."""

@@ -4,8 +4,10 @@ from typing import Literal
 
 import gradio as gr
 
-from apps.sentiment import suite, views
+from apps.sentiment import views
+from apps.sentiment.behaviour import tab as behaviour
 from apps.sentiment.examples import EXAMPLES
+from apps.sentiment.wordings import tab as wordings
 from shared import bundle
 from shared.errors import UserError
 from shared.site import components, events
@@ -47,7 +49,8 @@ def build(page, settings):
     _comparison_section(answered, networks)
     _layer_section(answered)
     _rewrites_section(answered)
-    _suite_section(card, network)
+    wordings.build(network)
+    behaviour.build(card, network)
     _pretraining_section(card)
     _batch_section(network, settings)
     with gr.Accordion("Equations and code of this layer", open=False):
@@ -165,23 +168,6 @@ def _rewrites_section(answered):
 
     button.click(rewrite, answered, rewrites, **{**COMPUTE, "show_progress": "hidden"})
     answered.change(lambda: "", None, rewrites, **events.IMMEDIATE)
-
-
-def _suite_section(card, network):
-    components.section(
-        "What sentiment models get wrong",
-        f"{len(suite.read())} short texts written for this page, sorted by what makes them hard. "
-        "None of them was used to train or to choose a model; any reader would know the right "
-        "answer.",
-    )
-    components.html(views.suite_table(card))
-    kinds = [(kind.capitalize(), kind) for kind in suite.kinds()]
-    kind = components.choice(kinds, None, "Kind of text")
-    cases = components.html(
-        components.note("Choose a kind to see its texts with the answers of both models.")
-    )
-    options = {**COMPUTE, "show_progress_on": cases}
-    gr.on([kind.input, network.input], _show_cases, [kind, network], cases, **options)
 
 
 def _pretraining_section(card):
@@ -319,18 +305,6 @@ def _show_layer(text, network):
     return views.layer(predictor.cell, type(predictor.network.recurrent.cell).step)
 
 
-def _show_cases(kind, network):
-    if not kind:
-        return gr.skip()
-    cases = [case for case in suite.read() if case.kind == kind]
-    texts = [case.text for case in cases]
-    try:
-        predicted = _predictors().Predictor.load(network).predict(texts)
-        return views.cases(cases, predicted, _predictors().Baseline.load().predict(texts), network)
-    except bundle.BundleError as problem:
-        return components.error(problem)
-
-
 def _score_texts(predictor, texts):
     """`BATCH_COLUMNS` of each text; a text that cannot be read has only a note."""
     notes = []
@@ -402,5 +376,23 @@ def _publish_api(card, settings, networks):
             for *values, note in results
         ]
 
+    def sentiment_templates(template: str, cell: names = first) -> list[dict]:
+        """Whether each of the texts that a template stands for is positive.
+
+        Args:
+            template: A text with alternatives in braces: {food|film} stands for one or the other,
+                {don't} for a text with and one without it. At most 64 texts.
+            cell: The network that reads them, as for `sentiment`.
+
+        Returns:
+            For each text, in the order of the template, text and what `sentiment_batch` gives.
+        """
+        texts = wordings.texts_of(template)
+        return [
+            {"text": text, **result}
+            for text, result in zip(texts, sentiment_batch(texts, cell), strict=True)
+        ]
+
     publish(sentiment, concurrency_id="compute", concurrency_limit=2)
     publish(sentiment_batch, concurrency_id="batch", concurrency_limit=1)
+    publish(sentiment_templates, concurrency_id="compute", concurrency_limit=2)

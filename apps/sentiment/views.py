@@ -18,7 +18,7 @@ NETWORKS = {
 }
 LABELS = ("negative", "neutral", "positive")
 WORDS = {"negative": "negative", "neutral": "mixed or neutral", "positive": "positive"}
-SHORT_TEXT_WORDS = 15  # below this, a text is unlike the reviews of the training data
+SHORT_TEXT_WORDS = 15  # below this, a text is unlike film reviews
 STRONGEST_UNITS = 12  # units drawn unless the visitor asks for all
 STRONGEST_NGRAMS = 8  # n-grams of the baseline that are drawn
 BATCH_PREVIEW_ROWS, BATCH_PREVIEW_CHARACTERS = 5, 80
@@ -95,7 +95,7 @@ def label(probabilities):
         probabilities: Of negative, neutral and positive, `(3,)`, or of positive alone.
     """
     if np.ndim(probabilities) == 0:
-        probabilities = [1 - probabilities, 0, probabilities]
+        probabilities = suite.two_classes(probabilities)
     return max(reversed(LABELS), key=dict(zip(LABELS, probabilities, strict=True)).get)
 
 
@@ -142,7 +142,7 @@ def short_text_warning(network, card):
     accuracies = card["variants"][network].get("suite")
     if not accuracies:
         return f"{warning} Trust the answer less."
-    total, correct = len(suite.read()), suite.correct_cases(accuracies)
+    correct, total = suite.correct_cases(accuracies)
     return (
         f"{warning} Of our {total} short texts, chosen to be difficult, the "
         f"{name_in_sentence(network)} got {correct} right ({percent(correct / total)})."
@@ -196,21 +196,31 @@ def _meaning(reading, share, card):
 
 
 def shares(probabilities):
-    """A bar of three parts, and beside it the probabilities of the three classes, `(3,)`."""
-    part = Markup('<b class="{}" style="width:{:.1f}%"></b>')
+    """A bar of three parts, and below it the probabilities of the three classes, `(3,)`."""
     text = Markup("<span><i class={}></i>{} {}</span>")
-    return Markup(
-        '<div class="shares"><div class="bar" aria-hidden="true">{}</div><p>{}</p></div>'
-    ).format(
-        Markup().join(
-            part.format(name, 100 * value)
-            for name, value in zip(LABELS, probabilities, strict=True)
-        ),
-        Markup(" ").join(
-            text.format(name, WORDS[name], chance(value))
-            for name, value in zip(LABELS, probabilities, strict=True)
-        ),
+    texts = (
+        text.format(name, WORDS[name], chance(value))
+        for name, value in zip(LABELS, probabilities, strict=True)
     )
+    return Markup('<div class="shares">{}<p>{}</p></div>').format(
+        share_bar(probabilities), Markup(" ").join(texts)
+    )
+
+
+def share_bar(probabilities):
+    """A bar of three parts: the probabilities of the three classes, `(3,)`."""
+    part = Markup('<b class="{}" style="width:{:.1f}%"></b>')
+    parts = (
+        part.format(name, 100 * value) for name, value in zip(LABELS, probabilities, strict=True)
+    )
+    return Markup('<span class="share-bar" aria-hidden="true">{}</span>').format(
+        Markup().join(parts)
+    )
+
+
+def answer_cell(classes):
+    """An answer in a table: the likeliest label, and the probability of it."""
+    return f"{WORDS[label(classes)]} {chance(max(classes))}"
 
 
 def _coloured_words(reading, three):
@@ -260,7 +270,7 @@ def comparison(network, words, curves, classes, baseline, ngrams, card):
     best = list(scores).index(max(scores, key=scores.get))
     parts = [
         components.table(columns, rows, numbers=(3, 4), winner=best),
-        _small("Bold: the most accurate on the {}.", card["test_set"]),
+        small("Bold: the most accurate on the {}.", card["test_set"]),
         _running_chart(words, curves),
     ]
     network_label = labels[NETWORKS[network]]
@@ -276,7 +286,8 @@ def comparison(network, words, curves, classes, baseline, ngrams, card):
     return Markup().join(parts)
 
 
-def _small(text, *values):
+def small(text, *values):
+    """A paragraph in small letters; `values` stand for the `{}` in it."""
     return Markup(f'<p class="small">{text}</p>').format(*values)
 
 
@@ -378,56 +389,9 @@ def changes(rewrites, network):
             ]
         )
     columns = ["Text", "What was done", "Negative to positive", NETWORKS[network], "Baseline"]
-    return components.table(columns, rows, numbers=(3, 4)) + _small(
+    return components.table(columns, rows, numbers=(3, 4)) + small(
         "Probability that the text is positive, and by how many points it moved. A model that "
         "does not move when the words are shuffled ignores their order."
-    )
-
-
-def suite_table(card):
-    """Accuracy of all models on the difficult texts, by kind."""
-    models = {title: card["variants"][name]["suite"] for name, title in networks(card).items()}
-    models[card["baseline"]["name"]] = card["baseline"]["suite"]
-    rows = [
-        [kind.capitalize(), *(percent(accuracies[kind]) for accuracies in models.values())]
-        for kind in card["baseline"]["suite"]
-    ]
-    table = components.table(["Kind", *models], rows, numbers=range(1, len(models) + 1))
-    return table + _small("Share of right answers. Guessing would get {}.", percent(0.5))
-
-
-def cases(chosen, predicted, baseline, network):
-    """Difficult texts of one kind with the answers of a network and of the baseline.
-
-    Args:
-        chosen: List of `suite.Case`.
-        predicted: The network's probabilities `(cases,)` that each is positive.
-        baseline: The baseline's.
-        network: Which network.
-    """
-
-    def is_correct(probability, case):
-        return (probability >= 0.5) == case.label
-
-    rows = [
-        [
-            case.text,
-            label(case.label),
-            *(f"{'✓' if is_correct(value, case) else '✗'} {chance(value)}" for value in values),
-        ]
-        for case, *values in zip(chosen, predicted, baseline, strict=True)
-    ]
-    wrong, baseline_wrong = (
-        sum(not is_correct(value, case) for value, case in zip(values, chosen, strict=True))
-        for values in (predicted, baseline)
-    )
-    return (
-        components.note(
-            f"Of these {len(chosen)} texts the {name_in_sentence(network)} gets {wrong} wrong, "
-            f"the baseline {baseline_wrong}."
-        )
-        + components.table(["Text", "Right answer", NETWORKS[network], "Baseline"], rows, (2, 3))
-        + _small("The numbers are the probability, by each model, that the text is positive.")
     )
 
 
@@ -506,7 +470,7 @@ def _accuracy_range(row):
 
 def layer(cell, step):
     """The equations of a cell and the source of its step."""
-    explanation = _small(
+    explanation = small(
         "x is the word’s vector and h the hidden state; a prime marks the previous step, ∘ the "
         "product unit by unit. The code is the step that has just run, once per word. The products "
         "with x were computed for all words at once before the first step."

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import expect
 
+from apps.sentiment import views
 from apps.sentiment.tab import FOLDER
 from shared.bundle import read_card
 
@@ -59,7 +60,7 @@ def test_gates_and_states_follow_the_choices_and_the_network(open_page):
     page.get_by_role("radio", name="Cell state").check()
     expect(picture).not_to_have_attribute("src", before)
     page.get_by_role("radio", name="All units").check()
-    expect(page.get_by_text("cell state, 384 units")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"cell state, \d+ units"))).to_be_visible()
     page.get_by_role("button", name="Equations and code of this layer").click()
     expect(page.locator("pre", has_text="def step(self, projected, states")).to_be_visible()
     page.get_by_role("radio", name="GRU").check()
@@ -79,6 +80,29 @@ def test_the_small_changes_are_listed(open_page):
     table = page.locator("table", has_text="What was done")
     for name in ("As written", "Negated", "Halves swapped", "Shuffled"):
         expect(table).to_contain_text(name)
+
+
+def test_two_texts_and_all_texts_of_a_template_are_compared(open_page):
+    page = open_page()
+    page.get_by_label("First text").fill("A superb film.")
+    page.get_by_label("Second text").fill("A dreadful film.")
+    page.get_by_role("button", name="Compare").click()
+    beside = page.locator(".beside")
+    expect(beside.locator("mark")).to_have_text(["superb", "dreadful"])
+    expect(beside.locator("b", has_text="negative")).to_have_count(1)
+    template = page.get_by_label("Template")
+    template.fill("I {really|} liked the {food|film")
+    template.press("Shift+Enter")
+    expect(page.get_by_role("alert")).to_contain_text("There is a { without a } after it")
+    template.fill("I {really} liked the {food|film}.")
+    page.get_by_role("button", name="Read all").click()
+    table = page.locator("table", has=page.locator("mark", has_text="really"))
+    expect(table.locator("tbody tr")).to_have_count(4)
+    expect(table.locator("tbody td").first).to_have_text("I really liked the food.")
+    page.get_by_role("radio", name="Direction").check()
+    expect(
+        page.get_by_text(re.compile("Of these 40 pairs the .* gets [0-9]+ wrong"))
+    ).to_be_visible()
 
 
 def test_a_refused_text_leaves_no_answer_and_keeps_what_was_typed(open_page):
@@ -171,17 +195,18 @@ def test_a_link_restores_text_and_cell_and_a_csv_is_scored_or_gets_a_sentence(op
 
 def test_the_page_can_be_used_by_keyboard_and_ignores_an_unknown_cell_in_a_link(open_page):
     page = open_page(f"sentiment?text={quote(REVIEW)}&cell=transformer")
-    expect(answer(page)).to_contain_text("The pre-trained LSTM")
+    networks = list(views.networks(CARD))
+    expect(answer(page)).to_contain_text(f"The {views.name_in_sentence(networks[0])}")
     box(page).fill(RANT)
     box(page).focus()
     page.keyboard.press("Shift+Enter")
     expect(words(page)).to_have_text(RANT)
-    for _network in ("pre-trained LSTM", "LSTM", "GRU"):
+    for _network in networks[: networks.index("gru") + 1]:
         page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(answer(page)).to_contain_text("The GRU")
     box(page).fill(REVIEW)
-    for _ in range(5):
+    for _ in range(len(networks) + 1):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent.trim()") == "Read"
     page.keyboard.press("Enter")
