@@ -1,4 +1,4 @@
-"""Sentiment of texts: `python -m training.sentiment train|general|evaluate|sources|study`.
+"""Sentiment of texts: `python -m training.sentiment COMMAND`.
 
 `train` learns word vectors from all training and unlabelled reviews, fits the n-gram baseline and
 the network with each cell by one recipe. If there is a language model (`python -m
@@ -8,16 +8,19 @@ official test split or on a JSONL file; `evaluate --save` writes these scores in
 `study` compares the steps of pre-training.
 
 `general` trains the network for sentences, tweets and reviews, which starts from the LSTM of
-reviews. `sources` scores all models on the test sets of each kind of text.
+reviews. `sources` scores all models on the test sets of each kind of text. `behaviour` scores them
+on the short texts and pairs that the page shows, and measures what names and nationalities do;
+with `--save` it writes both into the card.
 """
 
 from training.command import make_app, run
+from training.sentiment.behaviour import behaviour
 from training.sentiment.evaluate import evaluate
 from training.sentiment.sources import sources
 from training.sentiment.study import study
 from training.sentiment.train import general, train
 
-app = make_app(__doc__, train, general, evaluate, sources, study)
+app = make_app(__doc__, train, general, evaluate, sources, study, behaviour)
 
 if __name__ == "__main__":
     run(app)
