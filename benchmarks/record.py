@@ -19,6 +19,7 @@ app = typer.Typer(add_completion=False)
 RECORD = Path(__file__).parent / "recorded.json"
 BENCHMARKS = (
     "layers", "forecasting", "cells", "analogies", "site", "pages", "decoding", "captioning", "vqa",
+    "reading",
 )  # fmt: skip
 # `--json` of these takes a file; that of the others prints.
 WITH_JSON_FILE = {"layers", "cells", "site", "pages"}

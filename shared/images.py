@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from shared import image_files, limits
+from shared import image_files, limits, workers
 from shared.errors import UserError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -66,6 +66,8 @@ def read(source):
     try:
         image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a large JPEG is decoded at a fraction
         image.load()
+    except MemoryError:
+        raise
     except Exception as error:  # each format's decoder raises errors of its own
         raise UserError(
             "This photo is damaged or was cut off: not all of it can be read. Save or download "
@@ -79,6 +81,32 @@ def read(source):
     bare = Image.new("RGB", image.size)  # without the metadata that a copy would keep
     bare.paste(image)
     return bare
+
+
+def read_apart(source):
+    """`read` in a child process with limits of memory and time: for what strangers send.
+
+    Args:
+        source: A path, or the bytes of a file.
+
+    Raises:
+        UserError: that of `read` or `shared.workers`, or if the file is not there.
+    """
+    source = source if isinstance(source, bytes) else str(source)
+    size, pixels = workers.call(_read_pixels, source)
+    return Image.frombytes("RGB", size, pixels)
+
+
+def _read_pixels(source):
+    """The size and the bytes of a picture; called in a child process."""
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each takes address space
+    try:
+        image = read(source)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError("This photo is no longer here. Upload it again.") from error
+    return image.size, image.tobytes()
 
 
 def squash(image):
@@ -127,6 +155,8 @@ def _open(source):
             "This file is not a photo that can be read, whatever its name says. Try a JPEG, PNG, "
             "WebP, AVIF or GIF."
         ) from error
+    except MemoryError:
+        raise
     except Exception as error:  # a header that Pillow knows, and nonsense after it
         raise UserError(
             "This photo is damaged: its header makes no sense. Save or download it again."

@@ -50,6 +50,11 @@ IMAGE_TILE_PIXELS = 2**20  # of a tile or strip that may be larger than the pict
 IMAGE_CHANNELS = 8
 IMAGE_RUN_LENGTH_BYTES = 256 * 1024  # of a BMP of run lengths, which are decoded slowly
 
+# Processes that read what strangers send (`shared.workers`)
+DECODING_MEMORY_BYTES = 1_280 * MIB  # address space; a photo of 50 million pixels takes 1 GiB
+DECODING_CPU_SECONDS = 20  # the largest photo takes 4 s, the largest table 7 s
+DECODING_SECONDS = 120  # by the clock, on a busy machine
+
 # Decoding
 MAX_BEAM_WIDTH = 8
 MAX_LENGTH_PENALTY = 2.0  # exponent of `shared.decoding.length_penalty`

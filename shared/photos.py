@@ -3,6 +3,7 @@
 import base64
 import io
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -128,12 +129,11 @@ def open_upload(source):
         UserError: if it cannot be read.
     """
     try:
-        image = images.read(source)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UserError("This photo is no longer here. Upload it again.") from error
+        image = images.read_apart(source)
     except UserError:
         if isinstance(source, str):
-            Path(source).unlink(missing_ok=True)
+            with suppress(OSError):  # it was not there, or is a folder
+                Path(source).unlink()
         raise
     if isinstance(source, str):
         bare = Path(source).with_suffix(f".{time.time_ns()}")

@@ -1,16 +1,37 @@
-"""Several photographs at once: those of a visitor's files, and those in archives among them."""
+"""Several photographs at once: those of a visitor's files, and those in archives among them.
+
+Archives are read in child processes with limits of memory and time (`shared.workers`).
+"""
 
 import struct
 import zipfile
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
-from shared import limits
+from shared import limits, workers
 from shared.errors import UserError
 
 _HIDDEN = ("__MACOSX", ".")  # how names begin of files that computers add by themselves
 _ENTRY_BYTES = 46  # of an entry in the directory of a zip, without its name
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Photo(NamedTuple):
+    """A photograph that was not read yet.
+
+    Attributes:
+        name: Of the file, or of the archive's entry.
+        path: Of the file or archive.
+        number: Of the archive's entry; None for a file that is no archive.
+        size: Bytes that the entry says that it unpacks to.
+    """
+
+    name: str
+    path: str
+    number: int | None = None
+    size: int = 0
 
 
 def list_photos(paths, max_photos):
@@ -22,7 +43,7 @@ def list_photos(paths, max_photos):
         max_photos: How many photographs there may be.
 
     Returns:
-        List of (name, path of the file, `zipfile.ZipInfo` or None).
+        List of `Photo`.
 
     Raises:
         UserError: if there are none or too many, or an archive is damaged.
@@ -30,11 +51,15 @@ def list_photos(paths, max_photos):
     photos, archives = [], set()
     for path in map(Path, paths):
         if path.suffix.lower() != ".zip":
-            photos.append((path.name, path, None))
+            photos.append(Photo(path.name, str(path)))
         elif path not in archives:
             archives.add(path)
             entries = _read_directory(path, 3 * max_photos + limits.ZIP_OTHER_ENTRIES)
-            photos += [(entry.filename, path, entry) for entry in entries if _is_photo(entry)]
+            photos += [
+                Photo(entry.filename, str(path), number, entry.file_size)
+                for number, entry in enumerate(entries)
+                if _is_photo(entry)
+            ]
         if len(photos) > max_photos:
             many = f"{len(photos):,}" if len(archives) < 2 else f"more than {max_photos:,}"
             raise UserError(
@@ -44,6 +69,12 @@ def list_photos(paths, max_photos):
     if not photos:
         raise UserError("There are no photos in this. Choose photos, or a zip of photos.")
     return photos
+
+
+def list_photos_apart(paths, max_photos):
+    """`list_photos` in a child process with limits of memory and time: for what strangers send."""
+    rows = workers.call(list_photos, list(map(str, paths)), max_photos)
+    return [Photo(*row) for row in rows]
 
 
 def _read_directory(path, max_entries):
@@ -110,23 +141,49 @@ def read_photos(photos, max_bytes):
         (name, content, problem): the path of a file, the bytes of an archive's entry, or None and
         a sentence that says why.
     """
-    for path, group in groupby(photos, lambda photo: photo[1]):
-        if path.suffix.lower() != ".zip":
-            yield from ((name, str(path), "") for name, _, _ in group)
-            continue
+    for path, group in groupby(photos, lambda photo: photo.path):
         left = limits.ZIP_UNPACKED_FILES * max_bytes
-        with zipfile.ZipFile(path) as archive:
-            for name, _, entry in group:
-                if not left:
-                    yield name, None, f"{path.name} unpacks to more than is read here. Split it."
-                    continue
-                if entry.file_size <= max_bytes:  # damaged entries count too
-                    left = max(left - entry.file_size, 0)
-                yield name, *_unpack(archive, entry, max_bytes)
+        for name, _, number, size in group:
+            if number is None:
+                yield name, path, ""
+            elif not left:
+                problem = f"{Path(path).name} unpacks to more than is read here. Split it."
+                yield name, None, problem
+            else:
+                if size <= max_bytes:  # damaged entries count too
+                    left = max(left - size, 0)
+                try:
+                    yield name, *workers.call(unpack, path, number, max_bytes)
+                except UserError as error:
+                    yield name, None, str(error)
 
 
-def _unpack(archive, entry, max_bytes):
-    """An entry's content, or None, and "" or what is wrong with it."""
+class _Archive(zipfile.ZipFile):
+    """An archive whose directory is not read again, for its entries are known."""
+
+    def _RealGetContents(self):  # noqa: N802
+        pass
+
+
+@lru_cache(maxsize=1)
+def _known_entries(path, changed):
+    del changed  # when, so that another archive at this path is read
+    with zipfile.ZipFile(path) as archive:
+        return archive.infolist()
+
+
+def unpack(path, number, max_bytes):
+    """An entry of an archive.
+
+    Args:
+        path: Of the archive.
+        number: Of the entry.
+        max_bytes: The most that it may unpack to.
+
+    Returns:
+        Its content, or None, and "" or what is wrong with it.
+    """
+    entry = _known_entries(path, Path(path).stat().st_mtime_ns)[number]
     if entry.flag_bits & 1:
         return None, "This photo is locked with a password. Pack it without one."
     if entry.compress_type not in _READABLE:
@@ -138,7 +195,9 @@ def _unpack(archive, entry, max_bytes):
             f"This file unpacks to more than {max_bytes / limits.MIB:g} MB. Make it smaller.",
         )
     try:
-        with archive.open(entry) as file:
+        with _Archive(path) as archive, archive.open(entry) as file:
             return file.read(entry.file_size + 1), ""  # its checksum is compared at the end
+    except MemoryError:
+        raise
     except Exception:  # each way to pack raises errors of its own
         return None, "This photo is damaged in the zip. Pack it again."

@@ -366,7 +366,8 @@ def _build_webcam(options):
         if frame is None:
             return gr.skip()
         start = time.perf_counter()
-        description = _predictors().Predictor.load(cell).describe([frame], width, alpha)[0]
+        photo = images.read_apart(frame)
+        description = _predictors().Predictor.load(cell).describe([photo], width, alpha)[0]
         milliseconds = 1000 * (time.perf_counter() - start)
         return views.draw_frame_caption(description.captions[0], milliseconds)
 
@@ -426,7 +427,7 @@ def _read_batch(settings, paths, cell, width, alpha):
     """
     unread = set(paths)
     try:
-        entries = files.list_photos(paths, settings.max_rows)
+        entries = files.list_photos_apart(paths, settings.max_rows)
         _predictors().check_search(width, alpha)
         yield entries, _predictors().Predictor.load(cell)
         for name, content, problem in files.read_photos(entries, settings.max_upload_mb * 2**20):
@@ -451,10 +452,10 @@ def scores():
 
 
 def warm_up():
-    """Load the networks, and compile the graph that the first visitor needs."""
+    """Load the networks, compile the first visitor's graph, and start a reader of photos."""
     variants = bundle.read_card(FOLDER)["variants"]
     first, *_ = (_predictors().Predictor.load(cell) for cell in variants)
-    first.describe([photos.EXAMPLES[examples.FIRST].path])
+    first.describe([images.read_apart(photos.EXAMPLES[examples.FIRST].path)])
 
 
 def _caption_rows(predictor, entries, width, alpha):

@@ -18,6 +18,7 @@ from apps.forecasting.reading.files import MAX_BYTES, read_text
 from apps.forecasting.reading.parsing import parse_dates, parse_numbers
 from apps.forecasting.reading.table import find_table, list_names
 from apps.forecasting.series import MIN_PRICES, Reading, Series
+from shared import workers
 from shared.errors import UserError
 
 MAX_ROWS = 2_000_000
@@ -78,6 +79,41 @@ def read_file(
     text = read_text(source, max_bytes) if isinstance(source, bytes) else source
     table = find_table(text, max_rows)
     return _read_table(table, name or "Your series", min_prices, column, max_series)
+
+
+def read_apart(
+    source, name=None, column=None, max_series=None, max_rows=MAX_ROWS, max_bytes=MAX_BYTES
+):
+    """`read_file` in a child process with limits of memory and time: for what strangers send."""
+    limits = (column, max_series, max_rows, max_bytes)
+    count, *packed = workers.call(_read_packed, source, name, *limits)
+    return PriceFile(tuple(map(_unpack, packed)), count)
+
+
+def _read_packed(source, name, *limits):
+    file = read_file(source, name, MIN_PRICES, *limits)
+    return [file.count, *map(_pack, file.series)]
+
+
+def _pack(series):
+    """A series as values of JSON and bytes."""
+    fields = {
+        key: value.tobytes() if isinstance(value, np.ndarray) else value
+        for key, value in vars(series).items()
+    }
+    return {**fields, "reading": vars(series.reading)}
+
+
+def _unpack(fields):
+    """The series of `_pack`."""
+    dates, notes, reading = (fields.pop(key) for key in ("dates", "notes", "reading"))
+    prices = {
+        key: np.frombuffer(value) if isinstance(value, bytes) else value
+        for key, value in fields.items()
+    }
+    reading = Reading(**{**reading, "choices": tuple(reading["choices"])})
+    dates = np.frombuffer(dates, "datetime64[D]")
+    return Series(dates=dates, notes=tuple(notes), reading=reading, **prices)
 
 
 def _read_table(table, name, min_prices, column, max_series):

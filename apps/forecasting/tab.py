@@ -10,7 +10,7 @@ import gradio as gr
 from apps.forecasting import analysis, backtest_views, lesson_views, views, yahoo
 from apps.forecasting.examples import EXAMPLES, example
 from apps.forecasting.leakage import leakage
-from apps.forecasting.reader import read_file
+from apps.forecasting.reader import read_apart
 from apps.forecasting.series import name_step
 from apps.forecasting.session import MAX_SERIES, OwnSeries
 from apps.forecasting.views import CELLS, DISCLAIMER
@@ -139,7 +139,7 @@ def _build_inputs(state, settings):
         try:
             path = Path(path)
             content = path.read_bytes()
-            prices = read_file(content, path.name.split(".")[0], **limits)
+            prices = read_apart(content, path.name.split(".")[0], **limits)
             return _add_series(own, prices.series, prices.count, content)
         except OSError:
             return _refuse("This file is no longer here. Upload it again.")
@@ -152,7 +152,7 @@ def _build_inputs(state, settings):
             content = own.read_file(key)
             if content is None:
                 return _refuse("Upload the file again to read another of its columns.")
-            prices = read_file(content, name, column=column, **limits)
+            prices = read_apart(content, name, column, **limits)
             return _add_series(own, prices.series, prices.count, content)
         except UserError as problem:
             return _refuse(problem)
@@ -533,7 +533,7 @@ def _read_argument(text, settings):
             f"“{key[:30]}” is not a built-in series. Send a CSV with the columns date and close, "
             f"or one of: {', '.join(EXAMPLES)}."
         )
-    prices = read_file(text, max_series=1, max_rows=MAX_ROWS)
+    prices = read_apart(text, max_series=1, max_rows=MAX_ROWS)
     if prices.count > 1:
         raise UserError(f"This CSV has {prices.count} series; send one at a time.")
     return prices.series[0]

@@ -52,7 +52,7 @@ def read_table(path, max_rows, column=None, wanted="text"):
     Raises:
         UserError: if the file cannot be used or has no text.
     """
-    table = tables.read(path, max_rows)
+    table = tables.read_apart(path, max_rows)
     numbers = tables.text_columns(table, wanted)
     column = column if column in numbers else numbers[0]
     return Inputs(
@@ -67,7 +67,7 @@ def read_table(path, max_rows, column=None, wanted="text"):
 
 def read_lines(path, max_rows):
     """The `Inputs` in a text file: its lines."""
-    lines = tables.lines(path, max_rows)
+    lines = tables.lines_apart(path, max_rows)
     return Inputs(lines, "1 line." if len(lines) == 1 else f"{len(lines):,} lines.")
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
-import pandas as pd
 
 MAX_CELL = 64  # characters of a date or a number
 SAMPLE = 200  # cells from which the way of a long column is known
@@ -361,9 +360,16 @@ def _parse_plain(cells, decimal):
     sample = parse_numbers(cells[:: len(cells) // SAMPLE + 1])
     if sample.decimal == "," or sample.ambiguous or sample.scaled or not sample.share:
         return None
-    values = pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(float)
+    values = np.array([_to_plain_float(cell) for cell in cells])
     odd = [n for n in np.flatnonzero(~np.isfinite(values)) if not is_missing(cells[n])]
     return None if odd else replace(sample, values=values, share=1.0)
+
+
+def _to_plain_float(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def is_missing(cell):

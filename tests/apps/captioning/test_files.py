@@ -73,7 +73,7 @@ def test_no_more_is_unpacked_than_an_entry_says(tmp_path):
     data[place : place + 4] = (10).to_bytes(4, "little")
     box.write_bytes(data)
     tracemalloc.start()
-    ((_, content, problem),) = contents([box], largest=10**8)
+    content, problem = files.unpack(box, 0, 10**8)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert content is None and "damaged" in problem
@@ -123,6 +123,21 @@ def test_none_and_too_many_are_refused(tmp_path):
         files.list_photos([tmp_path / "empty.zip"], 9)
     with pytest.raises(UserError, match="3 photos; at most 2"):
         files.list_photos([tmp_path / f"{n}.jpg" for n in range(3)], 2)
+
+
+def test_archives_are_listed_in_a_child_process_as_here(tmp_path):
+    box = packed(tmp_path / "box.zip", [("a.jpg", b"a"), (".hidden", b"x"), ("b.jpg", b"bb")])
+    paths = [tmp_path / "c.jpg", box]
+    assert files.list_photos_apart(paths, 9) == files.list_photos(paths, 9)
+    with pytest.raises(UserError, match="3 photos; at most 2"):
+        files.list_photos_apart(paths, 2)
+
+
+def test_another_archive_at_the_same_path_is_read_anew(tmp_path):
+    box = packed(tmp_path / "box.zip", [("a.jpg", b"a")])
+    assert contents([box]) == [("a.jpg", b"a", "")]
+    packed(box, [("b.jpg", b"b"), ("c.jpg", b"c")])
+    assert contents([box]) == [("b.jpg", b"b", ""), ("c.jpg", b"c", "")]
 
 
 def test_a_zip_that_is_named_twice_is_listed_once(tmp_path):

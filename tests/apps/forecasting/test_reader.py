@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from apps.forecasting import reader
-from apps.forecasting.reader import read_file, read_prices
+from apps.forecasting.reader import read_apart, read_file, read_prices
 from apps.forecasting.series import Reading
 from shared.errors import UserError
 
@@ -506,3 +506,20 @@ def test_a_file_on_disk_gives_its_name(tmp_path):
     assert read_prices(path)[0].name == "acme"
     with pytest.raises(UserError, match="cannot be read"):
         read_prices(tmp_path / "missing.csv")
+
+
+def test_prices_are_read_in_a_child_process_as_here():
+    rows = [f"2024-{n // 28 + 1:02}-{n % 28 + 1:02},{n + 1},{2 * n + 5}.5" for n in range(100)]
+    text = "\n".join(["date,low,close", *rows])
+    for source in (text, text.encode()):
+        here, apart = (read(source, "mine", max_series=5) for read in (read_file, read_apart))
+        assert apart.count == here.count == 1
+        (one,), (other,) = here.series, apart.series
+        for name, value in vars(one).items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(value, getattr(other, name))
+                assert value.dtype == getattr(other, name).dtype
+            else:
+                assert value == getattr(other, name)
+    with pytest.raises(UserError, match="no column of numbers"):
+        read_apart(text, column="volume")
