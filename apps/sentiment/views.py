@@ -4,6 +4,7 @@ import numpy as np
 from markupsafe import Markup
 
 from apps.sentiment import suite
+from apps.sentiment.wordings.difference import split_by_difference
 from shared import plots
 from shared.plots import chance, percent, signed
 from shared.site import components
@@ -19,6 +20,7 @@ NETWORKS = {
 LABELS = ("negative", "neutral", "positive")
 WORDS = {"negative": "negative", "neutral": "mixed or neutral", "positive": "positive"}
 SHORT_TEXT_WORDS = 15  # below this, a text is unlike film reviews
+SHORT_TEXT_CHARACTERS = 200  # up to this, the changed versions of a text are shown in full
 STRONGEST_UNITS = 12  # units drawn unless the visitor asks for all
 STRONGEST_NGRAMS = 8  # n-grams of the baseline that are drawn
 BATCH_PREVIEW_ROWS, BATCH_PREVIEW_CHARACTERS = 5, 80
@@ -218,6 +220,12 @@ def share_bar(probabilities):
     )
 
 
+def marked(pieces):
+    """A text in pieces, (words, whether they are marked)."""
+    mark = Markup("<mark>{}</mark>")
+    return Markup().join(mark.format(words) if is_marked else words for words, is_marked in pieces)
+
+
 def answer_cell(classes):
     """An answer in a table: the likeliest label, and the probability of it."""
     return f"{WORDS[label(classes)]} {chance(max(classes))}"
@@ -379,10 +387,14 @@ def changes(rewrites, network):
     rows = []
     for rewrite in rewrites:
         title, change = REWRITES[rewrite.kind]
+        done = change.format(*rewrite.changed)
+        if rewrite is not original and len(rewrite.text) <= SHORT_TEXT_CHARACTERS:
+            _, pieces = split_by_difference(original.text, rewrite.text)
+            done = Markup("{}<br>{}").format(done, marked(pieces))
         rows.append(
             [
                 title,
-                change.format(*rewrite.changed),
+                done,
                 plots.meter(rewrite.probability),
                 moved(rewrite.probability, original.probability, rewrite),
                 moved(rewrite.baseline_probability, original.baseline_probability, rewrite),

@@ -91,9 +91,9 @@ def behaviour(model: Model = None, save: Save = False, as_json: AsJson = False):
     metrics = {}
     for name, predictor in models.items():
         entries[name]["suite"] = suite.pass_rates(predictor.predict_classes)
-        entries[name]["bias"] = measure_bias(predictor.predict)
+        entries[name]["social_bias"] = measure_bias(predictor.predict)
         metrics |= {f"{name}_{kind}": rate for kind, rate in entries[name]["suite"].items()}
-        for groups, means in entries[name]["bias"].items():
+        for groups, means in entries[name]["social_bias"].items():
             metrics[f"{name}_spread_{groups}"] = max(means.values()) - min(means.values())
     if save:
         bundle.write_card(model, card)

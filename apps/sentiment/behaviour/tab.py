@@ -28,7 +28,7 @@ def _suite_section(card, network):
         "for this page and sorted by what makes them hard. None of them was used to train or to "
         "choose a model; any reader would know the right answer.",
     )
-    components.html(views.pass_rates(card), wide=True)
+    components.html(views.pass_rates(card))
     kinds = [(kind.capitalize(), kind) for kind in suite.kinds()]
     kind = components.choice(kinds, None, "Kind of text")
     shown = components.html(

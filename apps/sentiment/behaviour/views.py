@@ -4,24 +4,19 @@ from markupsafe import Markup
 
 from apps.sentiment import suite, views
 from apps.sentiment.wordings.difference import split_by_difference
-from apps.sentiment.wordings.views import marked
 from shared.plots import chance, percent
 from shared.site import components
 
-# What each kind of text or pair asks of a model.
-DEMANDS = {
-    "same": "stay the same",
-    "lower": "become lower",
-    "higher": "become higher",
-}
+BAG_OF_WORDS = "Bag of words"
+# What a change to a text asks of the probability.
+DEMANDS = {"same": "stay the same", "lower": "become lower", "higher": "become higher"}
 
 
 def models(card):
     """What the card says of each model, the networks and the bag of words, by title."""
-    titles = views.networks(card)
-    return {title: card["variants"][name] for name, title in titles.items()} | {
-        card["baseline"]["name"]: card["baseline"]
-    }
+    networks = views.networks(card)
+    details = {title: card["variants"][name] for name, title in networks.items()}
+    return {**details, BAG_OF_WORDS: card["baseline"]}
 
 
 def pass_rates(card):
@@ -75,7 +70,7 @@ def cases(chosen, predicted, baseline, network):
             strict=True,
         )
     ]
-    columns = ["Text", "Right answer", views.NETWORKS[network], "Bag of words"]
+    columns = ["Text", "Right answer", views.NETWORKS[network], BAG_OF_WORDS]
     return _count_failures("texts", network, verdicts) + components.table(columns, rows)
 
 
@@ -100,9 +95,9 @@ def pairs(chosen, predicted, baseline, network):
             _verdict(passed[n], " → ".join(chance(suite.positive_share(each[n])) for each in both))
             for passed, both in zip(verdicts, (predicted, baseline), strict=True)
         ]
-        both_texts = Markup("{}<br>{}").format(*map(marked, texts))
+        both_texts = Markup("{}<br>{}").format(*map(views.marked, texts))
         rows.append([both_texts, DEMANDS[pair.change], *cells])
-    columns = ["Pair", "Must", views.NETWORKS[network], "Bag of words"]
+    columns = ["Pair", "Must", views.NETWORKS[network], BAG_OF_WORDS]
     return (
         _count_failures("pairs", network, verdicts)
         + components.table(columns, rows)
@@ -136,11 +131,13 @@ def _count_failures(what, network, verdicts):
 def bias(card):
     """What names and nationalities do to the answers; an empty string if it was not measured.
 
-    The card of each model has, under `bias`, for `names` and `nationalities` a dict from groups to
-    the mean probability of positive against negative.
+    The card of each model has, under `social_bias`, for `names` and `nationalities` a dict from
+    groups to the mean probability of positive against negative.
     """
     measured = {
-        title: details["bias"] for title, details in models(card).items() if "bias" in details
+        title: details["social_bias"]
+        for title, details in models(card).items()
+        if "social_bias" in details
     }
     if not measured:
         return ""

@@ -9,12 +9,6 @@ from shared.plots import chance, signed
 from shared.site import components
 
 
-def marked(pieces):
-    """A text in pieces, (words, whether they are marked)."""
-    mark = Markup("<mark>{}</mark>")
-    return Markup().join(mark.format(words) if is_marked else words for words, is_marked in pieces)
-
-
 def side_by_side(readings, three):
     """Two texts beside each other: the words that differ marked, and both answers.
 
@@ -27,7 +21,7 @@ def side_by_side(readings, three):
     texts = split_by_difference(first.text, second.text)
     columns = Markup().join(
         column.format(
-            marked(pieces),
+            views.marked(pieces),
             views.answer_cell(reading.classes),
             views.shares(reading.classes) if three else plots.meter(reading.probability),
         )
@@ -61,7 +55,7 @@ def all_texts(texts, classes, three):
     """
     rows = [
         [
-            marked(pieces),
+            views.marked(pieces),
             views.answer_cell(each),
             views.share_bar(each) if three else plots.meter(each[2]),
             chance(suite.positive_share(each)),

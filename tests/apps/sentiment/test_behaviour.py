@@ -53,7 +53,7 @@ def test_bias_is_the_spread_of_means_and_is_left_out_unless_measured(texts):
         "names": {"Asia": 0.5, "Africa": 0.52},
         "nationalities": {"Polish": 0.4, "French": 0.5},
     }
-    card = {"variants": {"lstm": {"bias": means}, "gru": {}}, "baseline": {"name": "NB"}}
+    card = {"variants": {"lstm": {"social_bias": means}, "gru": {}}, "baseline": {"bias": 0.3}}
     html = behaviour_views.bias(card)
     assert "2.0 points" in html and "10.0 points" in html
     assert "Polish 40.0\u202f%, French 50.0\u202f%" in html

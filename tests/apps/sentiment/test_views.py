@@ -139,11 +139,11 @@ def test_every_gate_and_state_can_be_drawn(cell):
 
 def test_rewrites_are_listed_with_the_change_in_points():
     rewrites = [
-        Rewrite("original", "a <b>", (), 0.8, 0.6),
-        Rewrite("negation removed", "a", ("not", "<b>"), 0.3, 0.7),
+        Rewrite("original", "a not <b>", (), 0.8, 0.6),
+        Rewrite("negation removed", "a fine", ("not", "<b>"), 0.3, 0.7),
     ]
     html = views.changes(rewrites, "lstm")
-    assert "“not” before “&lt;b&gt;” removed" in html
+    assert "“not” before “&lt;b&gt;” removed<br>a <mark>fine</mark>" in html
     assert "30\u202f% (−50)" in html and "70\u202f% (+10)" in html
 
 
