@@ -95,7 +95,7 @@ class General:
     """
 
     examples: dict
-    epochs: int = 3
+    epochs: int = 2
     learning_rate: float = 3e-3
     layer_rates: dict = field(
         default_factory=lambda: {

@@ -1,8 +1,10 @@
 """Scores of all models on the test sets of reviews, sentences, tweets and edited reviews."""
 
 import logging
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from apps.sentiment import suite
 from apps.sentiment.model import NEUTRAL
@@ -106,26 +108,36 @@ def mixture_counts(training):
 
 
 def sources(
-    data_dir: DataDir = None, model: Model = None, save: Save = False, as_json: AsJson = False
+    data_dir: DataDir = None,
+    model: Model = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only these (repeatable); {BAG!r} is the bag of words."),
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Only these test sets (repeatable).")
+    ] = None,
+    save: Save = False,
+    as_json: AsJson = False,
 ):
     """Score every network, and a bag of words, on reviews, sentences, tweets and edited reviews."""
     model, folder = model or bundle.MODELS / "sentiment", data_folder(data_dir)
-    tests = read_tests(folder)
-    variants = bundle.read_card(model)["variants"]
-    predictors = {name: Predictor.load(name, model).predict_classes for name in variants}
-    predictors[BAG] = fit_bag(folder)
-    metrics = {
-        name: {
+    tests = {name: some for name, some in read_tests(folder).items() if not test or name in test}
+    metrics = {}
+    for name in network or [*bundle.read_card(model)["variants"], BAG]:
+        predict = fit_bag(folder) if name == BAG else Predictor.load(name, model).predict_classes
+        metrics[name] = {
             test: score(predict([example.text for example in examples]), examples, test)
             for test, examples in tests.items()
         }
-        for name, predict in predictors.items()
-    }
-    cases = suite.read()
-    bag = predictors[BAG]([case.text for case in cases])
-    metrics[BAG]["suite"] = suite.accuracies(bag[:, 2] / (bag[:, 0] + bag[:, 2]))
+        if name == BAG:
+            probabilities = predict([case.text for case in suite.read()])
+            positive = probabilities[:, 2] / (probabilities[:, 0] + probabilities[:, 2])
+            metrics[name]["suite"] = suite.accuracies(positive)
+        log.info("%s: %s", name, metrics[name])
     if save:
         card = bundle.read_card(model)
-        card["sources"] = metrics
+        old = card.get("sources", {})
+        card["sources"] = old | {name: old.get(name, {}) | new for name, new in metrics.items()}
         cards.write(model, card)
     print_metrics(metrics, as_json)
