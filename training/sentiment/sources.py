@@ -140,4 +140,10 @@ def sources(
         old = card.get("sources", {})
         card["sources"] = old | {name: old.get(name, {}) | new for name, new in metrics.items()}
         cards.write(model, card)
+        on_reviews = {
+            name: {score: new["reviews"][score] for score in ("accuracy", "ece")}
+            for name, new in metrics.items()
+            if "reviews" in new and name in card["variants"]
+        }
+        cards.save_scores(model, "official test split", on_reviews)
     print_metrics(metrics, as_json)

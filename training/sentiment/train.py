@@ -264,7 +264,7 @@ def write_general(output, network, tokenizer, record, examples):
             scores(predictor.probabilities(sequences["reviews"]), labels),
             calibration=asdict(predictor.calibration),
             validation=general_scores(logits, examples),
-            validation_float32=record["epochs"][record["best"]],
+            validation_float32=record.get("average", record["epochs"][record["best"]]),
             suite=suite.accuracies(predictor.predict([case.text for case in suite.read()])),
         ),
         "date": date.today().isoformat(),
