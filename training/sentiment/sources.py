@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 
 BAG = "bag of words, same texts"
 BAG_FEATURES = 2**20  # words and pairs are hashed to so many columns
-BAG_EPOCHS = 3  # of the mixture that the bag of words is fitted to
 
 
 def read_tests(data_dir):
@@ -85,7 +84,7 @@ def fit_bag(data_dir, seed=0):
         Function of a list of texts that gives probabilities `(texts, 3)`.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import SGDClassifier
 
     training, _ = mixture.read(data_dir, seed)
     splitter = WordTokenizer.build([])
@@ -97,7 +96,7 @@ def fit_bag(data_dir, seed=0):
     examples = [example for example in examples if not example.polar]
     targets = [int(np.argmax(example.target)) for example in examples]
     log.info("fitting a bag of words to %d texts", len(examples))
-    model = LogisticRegression(C=10, max_iter=200)
+    model = SGDClassifier(loss="log_loss", alpha=1e-6, random_state=seed)
     model.fit(counter.transform([example.text for example in examples]), targets)
     return lambda texts: model.predict_proba(counter.transform(texts))
 
