@@ -48,7 +48,7 @@ def schedule(trees, width, steps=None):
         rows[-1][:leaves] += np.arange(leaves, dtype="int32")
         parents.append(parent)
         waiting.append((np.reshape(tree, (-1, 2)) >= leaves).sum(axis=1))  # for inner children
-        ready = np.flatnonzero(waiting[-1] == 0) + leaves
+        ready = (np.flatnonzero(waiting[-1] == 0) + leaves).tolist()
         queue += [(-depths[node], number, node) for node in ready]
     heapq.heapify(queue)
     table = []
