@@ -314,7 +314,7 @@ def _ngram_bars(ngrams):
 def _running_chart(words, curves):
     """The running probability of each network."""
     # A line has the colour of its cell; the LSTM from scratch is dashed beside the pre-trained one.
-    styles = {name: ("ink" if name == "general" else name, False) for name in curves}
+    styles = {name: ("forget" if name == "general" else name, False) for name in curves}
     if "pretrained" in curves:
         styles |= {"pretrained": ("lstm", False), "lstm": ("lstm", True)}
     chart = plots.line_chart(
