@@ -15,8 +15,8 @@ MAX_COLUMNS = 500
 MAX_LINE = 20_000  # characters
 MAX_NAMES, MAX_NAME = 10, 30  # of columns in a message, and characters of each
 _NO_TABLES = {
-    re.compile(r'\s*[\[{]\s*(?:$|["\[{])'): "JSON",
-    re.compile(r"\s*<(?:!doctype|html|table|\?xml)", re.I): "a web page or XML",
+    re.compile(r'[\[{]\s*(?:$|["\[{])'): "JSON",
+    re.compile(r"<(?:!doctype|html|table|\?xml)", re.I): "a web page or XML",
 }
 _QUOTES = "\"'="  # around cells: ="2024-01-31" keeps Excel from reading a date
 SEPARATORS = (";", "\t", "|", ",", None)  # None: white space
@@ -198,7 +198,7 @@ def _refuse_extra_cells(rows, named, width):
 def _refuse_other_formats(line):
     """Refuse, by its first line, what is text but no table."""
     for pattern, kind in _NO_TABLES.items():
-        if pattern.match(line):
+        if pattern.match(line.lstrip()):
             raise UserError(f"This file holds {kind}. Save the table as CSV and try again.")
 
 
