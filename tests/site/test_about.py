@@ -79,7 +79,7 @@ def test_the_home_page_shows_every_application_with_its_score_and_fits_a_phone(o
 def test_what_is_asked_while_the_stream_ends_is_answered(open_page):
     page = open_page(script=SLOW_LINE)
     for review in ("A fine film.", "A dull film.", "A fine, dull film."):
-        page.get_by_label("Your review").fill(review)
+        page.get_by_label("Your text").fill(review)
         page.get_by_role("button", name="Read", exact=True).click()
         expect(page.locator(".words").first).to_have_text(review)
 
@@ -110,7 +110,7 @@ window.fetch = async (request, options) => {
 
 def test_what_is_typed_before_the_first_answer_stays(open_page):
     page = open_page("sentiment?text=Fine+film.", wait_for="h1 >> visible=true", script=HELD_LINE)
-    review = page.get_by_label("Your review")
+    review = page.get_by_label("Your text")
     expect(review).to_have_value("Fine film.")
     assert page.locator(".answer .number").count() == 0
     review.fill("My own words.")
