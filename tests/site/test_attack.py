@@ -155,10 +155,10 @@ def test_no_event_of_the_page_takes_a_file_that_was_not_uploaded(http):
 
 
 def test_a_file_that_was_uploaded_is_taken(http):
-    """By the event of the page of reviews that refuses all other files."""
+    """By the events of the page of reviews that refuse all other files."""
     config = http.get("/config").json()
     kinds = {part["id"]: part["type"] for part in config["components"]}
-    (number,) = (
+    number, _ = (  # the upload comes first, the choice of a column second
         event["id"]
         for event in config["dependencies"]
         if event["id"] in config["page"]["sentiment"]["dependencies"]
@@ -166,7 +166,7 @@ def test_a_file_that_was_uploaded_is_taken(http):
     )
     (path,) = http.post("/gradio_api/upload", files={"files": ("a.csv", b"text\nfine\n")}).json()
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    message = ask_as_the_page(http, number, [file, "lstm"])
+    message = ask_as_the_page(http, number, [None, file, "lstm"])
     assert message["success"] and "fine" in json.dumps(message["output"])
 
 
