@@ -167,8 +167,11 @@ def test_bias_is_measured_and_its_words_can_be_changed(page):
     page.get_by_label("Test", exact=True).click()
     page.get_by_role("option", name="Men’s and women’s names").click()
     expect(content(page)).to_contain_text("Men’s names lean")
-    page.get_by_role("button", name="Change the words of the test").click()
-    page.get_by_label("Men’s names", exact=True).fill("john")
+    names = page.get_by_label("Men’s names", exact=True)
+    if not names.is_visible():  # the page is shared, and a test that is run again finds it open
+        page.get_by_role("button", name="Change the words of the test").click()
+    expect(names).to_have_value(re.compile(", "))
+    names.fill("john")
     page.get_by_role("button", name="Test these words").click()
     expect(error(page, "first group needs two known words")).to_be_visible()
 
