@@ -119,7 +119,8 @@ def test_no_event_drops_a_request_that_arrives_before_the_previous_answer(config
 PUBLIC_EVENTS = """
 analogy ask ask_batch association backtest calculate caption caption_batch cells_gradients
 cells_hold cells_one_line cells_race cells_recall cells_unrolled forecast likeness neighbours
-odd_one_out path sentiment sentiment_batch sentiment_templates translate translate_batch
+odd_one_out path sentiment sentiment_batch sentiment_templates sentiment_tree translate
+translate_batch
 """
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 from apps.sentiment import views
 from apps.sentiment.behaviour import tab as behaviour
 from apps.sentiment.examples import EXAMPLES
+from apps.sentiment.trees import tab as trees
 from apps.sentiment.wordings import tab as wordings
 from shared import bundle
 from shared.errors import UserError
@@ -49,6 +50,7 @@ def build(page, settings):
     _comparison_section(answered, networks)
     _layer_section(answered)
     _rewrites_section(answered)
+    trees.build(answered)
     wordings.build(network)
     behaviour.build(card, network)
     _pretraining_section(card)
@@ -57,6 +59,7 @@ def build(page, settings):
         layer = components.html()
     answered.change(_for_answer(_show_layer), answered, layer, **COMPUTE)
     _publish_api(card, settings, tuple(networks))
+    trees.publish_api(settings)
 
 
 def _answer_section(page, card, networks, settings):
@@ -212,7 +215,7 @@ def headline():
 
 def scores():
     """The models beside their baselines, for the About page."""
-    return views.scores(bundle.read_card(FOLDER))
+    return views.scores(bundle.read_card(FOLDER)) + trees.scores()
 
 
 def warm_up():
@@ -227,6 +230,7 @@ def warm_up():
         first.running_probabilities(text)
         first.read(text)
         first.trace(text)
+    trees.warm_up()
 
 
 def _read(text, network, settings):

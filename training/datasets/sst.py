@@ -34,7 +34,7 @@ _ESCAPES = {
 }
 _OPENING = {"-LRB-", "-LSB-", "-LCB-", "``", "`", "$", "#"}  # no space after these
 _CLOSING = re.compile(  # no space before these
-    r"-R[RSC]B-|'{1,2}|[.,;:?!%]|\.{2,}|n't|'(?:s|re|ve|ll|d|m|em)", re.IGNORECASE
+    r"-R[RSC]B-|'{1,2}|[.,;:?!%]|\.{2,}|n't|'(?:s|re|ve|ll|d|m)", re.IGNORECASE
 )
 # Words that the treebank splits into two.
 _SPLIT_WORDS = {"can not", "gim me", "gon na", "got ta", "lem me", "wan na"}

@@ -11,6 +11,9 @@ official test split or on a JSONL file; `evaluate --save` writes these scores in
 reviews. `sources` scores all models on the test sets of each kind of text. `behaviour` scores them
 on the short texts and pairs that the page shows, and measures what names and nationalities do;
 with `--save` it writes both into the card.
+
+`train-trees` trains the tree LSTM and the parser of sentences on the Stanford Sentiment Treebank
+and writes `models/trees`; `evaluate-trees` scores them on its test split.
 """
 
 from training.command import make_app, run
@@ -19,8 +22,10 @@ from training.sentiment.evaluate import evaluate
 from training.sentiment.sources import sources
 from training.sentiment.study import study
 from training.sentiment.train import general, train
+from training.sentiment.trees import evaluate_trees, train_trees
 
-app = make_app(__doc__, train, general, evaluate, sources, study, behaviour)
+TREES = (train_trees, evaluate_trees)
+app = make_app(__doc__, train, general, evaluate, sources, study, behaviour, *TREES)
 
 if __name__ == "__main__":
     run(app)
