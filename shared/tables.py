@@ -17,9 +17,18 @@ _NO_SEPARATOR = "\x1f"  # for a table of one column, whose texts may hold any of
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_JSON = re.compile(r'\s{0,100}(?:\[\s{0,100})?\{\s{0,100}"[^"\n]{1,100}"\s{0,100}:')
+_JSON = re.compile(
+    r'\s{0,100}(?:\[\s{0,100}"|(?:\[\s{0,100})?\{\s{0,100}"[^"\n]{1,100}"\s{0,100}:)'
+)
+_OTHER_FORMATS = {
+    re.compile(r'\s{0,100}(?:\[\s{0,100}\[|\[?\s{0,100}\{\s{0,100}(?:"|$))'): "JSON",
+    re.compile(r"\s{0,100}<(?:!doctype|html|table|\?xml)", re.I): "a web page or XML",
+    re.compile(r"\{\\rtf"): "a formatted document",
+}
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 100, 10_000  # from which the separator is known
+_MAX_TITLES = 3  # lines above the header
 _NUMBER = re.compile(r"[-+]?\d[\d.,:/-]*%?(?: \d[\d:]*)?")  # a date and a time too
-_OBJECT_START = re.compile(r"[^\s,\[\]]")
+_JSON_VALUE = re.compile(r"[^\s,]")
 _TEXT_NAMES = frozenset(
     ("text", "texts", "review", "reviews", "sentence", "sentences", "question", "questions")
     + ("comment", "comments", "content", "body", "message", "tweet", "post", "feedback")
@@ -41,7 +50,7 @@ class Table:
         rows: Lists of as many cells.
         separator: The character between cells, or "" for a table of one column.
         encoding: Name of the encoding.
-        has_header: Whether the names come from the file.
+        has_header: Whether the names are the file's first row; None where it has them elsewhere.
         notes: Sentences for the visitor about what had to be guessed.
     """
 
@@ -49,7 +58,7 @@ class Table:
     rows: list[list[str]]
     separator: str = ","
     encoding: str = "UTF-8"
-    has_header: bool = True
+    has_header: bool | None = True
     notes: list[str] = field(default_factory=list)
 
     def column(self, number):
@@ -67,12 +76,17 @@ class Table:
         return " ".join([f"{rows} of {columns} ({names}){parted}.", *self.notes])
 
 
-def read(path, max_rows):
-    """The `Table` in a file: a CSV of any separator and encoding, JSON Lines or a JSON array.
+def read(path, max_rows, has_header=None):
+    """The `Table` in a file: a CSV of any separator and encoding, JSON Lines or JSON.
 
     The first row of a CSV is the header unless its cells are like those below it: numbers above
-    numbers, sentences above sentences, or a value that comes again. Rows that are shorter than the
-    first are filled with empty cells.
+    numbers, sentences above sentences, or a value that comes again. Titles above it are left out.
+    Rows that are shorter than the first are filled with empty cells.
+
+    Args:
+        path: Of the file.
+        max_rows: How many rows it may have.
+        has_header: Whether the first row of a CSV is the header; None if its cells are to tell.
 
     Raises:
         UserError: if it is empty, not text, ragged, longer than `max_rows` or larger than
@@ -81,60 +95,85 @@ def read(path, max_rows):
     content, encoding = _decode(path)
     if _JSON.match(content):
         return _read_json(content, encoding, max_rows)
+    if kind := find_other_format(content):
+        raise UserError(f"This file holds {kind}. Save its texts as a CSV, one row for each.")
     content, separator = _take_separator_line(content)
-    separator = separator or _find_separator(content)
+    if not separator:
+        content, separator = _find_separator(content)
     rows = _split_rows(content, separator, max_rows) if content.strip() else []
     if not rows:
         raise UserError("This file is empty. It needs a header and at least one row.")
-    has_header = _has_header(rows[0], rows[1:])
+    rows, notes = rows[_count_titles(rows) :], []
+    if has_header is None and not (has_header := _has_header(rows[0], rows[1:])):
+        notes.append("It seems to have no header: its first row was read as data.")
     if has_header and len(rows) == 1:
         raise UserError("This file has a header but no rows.")
     if len(rows) - has_header > max_rows:
         raise _too_many(max_rows, "rows")
-    notes = []
     if has_header:
         header, *rows = rows
         columns = [name.strip() or f"column {n}" for n, name in enumerate(header, 1)]
     else:
         columns = [f"column {n}" for n in range(1, len(rows[0]) + 1)]
         columns = columns if len(columns) > 1 else ["text"]
-        notes.append(
-            "The file seems to have no header, so its first row was read as data. If that row "
-            "names the columns, make the names shorter."
-        )
     if encoding != "UTF-8":
         notes.append(f"Its encoding was taken to be {encoding}.")
     separator = "" if separator == _NO_SEPARATOR else separator
     return Table(columns, rows, separator, encoding, has_header, notes)
 
 
+def find_other_format(content):
+    """What a text that is no CSV holds, such as `"JSON"`, or None."""
+    return next((kind for start, kind in _OTHER_FORMATS.items() if start.match(content)), None)
+
+
 def _read_json(content, encoding, max_rows):
     """The `Table` of JSON objects, one after the other or in an array; a column for each field."""
-    decoder, position = json.JSONDecoder(), 0
-    names: dict[str, None] = {}
-    cells: list[dict[str, str]] = []
-    while found := _OBJECT_START.search(content, position):
-        position = found.start()
-        try:
-            # At most so much at once: a list of a million lists takes far more memory than text.
-            end = position + limits.TABLE_CELL_CHARACTERS
-            value, size = decoder.raw_decode(content[position:end])
-            cells.append({_to_text(name): _to_text(cell) for name, cell in value.items()})
-        except (ValueError, AttributeError, RecursionError) as error:
-            line = content.count("\n", 0, position) + 1
-            raise UserError(
-                f'Line {line:,} cannot be read: expected an object such as {{"text": "…"}} '
-                f"of at most {limits.TABLE_CELL_CHARACTERS:,} characters."
-            ) from error
-        position += size
-        names |= dict.fromkeys(cells[-1])
-        if len(cells) > max_rows:
-            raise _too_many(max_rows, "rows")
+    if sum(map(content.count, "[{,")) > limits.TABLE_CELLS:  # values take far more memory than text
+        raise _too_many_cells()
+    decoder, position, values = json.JSONDecoder(), 0, []
+    try:
+        while found := _JSON_VALUE.search(content, position):
+            position = found.start()
+            value, position = decoder.raw_decode(content, position)
+            values.append(value)
+        objects = _unwrap_json(values[0]) if len(values) == 1 else values
+        if not all(isinstance(each, dict | str) for each in objects):
+            raise ValueError
+    except (ValueError, RecursionError) as error:
+        line = content.count("\n", 0, position) + 1
+        raise UserError(
+            f'Line {line:,} cannot be read: expected an object such as {{"text": "…"}}.'
+        ) from error
+    if len(objects) > max_rows:
+        raise _too_many(max_rows, "rows")
+    objects = [each if isinstance(each, dict) else {"text": each} for each in objects]
+    names = list(dict.fromkeys(name for each in objects for name in each))
     rows: list[list[str]] = []
-    for number, each in enumerate(cells, 1):
-        rows.append(_check_row([each.get(name, "") for name in names], number, rows))
-    columns = [name.strip() or f"column {n}" for n, name in enumerate(names, 1)]
-    return Table(columns, rows, "", encoding)
+    for number, each in enumerate(objects, 1):
+        rows.append(_check_row([_to_text(each.get(name)) for name in names], number, rows))
+    columns = [_to_text(name).strip() or f"column {n}" for n, name in enumerate(names, 1)]
+    if not rows or not columns:
+        raise UserError("This file is empty. It needs at least one row.")
+    return Table(columns, rows, "", encoding, has_header=None)
+
+
+def _unwrap_json(value):
+    """The rows of a JSON value: an array, an array within an object, or an object of columns."""
+    if not isinstance(value, dict):
+        return value
+    arrays = [part for part in value.values() if isinstance(part, list)]
+    tables = [part for part in arrays if part and isinstance(part[0], dict)]
+    if len(tables) == 1:
+        return tables[0]
+    columns = [
+        list(part.values()) if isinstance(part, dict) else part
+        for part in value.values()
+        if isinstance(part, dict | list)
+    ]
+    if len(columns) == len(value) and len(set(map(len, columns))) == 1:
+        return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    return [value]
 
 
 def _to_text(value):
@@ -143,13 +182,13 @@ def _to_text(value):
     return "" if value is None else text.encode("utf-8", "replace").decode()
 
 
-def read_apart(path, max_rows):
+def read_apart(path, max_rows, has_header=None):
     """`read` in a child process with limits of memory and time: for what strangers send."""
-    return Table(**workers.call(_read_fields, str(path), max_rows))
+    return Table(**workers.call(_read_fields, str(path), max_rows, has_header))
 
 
-def _read_fields(path, max_rows):
-    return vars(read(path, max_rows))
+def _read_fields(path, max_rows, has_header):
+    return vars(read(path, max_rows, has_header))
 
 
 def lines_apart(path, max_rows):
@@ -210,6 +249,8 @@ def decode_text(raw):
         # In UTF-16 every second byte of Latin letters is zero.
         if len(head) >= 8 and zeros.count(0) > len(zeros) / 2 and not others.count(0):
             return raw.decode(f"utf-16-{order}", errors="replace"), "UTF-16"
+    raw = raw.rstrip(b"\0\x1a")  # how old programs end a file
+    head = raw[:4096]
     controls = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\r\f\x1b")
     if b"\0" in raw or controls > len(head) / 50:
         raise UserError("This file is not text, whatever its name says. Upload a CSV.")
@@ -230,14 +271,47 @@ def _take_separator_line(content):
 
 
 def _find_separator(content):
-    """The separator that the first line holds most of outside quotation marks."""
-    first = _LINE_END.split(content.lstrip(), maxsplit=1)[0]
-    bare = "".join(first.split('"')[::2])
-    separator = max(SEPARATORS, key=bare.count)
-    in_prose = first.rstrip().endswith(_SENTENCE_ENDS[:-2]) and bare.count(separator) == len(
-        re.findall(re.escape(separator) + r"\s", bare)
-    )
-    return separator if bare.count(separator) and not in_prose else _NO_SEPARATOR
+    """The content without titles above the table, and the separator of its cells.
+
+    It is the separator of the first line that most lines have as often. Where that line has none,
+    it is a title if the lines below it have one.
+    """
+    sample = list(islice(_full_lines(content), _SAMPLE_LINES))
+    lines = [line[:_SAMPLE_CHARACTERS] for _, line in sample]
+    for start, first in enumerate(lines[: _MAX_TITLES + 1]):
+        bare = "".join(first.split('"')[::2])
+        separators = [separator for separator in SEPARATORS if separator in bare]
+        if not separators:
+            continue
+        rated = {each: _count_similar_rows(lines[start:], each) for each in separators}
+        separator = max(separators, key=lambda each: (rated[each], bare.count(each)))
+        spaced = len(re.findall(re.escape(separator) + r"\s", bare))
+        if start == 0:
+            in_prose = spaced == bare.count(separator) and first.endswith(_SENTENCE_ENDS[:-2])
+            if not in_prose:
+                return content, separator
+        elif not spaced and rated[separator] >= 0.8:
+            above = sample[start][0] - 1
+            rest = _LINE_END.split(content, maxsplit=above)[-1]
+            return "\n" * above + rest, separator  # so that lines keep their numbers
+    return content, _NO_SEPARATOR
+
+
+def _count_similar_rows(lines, separator):
+    """Fraction of the rows below the first that have as many cells; 0 of fewer than two."""
+    try:
+        first, *widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error:  # a cell is too long
+        return 0
+    return widths.count(first) / len(widths) if len(widths) > 1 else 0
+
+
+def _count_titles(rows):
+    """How many rows above the header hold a title alone, which a spreadsheet has filled up."""
+    filled = [[bool(cell.strip()) for cell in row] for row in rows[: _MAX_TITLES + 1]]
+    header = next((n for n, row in enumerate(filled) if all(row)), 0)
+    titles = all(row[0] and sum(row) == 1 for row in filled[:header])
+    return header if titles and len(rows[0]) > 2 else 0
 
 
 def _split_rows(content, separator, max_rows):
@@ -251,6 +325,8 @@ def _split_rows(content, separator, max_rows):
     if sizes[0] > limits.TABLE_ROW_SEPARATORS:
         raise _too_many_columns()
     rows, problem = _read_quoted(content, separator, max_rows)
+    if problem and '\\"' in content:  # MySQL writes a quotation mark so
+        rows, problem = _read_quoted(content, separator, max_rows, escapechar="\\")
     swallowed = len(rows) < min(len(sizes), max_rows + 2)
     if (problem and max(sizes) == sizes[0]) or (swallowed and 1 < min(sizes) == max(sizes)):
         rows, problem = [], None
@@ -268,7 +344,7 @@ def _full_lines(content):
             yield number, line.rstrip("\r\n")
 
 
-def _read_quoted(content, separator, max_rows):
+def _read_quoted(content, separator, max_rows, **dialect):
     """Rows of a CSV with quotation marks, and a sentence that says where they end, or None."""
     separators = 0  # read since the last row ended
 
@@ -280,7 +356,7 @@ def _read_quoted(content, separator, max_rows):
                 raise csv.Error
             yield line
 
-    reader = csv.reader(read_lines(), delimiter=separator, strict=True)
+    reader = csv.reader(read_lines(), delimiter=separator, strict=True, **dialect)
     rows, start = [], 1
     try:
         for row in reader:
@@ -314,10 +390,7 @@ def _check_row(row, line, above):
     if width > limits.TABLE_COLUMNS:
         raise _too_many_columns()
     if width * len(above) > limits.TABLE_CELLS:
-        raise UserError(
-            f"This file has more than {limits.TABLE_CELLS:,} cells. Leave out columns, or split it "
-            "into smaller files."
-        )
+        raise _too_many_cells()
     if any(len(cell) > limits.TABLE_CELL_CHARACTERS for cell in row):
         raise UserError(
             f"Line {line:,} cannot be read: it holds a text of more than "
@@ -372,6 +445,13 @@ def _too_many_columns():
     )
 
 
+def _too_many_cells():
+    return UserError(
+        f"This file has more than {limits.TABLE_CELLS:,} cells. Leave out columns, or split it "
+        "into smaller files."
+    )
+
+
 def _too_many(most, what):
     return UserError(
         f"This file has more than {most:,} {what}, the most that this site answers at once. Split "
@@ -404,7 +484,7 @@ def text_columns(table, wanted="text"):
         return sorted(numbers, key=doubt)
     names = ", ".join(f"“{name}”" for name in table.columns)
     rename = f"Rename the one to be read to “{wanted}”"
-    if not table.has_header:
+    if table.has_header is False:
         rename = f"Add a header that names the one to be read “{wanted}”"
     raise UserError(f"No column holds text ({names}). {rename}.")
 

@@ -193,8 +193,8 @@ def _batch_section(network, settings):
         download_label="Download the scores",
     )
 
-    def prepare(path, column, network):
-        rows = read_table(path, settings.max_rows, column)
+    def prepare(path, chosen, network):
+        rows = read_table(path, settings.max_rows, chosen)
         predictor = _predictors().Predictor.load(network)
         return BatchJob(
             rows,

@@ -240,11 +240,11 @@ def _batch_section(card, settings):
         file_label="File",
     )
 
-    def prepare(path, column):
+    def prepare(path, chosen):
         if Path(path).suffix.lower() == ".txt":
             sentences, write = read_lines(path, settings.max_rows), _write_lines
         else:
-            sentences = read_table(path, settings.max_rows, column)
+            sentences = read_table(path, settings.max_rows, chosen)
             names = ("french", "confidence", "note")
             write = append_columns(sentences.table, names, "french.csv")
         _predictors().Predictor.load()

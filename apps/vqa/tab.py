@@ -274,8 +274,8 @@ def _build_batch(settings, encoded, cell):
     section.answer_with(partial(_prepare_batch, settings), [encoded, cell])
 
 
-def _prepare_batch(settings, path, column, encoded, cell):
-    questions = read_table(path, settings.max_rows, column, "question")
+def _prepare_batch(settings, path, chosen, encoded, cell):
+    questions = read_table(path, settings.max_rows, chosen, "question")
     if not encoded:
         raise UserError("There is no photo yet. Choose or upload one above.")
     return BatchJob(

@@ -18,6 +18,19 @@ TABLE_TYPES = [".csv", ".tsv", ".txt", ".jsonl", ".json"]
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """How the visitor wants a table to be read; None leaves it to its cells.
+
+    Attributes:
+        column: Number of the column of texts.
+        has_header: Whether the first row names the columns.
+    """
+
+    column: int | None = None
+    has_header: bool | None = None
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The inputs of a file, and how it was understood.
 
@@ -28,6 +41,7 @@ class Inputs:
         names: The inputs as a visitor reads them; the items if None.
         columns: (name, number) of the columns of a table that hold texts.
         column: Number of the one that is read.
+        has_header: Whether the first row names the columns; None where that is beyond doubt.
         table: The `tables.Table`, or None.
     """
 
@@ -37,30 +51,33 @@ class Inputs:
     names: Sequence[str] | None = None
     columns: Sequence = ()
     column: int | None = None
+    has_header: bool | None = None
     table: tables.Table | None = None
 
 
-def read_table(path, max_rows, column=None, wanted="text"):
+def read_table(path, max_rows, chosen=None, wanted="text"):
     """The `Inputs` in a table.
 
     Args:
         path: Of the file.
         max_rows: How many rows it may have.
-        column: Number of the column to read; the likeliest if None.
+        chosen: What the visitor chose, a `Chosen`, or None.
         wanted: Name of the column to read if there is such a one.
 
     Raises:
         UserError: if the file cannot be used or has no text.
     """
-    table = tables.read_apart(path, max_rows)
+    chosen = chosen or Chosen()
+    table = tables.read_apart(path, max_rows, chosen.has_header)
     numbers = tables.text_columns(table, wanted)
-    column = column if column in numbers else numbers[0]
+    column = chosen.column if chosen.column in numbers else numbers[0]
     return Inputs(
         table.column(column),
         table.summary,
         f"First rows of “{table.columns[column]}”",
         columns=[(table.columns[n], n) for n in sorted(numbers)],
         column=column,
+        has_header=table.has_header,
         table=table,
     )
 
@@ -118,55 +135,62 @@ class BatchSection:
         settings = {"show_label": False, "height": 120, **options}
         self.upload = gr.File(label=file_label, file_types=file_types, **settings)
         self.preview = components.html()
-        self.column = gr.Dropdown([], label="Column to read", visible=False)
+        with gr.Row(elem_classes="controls"):
+            self.column = gr.Dropdown([], label="Column to read", visible=False)
+            self.header = gr.Checkbox(label="The first row names the columns", visible=False)
         self.summary = components.html()
         self.download = gr.DownloadButton(download_label, visible=False)
 
     def answer_with(self, prepare, inputs=()):
-        """Answer uploads with the `BatchJob` that `prepare(path, column, *inputs)` returns.
+        """Answer uploads with the `BatchJob` that `prepare(path, chosen, *inputs)` returns.
 
-        `column` is the number of the column that the visitor chose, None for a new file. Another
-        file or column ends the run before. A `UserError` of `prepare` or of the job is shown as
-        its sentence.
+        `chosen` is a `Chosen`, or None for a new file. Another file or choice ends the run before.
+        A `UserError` of `prepare` or of the job is shown as its sentence.
         """
         slot = gr.State(events.RunSlot())
 
-        def run(slot, path, column, *values):
+        def run(slot, path, chosen, *values):
             token = slot.begin()
             try:
                 if not path:
                     raise UserError("This file is no longer here. Upload it again.")
-                yield from _run(prepare(path, column, *values), lambda: slot.owns(token))
+                yield from _run(prepare(path, chosen, *values), lambda: slot.owns(token))
             except UserError as problem:
-                hidden = gr.Dropdown(visible=False), gr.DownloadButton(visible=False)
-                yield "", hidden[0], str(components.error(problem)), hidden[1]
+                hidden = gr.update(visible=False)
+                controls = [gr.skip() if chosen else hidden] * 2  # for another choice
+                yield "", *controls, str(components.error(problem)), hidden
 
         def run_upload(slot, path, *values):
             yield from run(slot, path, None, *values)
 
-        outputs = [self.preview, self.column, self.summary, self.download]
+        def run_choice(slot, path, column, has_header, *values):
+            yield from run(slot, path, Chosen(column, has_header), *values)
+
+        outputs = [self.preview, self.column, self.header, self.summary, self.download]
+        choices = [self.column, self.header]
         options = {**events.BATCH, "show_progress": "hidden"}
-        for trigger, start, first in (
-            (self.upload.upload, run_upload, [slot, self.upload]),
-            (self.column.input, run, [slot, self.upload, self.column]),
+        for triggers, start, first in (
+            ([self.upload.upload], run_upload, []),
+            ([each.input for each in choices], run_choice, choices),
         ):
-            ended = trigger(lambda slot: slot.stop(), slot, None, **events.IMMEDIATE)
-            ended.then(start, [*first, *inputs], outputs, **options)
+            ended = gr.on(triggers, lambda slot: slot.stop(), slot, None, **events.IMMEDIATE)
+            ended.then(start, [slot, self.upload, *first, *inputs], outputs, **options)
 
 
 def _run(job, is_wanted):
     results, inputs = [], job.inputs
     total = len(inputs.items)
     column = gr.Dropdown(inputs.columns, value=inputs.column, visible=len(inputs.columns) > 1)
-    yield _draw_preview(inputs), column, gr.skip(), gr.DownloadButton(visible=False)
+    header = gr.Checkbox(inputs.has_header, visible=inputs.has_header is not None)
+    yield _draw_preview(inputs), column, header, gr.skip(), gr.DownloadButton(visible=False)
     for start in events.until_shutdown(range(0, total, job.chunk_size)):
         bar = str(components.progress_bar(start, total, job.unit))
-        yield gr.skip(), gr.skip(), bar, gr.skip()
+        yield *[gr.skip()] * 3, bar, gr.skip()
         results += job.answer(inputs.items[start : start + job.chunk_size])
         if not is_wanted():
             return
     last = finish(Markup(job.summarize(results)), len(results), total, *job.write(results))
-    yield gr.skip(), gr.skip(), *last
+    yield *[gr.skip()] * 3, *last
 
 
 def _draw_preview(inputs):

@@ -8,10 +8,10 @@ from shared import limits, tables
 from shared.errors import UserError
 
 
-def read(tmp_path, content, max_rows=100):
+def read(tmp_path, content, max_rows=100, has_header=None):
     path = tmp_path / "file.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return tables.read(path, max_rows)
+    return tables.read(path, max_rows, has_header)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -59,6 +59,10 @@ def test_a_column_without_a_name_gets_one(tmp_path):
         ('[{"text": "a fine film"},\n\n7]', "Line 3 cannot be read"),
         ('{"a": ' + "[" * 50_000, "Line 1 cannot be read"),
         ('{"text": "a fine film"}\n' * 101, "more than 100 rows"),
+        ('{"text": []}', "empty"),
+        ('[["id", "text"]]', "holds JSON"),
+        ("<!DOCTYPE html><p>A fine film.</p>", "holds a web page"),
+        ("{\\rtf1\\ansi A fine film.}", "holds a formatted document"),
         ('id,text\n1,"never closed, but long', "Line 2 cannot be read"),
     ],
 )
@@ -86,6 +90,8 @@ def test_excel_s_line_names_the_separator(tmp_path, hint, separator, mark):
         ("1,Loved it\n0,Hated it\n", 2),
         ("pos\tA film\nneg\tbad\npos\tgood one\n", 3),
         ("A fine film.;5\nIt is bad.;1\n", 2),
+        ("1\tDull, from start to end.\n0\tOne, two, three, fine.\n", 2),
+        ("A fine, good film.\tUn bon film.\nBad.\tMauvais.\n", 2),
         ("I loved it.\n", 1),
     ],
 )
@@ -95,6 +101,36 @@ def test_a_table_without_a_header_is_known_by_its_cells(tmp_path, content, rows)
     assert "no header" in table.summary
     column = table.column(tables.text_columns(table)[0])
     assert all(any(map(str.isalpha, cell)) for cell in column)
+
+
+def test_the_first_row_can_be_said_to_be_a_header_or_not(tmp_path):
+    content = "fine\nbad\n"
+    assert read(tmp_path, content).columns == ["fine"]
+    assert read(tmp_path, content, has_header=False).rows == [["fine"], ["bad"]]
+    table = read(tmp_path, "A fine film.\nIt is bad.\n", has_header=True)
+    assert (table.columns, table.notes) == (["A fine film."], [])
+
+
+@pytest.mark.parametrize(
+    "titles", ["Reviews of 2024\n\n", "Reviews of 2024\nAll shops\n", "Reviews,,\n,,\n", ""]
+)
+def test_titles_above_the_header_are_left_out(tmp_path, titles):
+    content = 'id,text,stars\n1,"Good, bad.",5\n2,fine,4\n3,"two\nlines",4\n4,dull,1\n'
+    table = read(tmp_path, titles + content)
+    assert table.columns == ["id", "text", "stars"]
+    assert [row[1] for row in table.rows] == ["Good, bad.", "fine", "two\nlines", "dull"]
+    with pytest.raises(UserError, match=f"Line {titles.count(chr(10)) + 7} has 4 cells"):
+        read(tmp_path, titles + content + "5,one,cell,more\n")
+
+
+def test_lines_of_prose_are_no_table_below_a_title(tmp_path):
+    for content in ("Yes\nBad, sad\nGood, fun\nNice, cute\n", "Hello\nYes, sir.\nNo, sir.\n"):
+        assert len(read(tmp_path, content, has_header=False).columns) == 1
+
+
+def test_escaped_quotation_marks_and_old_ends_of_files_are_read(tmp_path):
+    table = read(tmp_path, 'id,text\n1,"He said \\"no, no\\"."\n2,fine\n\x1a\0\0')
+    assert table.rows == [["1", 'He said "no, no".'], ["2", "fine"]]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +149,7 @@ def test_names_above_other_cells_are_a_header(tmp_path, content):
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize(
-    ("form", "ends"), [("{},\n{},\n{}", "[]"), ("{}\n{}\n\n{}\n", ["", ""]), ("{}{} {}", "[]")]
+    ("form", "ends"), [("{},\n{},\n{}", "[]"), ("{}\n{}\n\n{}\n", ["", ""]), ("{}{} {}", ["", ""])]
 )
 def test_json_lines_and_arrays_are_tables(tmp_path, mark, form, ends):
     objects = (
@@ -130,6 +166,23 @@ def test_json_lines_and_arrays_are_tables(tmp_path, mark, form, ends):
     ]
     assert tables.text_columns(table) == [0, 2]
     assert table.summary == "3 rows of 3 columns (“text”, “label”, “tags”)."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"text": {"0": "fine", "1": "bad"}, "label": {"0": 1, "1": 0}}',
+        '{"text": ["fine", "bad"], "label": [1, 0]}',
+        '{"version": 2, "data": [{"text": "fine", "label": 1}, {"text": "bad", "label": 0}]}',
+    ],
+)
+def test_json_of_other_forms_is_a_table_too(tmp_path, content):
+    table = read(tmp_path, content)
+    assert (table.columns, table.rows) == (["text", "label"], [["fine", "1"], ["bad", "0"]])
+
+
+def test_json_strings_are_a_column(tmp_path):
+    assert read(tmp_path, '[\n"Good, bad.",\n"fine"\n]').rows == [["Good, bad."], ["fine"]]
 
 
 @pytest.mark.parametrize("separator", ["\t", ";", "|"])

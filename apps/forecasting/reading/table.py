@@ -1,7 +1,6 @@
 """The table in a text: separator, headings and rows of equal length."""
 
 import csv
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -10,14 +9,11 @@ import numpy as np
 from apps.forecasting.reading import columns
 from apps.forecasting.reading.parsing import parse_dates, parse_numbers
 from shared.errors import UserError
+from shared.tables import find_other_format
 
 MAX_COLUMNS = 500
 MAX_LINE = 20_000  # characters
 MAX_NAMES, MAX_NAME = 10, 30  # of columns in a message, and characters of each
-_NO_TABLES = {
-    re.compile(r'[\[{]\s*(?:$|["\[{])'): "JSON",
-    re.compile(r"<(?:!doctype|html|table|\?xml)", re.I): "a web page or XML",
-}
 _QUOTES = "\"'="  # around cells: ="2024-01-31" keeps Excel from reading a date
 SEPARATORS = (";", "\t", "|", ",", None)  # None: white space
 
@@ -46,6 +42,8 @@ def find_table(text, max_rows):
         UserError: if there is none, or if it is too large.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if kind := find_other_format(text):
+        raise UserError(f"This file holds {kind}. Save the table as CSV and try again.")
     if (count := text.count("\n")) > 2 * max_rows:  # every second line may be blank
         raise UserError(f"This file has {count:,} lines; at most {max_rows:,} are read at once.")
     lines = [line for line in text.split("\n") if line.strip(" \t\x1a\0")]
@@ -67,7 +65,6 @@ def find_table(text, max_rows):
     rows = [_split(line, separator) for line in lines]
     width = _usual_width(rows)
     if width < 2:
-        _refuse_other_formats(lines[0])
         raise UserError(
             "This file has only one column. It needs a date and a closing price, "
             "separated by commas, semicolons or tabs."
@@ -151,7 +148,6 @@ def _split_headings(rows, width, separator):
     else:
         named = [n for n, cell in enumerate(rows[0]) if columns.role_of(cell) == "date"]
         if not named:
-            _refuse_other_formats(" ".join(rows[0]))
             raise UserError(
                 f"This file has no date column. Its columns are: {list_names(rows[0])}."
             )
@@ -193,13 +189,6 @@ def _refuse_extra_cells(rows, named, width):
         f"The rows have {width} cells but there are {named} headings: “{extra[cells[-1]][:20]}” is "
         "one too many. A date or a number that contains a comma needs quotes around it."
     )
-
-
-def _refuse_other_formats(line):
-    """Refuse, by its first line, what is text but no table."""
-    for pattern, kind in _NO_TABLES.items():
-        if pattern.match(line.lstrip()):
-            raise UserError(f"This file holds {kind}. Save the table as CSV and try again.")
 
 
 def list_names(names):

@@ -12,6 +12,7 @@ from shared.site.batch import (
     PREVIEW_CHARACTERS,
     BatchJob,
     BatchSection,
+    Chosen,
     Inputs,
     append_columns,
     read_lines,
@@ -21,7 +22,7 @@ from shared.site.batch import (
 
 @pytest.fixture
 def section():
-    """A function from how to prepare a job to the runs of its section: of a file, of a column."""
+    """A function from how to prepare a job to the runs of its section: of a file, of a choice."""
 
     def build(prepare):
         with gr.Blocks() as site:
@@ -31,8 +32,8 @@ def section():
     return build
 
 
-def make_job(path, column=None):
-    inputs = read_table(path, 10, column)
+def make_job(path, chosen=None):
+    inputs = read_table(path, 10, chosen)
     return BatchJob(
         inputs,
         answer=lambda words: [(word.upper(),) for word in words],
@@ -60,7 +61,7 @@ def test_a_file_comes_back_with_a_column_of_answers_after_a_preview_and_progress
     assert "First rows of “text”" in html
     assert (column.choices, column.value) == ([("text", 0), ("remark", 2)], 0)
     assert column.visible
-    assert ["0 of 3 words read" in progress[0][2], "2 of 3 words read" in progress[1][2]] == [1, 1]
+    assert ["0 of 3 words read" in progress[0][3], "2 of 3 words read" in progress[1][3]] == [1, 1]
     assert "<p>3 done.</p>" in summary
     content = Path(download.value["path"]).read_text(encoding="utf-8")
     assert content.startswith(BYTE_ORDER_MARK)
@@ -70,18 +71,39 @@ def test_a_file_comes_back_with_a_column_of_answers_after_a_preview_and_progress
 
 
 def test_another_column_can_be_read_and_ends_the_run_before(section, words):
-    run, run_column = section(make_job)
+    run, run_choice = section(make_job)
     slot = events.RunSlot()
     first = run(slot, words)
-    assert "0 of 3" in [next(first), next(first)][1][2]
-    (html, column, *_), *_, (*_, download) = run_column(slot, words, 2)
+    assert "0 of 3" in [next(first), next(first)][1][3]
+    (html, column, *_), *_, (*_, download) = run_choice(slot, words, 2, True)
     assert "First rows of “remark”" in html and column.value == 2
     assert "A REMARK" in Path(download.value["path"]).read_text(encoding="utf-8")
     assert list(first) == []  # nothing more of the first run reaches the page
 
 
+def test_the_first_row_can_be_read_as_names_or_as_data(section, tmp_path):
+    path = tmp_path / "words.csv"
+    path.write_text("fine\nbad\nawful\n")
+    run, run_choice = section(make_job)
+    (html, _, header, *_), *_ = run(events.RunSlot(), str(path))
+    assert "2 rows of 1 column (“fine”)." in html and header.value and header.visible
+    (html, _, header, *_), *_ = run_choice(events.RunSlot(), str(path), 0, False)
+    assert "3 rows of 1 column (“text”)." in html and header.value is False
+    path.write_text('{"text": "fine"}\n')
+    (_, _, header, *_), *_ = run(events.RunSlot(), str(path))
+    assert header.visible is False
+
+
+def test_a_choice_that_cannot_be_read_leaves_the_choices(section, tmp_path):
+    path = tmp_path / "words.csv"
+    path.write_text("A fine film.\n")
+    ((_, column, header, message, _),) = section(make_job)[1](events.RunSlot(), path, 0, True)
+    assert "no rows" in message and column == header == gr.skip()
+
+
 def test_a_column_of_the_file_before_is_not_read(words):
-    assert read_table(words, 10, 7).column == read_table(words, 10, 1).column == 0
+    for column in (7, 1):
+        assert read_table(words, 10, Chosen(column)).column == 0
 
 
 def test_lines_and_long_inputs_are_previewed_too(section, tmp_path):
@@ -106,14 +128,14 @@ def test_a_file_that_cannot_be_read_gets_a_sentence_and_no_download(section):
     def refuse(path, column):
         raise UserError("This is <no> table.")
 
-    for run, arguments in zip(section(refuse), (["a.csv"], ["a.csv", 1]), strict=True):
-        ((preview, column, message, download),) = run(events.RunSlot(), *arguments)
-        assert "This is &lt;no&gt; table." in message and 'role="alert"' in message
-        assert not preview and column.visible is download.visible is False
+    ((preview, column, header, message, download),) = section(refuse)[0](events.RunSlot(), "a.csv")
+    assert "This is &lt;no&gt; table." in message and 'role="alert"' in message
+    assert not preview
+    assert column["visible"] is header["visible"] is download["visible"] is False
 
 
-def test_a_column_without_a_file_gets_a_sentence(section):
-    ((*_, message, _),) = section(make_job)[1](events.RunSlot(), None, 1)
+def test_a_choice_without_a_file_gets_a_sentence(section):
+    ((*_, message, _),) = section(make_job)[1](events.RunSlot(), None, 1, True)
     assert "Upload it again" in message
 
 
