@@ -94,7 +94,7 @@ def main(
 
 
 def _prepare_process(options):
-    """Set logging and the environment, before Gradio and Keras are imported."""
+    """Set logging, limits and the environment, before Gradio and Keras are imported."""
     logging.basicConfig(format="%(levelname)s %(message)s")
     log.setLevel(options.log_level.upper())
     # TensorFlow warns of every text length that is compiled for the first time.
@@ -103,6 +103,7 @@ def _prepare_process(options):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(_upload_folder())
+    server.allow_connections()
     server.share_heaps()
 
 

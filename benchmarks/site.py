@@ -114,9 +114,13 @@ EMPTY_REVIEW = ("/sentiment", ["", "lstm"])  # refused without running any netwo
 
 @contextmanager
 def run_site():
-    """Run the site as a process of its own; yields the process and its address once it is up."""
+    """Run the site as a process of its own; yields the process and its address once it is up.
+
+    It believes the addresses of visitors in `X-Forwarded-For`.
+    """
     port = _find_free_port()
-    environment = {**os.environ, "UNROLLED_PORT": str(port), "UNROLLED_LOG_LEVEL": "warning"}
+    settings = {"PORT": str(port), "LOG_LEVEL": "warning", "PROXIES": "1"}
+    environment = os.environ | {f"UNROLLED_{name}": value for name, value in settings.items()}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
     try:
         while not _is_listening(port):
@@ -137,17 +141,23 @@ def open_client(address, clients):
     )
 
 
-async def call_event(http, event, arguments):
+def visitor_headers(number):
+    """The headers of a request of one of many visitors."""
+    return {"x-forwarded-for": f"198.18.{number // 250}.{number % 250 + 1}"}
+
+
+async def call_event(http, event, arguments, visitor=0):
     """Call an event of the API and return its answer; paths in `arguments` are uploaded.
 
     Raises:
         RuntimeError: if there is no answer; the message is what came instead.
     """
+    headers = visitor_headers(visitor)
     data = [
-        await _upload(http, argument) if isinstance(argument, Path) else argument
+        await _upload(http, argument, headers) if isinstance(argument, Path) else argument
         for argument in arguments
     ]
-    queued = await http.post(f"/gradio_api/call{event}", json={"data": data})
+    queued = await http.post(f"/gradio_api/call{event}", json={"data": data}, headers=headers)
     queued.raise_for_status()
     stream = await http.get(f"/gradio_api/call{event}/{queued.json()['event_id']}")
     kind, data = stream.text.strip().rsplit("event: ", 1)[1].split("\n", 1)
@@ -156,10 +166,10 @@ async def call_event(http, event, arguments):
     return json.loads(data.removeprefix("data: "))[0]
 
 
-async def _upload(http, path):
+async def _upload(http, path, headers):
     """Upload a file; returns the argument of an event that stands for it."""
     files = {"files": (path.name, path.read_bytes())}
-    response = await http.post("/gradio_api/upload", files=files)
+    response = await http.post("/gradio_api/upload", files=files, headers=headers)
     response.raise_for_status()
     return {"path": response.json()[0], "meta": {"_type": "gradio.FileData"}}
 
@@ -236,7 +246,7 @@ async def _measure_calls(address, call, clients, calls_per_client):
 def _make_call(event, *model):
     async def call(http, number):
         arguments, belongs = QUERIES[event](random.Random(number), *model)
-        if not belongs(await call_event(http, event, arguments)):
+        if not belongs(await call_event(http, event, arguments, number)):
             raise RuntimeError(f"{event} returned the answer to another query")
 
     return call
@@ -244,7 +254,7 @@ def _make_call(event, *model):
 
 async def _call_without_computation(http, number):
     try:
-        await call_event(http, *EMPTY_REVIEW)
+        await call_event(http, *EMPTY_REVIEW, number)
     except RuntimeError:
         return
     raise RuntimeError("an empty review was answered")

@@ -1,10 +1,15 @@
 """Many visitors for minutes: `python -m benchmarks.soak [--clients N] [--minutes N] [--json FILE]`.
 
-Each visitor calls one event of the API after another, on all pages in turn, and checks that each
-answer belongs to its own query. Now and then one leaves before the answer and sends another query.
-Beside them, one visitor sends batches and one trains. The command prints the number of answers, the
-errors, the times of single answers and the memory of the site. It fails if an answer is lost or
-belongs to another query, or if the memory grows.
+At first, one visitor asks short questions: on an idle site, and beside another who sends the
+longest ones as fast as they are accepted. The figures are both times and their ratio.
+
+Then many visitors come. Each calls one event of the API after another, on all pages in turn, and
+checks that each answer belongs to its own query. Now and then one leaves before the answer and
+sends another query. Beside them, one visitor sends batches and one trains. The figures are the
+number of answers, the errors, the times of single answers and the memory of the site.
+
+The command fails if a short question takes more than three times as long beside long ones, if an
+answer is lost or belongs to another query, or if the memory grows.
 """
 
 import asyncio
@@ -28,6 +33,8 @@ from benchmarks.site import (
     resident_megabytes,
     run_site,
     use_every_model,
+    visitor_headers,
+    wait_until_idle,
 )
 from benchmarks.timing import JsonFile
 
@@ -36,6 +43,8 @@ app = typer.Typer(add_completion=False)
 LEAVE_PROBABILITY = 0.1  # of a visitor, at each query
 LEAVE_AFTER_SECONDS = 0.5  # at most
 MAX_MEMORY_GROWTH = 1.05  # from the second to the last fifth of the time
+MAX_SLOWDOWN = 3.0  # of short questions beside the longest of another visitor
+SHORT_QUESTIONS = 30
 
 
 def _draw_batch(rng):
@@ -51,6 +60,88 @@ def _draw_race(rng):
     steps = rng.randint(50, 150)
     arguments = ["parity", "rnn", 10, steps, 4, 0.01, 1.0, 0]
     return arguments, lambda answer: answer["steps"] == steps
+
+
+# A short question, and the longest that another visitor sends, by what they have in common.
+SHORT_TEXT, LONG_TEXT = "A dog runs.", "The dog and the cat ran to the house by the river. " * 97
+TURNS = {
+    "translations": (
+        ("/translate", [SHORT_TEXT, 4, 1.0, "attention"]),
+        ("/translate", [LONG_TEXT, 8, 1.0, "attention"]),
+    ),
+    "batches": (
+        ("/sentiment_batch", [["good"], "lstm"]),
+        ("/sentiment_batch", [[" ".join(WORDS * 22)] * 1_500, "lstm"]),
+    ),
+}
+
+
+async def measure_turns(address, short, long, count, seconds):
+    """Times of a visitor's short questions, alone and beside the longest of another visitor.
+
+    Args:
+        address: Of the running site.
+        short, long: Events with their arguments.
+        count: Number of short questions.
+        seconds: When to give up; the question under way counts as answered then.
+
+    Returns:
+        Dict with the median times, their ratio, and how many long questions were accepted.
+    """
+    async with open_client(address, 2) as http:
+
+        async def ask():
+            start = time.monotonic()
+            async with asyncio.timeout(seconds):
+                await call_event(http, *short, visitor=1)
+            return time.monotonic() - start
+
+        async def send_long_questions():
+            nonlocal accepted
+            event, arguments = long
+            path, options = f"/gradio_api/call{event}", {"headers": visitor_headers(2)}
+            while True:
+                reply = await http.post(path, json={"data": arguments}, **options)
+                accepted += reply.is_success
+                await asyncio.sleep(0 if reply.is_success else 0.5)
+
+        accepted = 0
+        alone = [await ask() for _ in range(count)]
+        sending = asyncio.create_task(send_long_questions())
+        await asyncio.sleep(2)
+        start, beside = time.monotonic(), []
+        while len(beside) < count and time.monotonic() - start < seconds:
+            asked = time.monotonic()
+            try:
+                beside.append(await ask())
+            except TimeoutError:
+                beside.append(time.monotonic() - asked)
+        sending.cancel()
+    alone, beside = statistics.median(alone), statistics.median(beside)
+    return {
+        "alone_ms": round(1e3 * alone),
+        "beside_ms": round(1e3 * beside),
+        "ratio": round(beside / alone, 1),
+        "long_questions": accepted,
+    }
+
+
+def measure_all_turns(count=SHORT_QUESTIONS, seconds=120):
+    """`measure_turns` for each of `TURNS`, on a site of its own."""
+    figures = {}
+    for name, (short, long) in TURNS.items():
+        with run_site() as (process, address):
+            asyncio.run(_call_often(address, short))
+            wait_until_idle(process.pid)
+            figures[name] = asyncio.run(measure_turns(address, short, long, count, seconds))
+            process.kill()
+    return figures
+
+
+async def _call_often(address, query, times=10):
+    async with open_client(address, 1) as http:
+        for _ in range(times):
+            await call_event(http, *query)
 
 
 LONG_QUERIES = {"/sentiment_batch": _draw_batch, "/cells_race": _draw_race}
@@ -71,7 +162,7 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
     answers_by_client, answers_by_page, abandoned = Counter(), Counter(), 0
     async with open_client(address, clients) as http:
 
-        async def visit(name, events):
+        async def visit(name, events, number):
             nonlocal abandoned
             rng = random.Random(f"{seed} {name}")
             for event in events:
@@ -84,7 +175,7 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
                 start = time.monotonic()
                 try:
                     async with asyncio.timeout(timeout):
-                        answer = await call_event(http, event, arguments)
+                        answer = await call_event(http, event, arguments, number)
                     if not belongs(answer):
                         errors[f"{event}: answer to another query"] += 1
                 except Exception as error:  # every error is counted and reported
@@ -103,8 +194,8 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
                 await asyncio.sleep(min(1, seconds / 10))
 
         events = await find_events(http)
-        visits = [visit(n, islice(cycle(events), n, None)) for n in range(clients)]
-        visits += [visit(event, repeat(event)) for event in LONG_QUERIES]
+        visits = [visit(n, islice(cycle(events), n, None), n) for n in range(clients)]
+        visits += [visit(event, repeat(event), n) for n, event in enumerate(LONG_QUERIES, clients)]
         await asyncio.gather(watch_memory(), *visits)
     times.sort()
     fifth = len(resident) // 5  # one minute of five, in which the site cleans up once
@@ -126,25 +217,36 @@ async def soak(address, clients, seconds, seed=0, memory=lambda: None):
 
 
 def find_failures(figures):
-    """What must not happen in the figures of `soak`, as sentences."""
-    failures = [f"{count} times: {error}." for error, count in figures["errors"].items()]
-    if figures["megabytes_late"] > MAX_MEMORY_GROWTH * figures["megabytes_early"]:
+    """What must not happen in the figures of `soak` and `measure_all_turns`, as sentences."""
+    failures = [f"{count} times: {error}." for error, count in figures.get("errors", {}).items()]
+    late, early = (figures.get(f"megabytes_{when}", 0) for when in ("late", "early"))
+    if late > MAX_MEMORY_GROWTH * early:
         failures.append("The memory of the site grew by more than 5 % after the warm-up.")
+    for name, turns in figures.get("turns", {}).items():
+        if turns["ratio"] > MAX_SLOWDOWN:
+            failures.append(
+                f"Short {name} take {turns['ratio']} times as long beside the longest ones."
+            )
     return failures
 
 
 @app.command()
 def main(clients: int = 64, minutes: float = 5.0, json_file: JsonFile = None):
-    """Send many visitors to the site for some minutes."""
-    with run_site() as (process, address):
-        use_every_model(address, process.pid)
-        memory = partial(resident_megabytes, process.pid)
-        figures = asyncio.run(soak(address, clients, 60 * minutes, memory=memory))
+    """Send many visitors to the site for some minutes; with 0 minutes, measure the turns alone."""
+    turns = measure_all_turns()
+    figures = {"turns": turns} | (_soak_site(clients, minutes) if minutes else {})
     for name, value in figures.items():
         print(f"{name:28}{value}")
     if json_file:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     raise SystemExit("\n".join(find_failures(figures)) or 0)
+
+
+def _soak_site(clients, minutes):
+    with run_site() as (process, address):
+        use_every_model(address, process.pid)
+        memory = partial(resident_megabytes, process.pid)
+        return asyncio.run(soak(address, clients, 60 * minutes, memory=memory))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,14 @@ everything else that bounds the work or the memory of one input is here.
 
 MIB = 2**20
 
+# Connections
+CONNECTIONS = 800  # open at once, of all visitors
+CONNECTIONS_PER_VISITOR = 300  # a class behind one address; a page loads through six at once
+REFUSED_CONNECTIONS = 50  # further ones that get a sentence; beyond them, they are closed at once
+REQUEST_HEAD_SECONDS = 20  # in which a request must have begun and its headers have arrived
+REQUEST_HEAD_BYTES = 32 * 1024
+ANSWER_READING_SECONDS = 120  # in which a visitor must have read what was sent so far
+
 # Requests
 REQUEST_OVERHEAD_BYTES = MIB  # what a request may hold besides the largest file or text
 SMALL_REQUEST_BYTES = 64 * 1024  # of requests that carry neither a question nor a file
@@ -15,6 +23,10 @@ JSON_VALUES = 20_000  # in one request: strings, numbers, lists, members of obje
 JSON_DEPTH = 32  # levels of lists and objects in one request
 WAITING_QUESTIONS = 256  # questions that wait for an answer, of all visitors
 WAITING_QUESTIONS_PER_VISITOR = 100
+WAITING_QUESTIONS_PER_PAGE = 16
+WAITING_LONG_QUESTIONS_PER_VISITOR = 4
+WAITING_RUNS_PER_VISITOR = 4  # of batches, of backtests and of trainings
+LONG_QUESTION_BYTES = 1_500  # a longer question is one that may take seconds
 WAITING_BYTES = 96 * MIB  # of requests that arrive or wait for an answer, of all visitors
 WAITING_BYTES_PER_VISITOR = 32 * MIB
 

@@ -612,7 +612,7 @@ def _publish_api(predictor):
         }
 
     for event in (analogy, calculate, neighbours, likeness, odd_one_out, path, association):
-        publish(event, concurrency_id="compute", concurrency_limit=2)
+        publish(event)
 
 
 def _as_dicts(words):

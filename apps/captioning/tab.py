@@ -26,7 +26,7 @@ from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
 from shared.site.batch import BatchJob, BatchSection, Inputs
-from shared.site.events import COMPUTE, IMMEDIATE, IN_ORDER
+from shared.site.events import BATCH_QUEUE, COMPUTE, IMMEDIATE, IN_ORDER
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
 from shared.site.uploads import Photo as PhotoBox
@@ -538,5 +538,5 @@ def _publish_api(settings, variants):
             for _, text, probability, note in rows
         ]
 
-    publish(caption, concurrency_id="compute", concurrency_limit=2)
-    publish(caption_batch, concurrency_id="batch", concurrency_limit=1)
+    publish(caption)
+    publish(caption_batch, **BATCH_QUEUE)

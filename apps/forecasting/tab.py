@@ -18,7 +18,7 @@ from shared import bundle, tables
 from shared.errors import UserError
 from shared.site.api import publish
 from shared.site.components import choice, error, html, note, page_title, section
-from shared.site.events import COMPUTE, INTERACTIVE
+from shared.site.events import BACKTEST_QUEUE, COMPUTE, INTERACTIVE
 from shared.site.knobs import Knob, read_link
 from shared.site.uploads import download_path
 
@@ -354,7 +354,7 @@ def _build_backtest(state, horizon):
         result = analysis.backtest(cell, series, horizon, origins)
         return list(backtest_views.draw_backtest(result, name_step(series.dates)))
 
-    # One at a time: of two under way, the one that began first could be the last to answer.
+    # One of a visitor at a time: the one that began first could be the last to answer.
     _follow(
         state.subject,
         state.own,
@@ -362,8 +362,7 @@ def _build_backtest(state, horizon):
         [verdict, figure, scores],
         [horizon, origins],
         [button.click],
-        concurrency_id="backtest",
-        concurrency_limit=1,
+        **BACKTEST_QUEUE,
     )
 
 
@@ -513,8 +512,8 @@ def _publish_events(settings):
             "notes": list(result.notes),
         }
 
-    publish(forecast, concurrency_id="compute", concurrency_limit=2)
-    publish(backtest, concurrency_id="compute", concurrency_limit=2)
+    publish(forecast)
+    publish(backtest, **BACKTEST_QUEUE)
 
 
 def _read_argument(text, settings):

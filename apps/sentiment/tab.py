@@ -397,6 +397,6 @@ def _publish_api(card, settings, networks):
             for text, result in zip(texts, sentiment_batch(texts, cell), strict=True)
         ]
 
-    publish(sentiment, concurrency_id="compute", concurrency_limit=2)
-    publish(sentiment_batch, concurrency_id="batch", concurrency_limit=1)
-    publish(sentiment_templates, concurrency_id="compute", concurrency_limit=2)
+    publish(sentiment)
+    publish(sentiment_batch, **events.BATCH_QUEUE)
+    publish(sentiment_templates)

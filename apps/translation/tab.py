@@ -369,8 +369,8 @@ def _publish_api(card, settings):
             for french, confidence, note in _translate_rows(texts, network, card)
         ]
 
-    publish(translate, concurrency_id="compute", concurrency_limit=2)
-    publish(translate_batch, concurrency_id="batch", concurrency_limit=1)
+    publish(translate)
+    publish(translate_batch, **events.BATCH_QUEUE)
 
 
 def _to_dict(sentence, warnings):

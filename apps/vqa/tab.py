@@ -14,7 +14,7 @@ from shared.plots import percent
 from shared.site import components
 from shared.site.api import publish
 from shared.site.batch import TABLE_TYPES, BatchJob, BatchSection, append_columns, read_table
-from shared.site.events import COMPUTE, IN_ORDER
+from shared.site.events import BATCH_QUEUE, COMPUTE, IN_ORDER
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
 from shared.site.uploads import sent_file
@@ -390,5 +390,5 @@ def _publish_api(settings):
             for text, value, note in rows
         ]
 
-    publish(ask, concurrency_id="compute", concurrency_limit=2)
-    publish(ask_batch, concurrency_id="batch", concurrency_limit=1)
+    publish(ask)
+    publish(ask_batch, **BATCH_QUEUE)

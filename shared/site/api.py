@@ -8,6 +8,7 @@ import gradio as gr
 from pydantic import ValidationError, validate_call
 
 from shared.errors import UserError
+from shared.site.events import COMPUTE_QUEUE
 
 # What an argument must be, by the first word of pydantic's error type.
 EXPECTATIONS = {
@@ -38,7 +39,7 @@ def publish(fn, **options):
 
     Args:
         fn: Function with type hints, the arguments of the event by name, and a docstring.
-        options: For `gr.api`.
+        options: For `gr.api`; by default, the event waits in the queue of events that compute.
     """
     checked = validate_call(fn)
 
@@ -51,7 +52,7 @@ def publish(fn, **options):
             message = _describe_mismatch(error.errors()[0], fn)
             raise gr.Error(message, print_exception=False) from None
 
-    gr.api(event, api_name=fn.__name__, **options)
+    gr.api(event, api_name=fn.__name__, **{**COMPUTE_QUEUE, **options})
 
 
 def _describe_mismatch(error, fn):

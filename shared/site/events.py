@@ -11,11 +11,16 @@ from shared.site import components
 # A visitor's request that arrives while the previous one of the same event is under way is answered
 # after it; Gradio's default would drop it.
 INTERACTIVE = {"trigger_mode": "always_last", "api_visibility": "private"}
-# Events that compute share the two cores; batches wait for each other only.
-COMPUTE = {"concurrency_id": "compute", "concurrency_limit": 2, **INTERACTIVE}
-BATCH = {"concurrency_id": "batch", "concurrency_limit": 1, **INTERACTIVE}
+# Events of one queue share its places. `shared.site.turns` keeps the last of several places for
+# visitors who have nothing under way: of two places, each visitor has one at most.
+COMPUTE_QUEUE = {"concurrency_id": "compute", "concurrency_limit": 3}
+BATCH_QUEUE = {"concurrency_id": "batch", "concurrency_limit": 2}
+BACKTEST_QUEUE = {"concurrency_id": "backtest", "concurrency_limit": 2}
+TRAINING_QUEUE = {"concurrency_id": "training", "concurrency_limit": 2}
+COMPUTE = {**COMPUTE_QUEUE, **INTERACTIVE}
+BATCH = {**BATCH_QUEUE, **INTERACTIVE}
 # For clicks that each count, such as those on the squares of a photo: all are answered, in order.
-IN_ORDER = {"concurrency_id": "in order", "concurrency_limit": 1, "trigger_mode": "multiple"}
+IN_ORDER = {"concurrency_id": "in order", "concurrency_limit": 2, "trigger_mode": "multiple"}
 # For events that answer within a millisecond.
 IMMEDIATE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
@@ -105,6 +110,10 @@ class RunSlot:
         """Whether the run that got this token from `begin` may go on."""
         return self._token is token
 
+    def release(self):
+        """End the current run but keep its subject, for the run that was just asked for."""
+        self.stopped, self._token = False, None
+
     def pause(self):
         """End the current run but keep its subject, for another run to resume."""
         self.paused, self._token = True, None
@@ -115,7 +124,7 @@ class RunSlot:
 
 
 def start_on_click(button, slot, fn, inputs, outputs, placeholder=None, **options):
-    """Start a cancellable run on click, even while another one is in progress.
+    """Start a cancellable run on click, even while another one is in progress, which ends.
 
     Args:
         button: The `gr.Button`.
@@ -127,7 +136,7 @@ def start_on_click(button, slot, fn, inputs, outputs, placeholder=None, **option
     """
 
     def register(slot):
-        slot.stopped = False
+        slot.release()
         return gr.skip() if placeholder is None else placeholder
 
     multiple = {"trigger_mode": "multiple", "api_visibility": "private"}

@@ -10,12 +10,14 @@ https://github.com/gradio-app/gradio/issues/12532.
 """
 
 import inspect
+import random
 import re
-from collections import ChainMap
+import time
+from collections import ChainMap, defaultdict
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from shared.site import guard
+from shared.site import guard, turns
 
 GRADIO_VERSION = "6.31.0"
 SESSION_TTL_SECONDS = 600  # how long the state of a page that was left is kept
@@ -161,6 +163,67 @@ def mark_as_launched(site):
     """
     site.has_launched = True
     site.state_session_capacity = MAX_SESSIONS
+
+
+def take_fair_turns(site):
+    """Answer questions in fair turns, where Gradio answers them in the order in which they come.
+
+    There, one visitor who sends 100 long questions holds up everybody for a quarter of an hour. The
+    three methods let an event into the queue, choose the next one and run it.
+    """
+    from fastapi import HTTPException
+    from gradio.queueing import Queue
+
+    class FairQueue(Queue):
+        async def push(self, body, request, username):
+            function = self.blocks.fns.get(body.fn_index)
+            if function is not None:
+                asked = _make_question(request, body.session_hash, function.concurrency_id)
+                pending = map(_question_of, list(self.event_ids_to_events.values()))
+                if sentence := turns.refuse(asked, list(pending)):
+                    raise HTTPException(429, sentence, {"retry-after": "5"})
+            return await super().push(body, request, username)
+
+        def get_events(self):
+            under_way = [event for events in self.active_jobs for event in events or ()]
+            names = list(self.event_queue_per_concurrency_id)
+            for name in random.sample(names, len(names)):
+                queue = self.event_queue_per_concurrency_id[name]
+                questions = {_question_of(event): event for event in queue.queue}
+                of_queue = [
+                    _question_of(event) for event in under_way if event.concurrency_id == name
+                ]
+                chosen = self.turns[name].choose(questions, of_queue, queue.concurrency_limit)
+                if chosen:
+                    queue.queue.remove(questions[chosen])
+                    self.turns[name].start(chosen)
+                    return [questions[chosen]], False, name
+            return None
+
+        async def process_events(self, events, *arguments):
+            start, (event,) = time.monotonic(), events
+            try:
+                await super().process_events(events, *arguments)
+            finally:
+                seconds = time.monotonic() - start
+                self.turns[event.concurrency_id].end(_question_of(event), seconds)
+
+    site._queue.__class__ = FairQueue
+    site._queue.turns = defaultdict(turns.Turns)
+
+
+def _question_of(event):
+    """The `turns.Question` of an event in the queue."""
+    if not hasattr(event, "question"):
+        page = None if event.session_hash == event._id else event.session_hash
+        event.question = _make_question(event.request, page, event.concurrency_id)
+    return event.question
+
+
+def _make_question(request, page, queue):
+    scope = request.scope
+    size = scope.get(guard.BODY_BYTES, 0) + len(scope["query_string"])
+    return turns.Question(scope.get(guard.VISITOR, ""), page, queue, size)
 
 
 def waiting_requests(site):

@@ -70,7 +70,8 @@ QUESTION_PATHS = (
 )
 EXTERNAL_FILE = re.compile(r"/gradio_api/file[=/]/*https?:", re.IGNORECASE)
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{0,255}")
-BODY_BYTES = "unrolled.body_bytes"  # key in the scope of a request
+# Keys in the scope of a request; the last is set where its connection is one too many.
+VISITOR, BODY_BYTES, CROWDED = "unrolled.visitor", "unrolled.body_bytes", "unrolled.crowded"
 MINUTE_SECONDS = 60
 _BRACKET = re.compile(rb"[\[\]{}]")
 RESTARTING = "This site is being restarted. Try again in a moment."
@@ -79,6 +80,10 @@ ADDRESS_GIVEN = "An address cannot stand for a file: upload the file itself."
 FAILED = "What was sent does not fit, or the site has a fault. Reload the page and try again."
 TOO_BUSY = "This site is busy: too many questions wait for an answer. Try again in a minute."
 DISK_FULL = "The disk of this site is full. Try again later."
+TOO_MANY_CONNECTIONS = (
+    "This site has as many open connections as it can hold, or as many from your address. Close "
+    "other pages of it, and try again in a minute."
+)
 TOO_MUCH_WAITS = (
     "Much of what came from your address still waits. Send this again when that is answered."
 )
@@ -122,6 +127,7 @@ class Guard:
         ]
         self._minute, self._request_counts = 0, Counter()
         self._arriving_bytes = Counter()  # of requests that are not in the queue yet, by visitor
+        self._open_requests = Counter()  # whose answers have not ended, by visitor
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -134,14 +140,23 @@ class Guard:
                 message = {**message, "headers": headers}
             await send(message)
 
-        scope = {**scope, "headers": self._trusted_headers(scope)}
+        visitor = self.visitor(scope)
+        scope = {**scope, "headers": self._trusted_headers(scope), VISITOR: visitor}
+        self._open_requests[visitor] += 1
+        try:
+            await self._answer(scope, receive, send_with_headers)
+        finally:
+            self._open_requests[visitor] -= 1
+            self._open_requests += Counter()  # drops visitors of whom none is open
+
+    async def _answer(self, scope, receive, send):
         receive = limit_body(self._max_bytes(self._path(scope)), receive)
         if refusal := self._refusal(scope):
-            await refusal(scope, receive, send_with_headers)
+            await refusal(scope, receive, send)
         elif scope["method"] != "POST" or self._path(scope).endswith("/upload"):
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive, send)
         else:
-            await self._pass_on(scope, receive, send_with_headers)
+            await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope, receive, send):
         """Hand on a request whose body is JSON, once all of it has come and was checked."""
@@ -192,6 +207,11 @@ class Guard:
     def _refusal(self, scope):
         """The answer to a request that the site does not see, or None."""
         path = self._path(scope)
+        too_many = self._open_requests[scope[VISITOR]] > limits.CONNECTIONS_PER_VISITOR
+        if scope.get(CROWDED) or too_many:
+            refusal = refuse(path, 503, TOO_MANY_CONNECTIONS, MINUTE_SECONDS)
+            refusal.headers["connection"] = "close"
+            return refusal
         if path.startswith(CLOSED_PATHS):
             return refuse(path, 404, NOT_FOUND)
         if EXTERNAL_FILE.match(path):  # Gradio would fetch it and serve it as if it were the site's

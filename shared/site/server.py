@@ -14,12 +14,14 @@ from fastapi import FastAPI, Request
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse, RedirectResponse
 
+from shared import limits
 from shared.bundle import BundleError
-from shared.site import gradio_patches, guard
+from shared.site import connections, gradio_patches, guard
 
 log = logging.getLogger("unrolled")
 SHUTDOWN_SECONDS = 3  # how long a stopping site waits for the answers under way
 SWEEP_INTERVAL_SECONDS = 60
+OTHER_FILES = 1_000  # that the process opens besides connections
 COMPRESSION_LEVEL = 5
 SMALLEST_COMPRESSED_BYTES = 10_000
 
@@ -50,6 +52,7 @@ def mount(site, pages, settings):
     gradio_patches.patch_all(metadata)
     # `Guard` limits how many requests wait, and of whom; nothing may go around the queue.
     site.queue(default_concurrency_limit=4, api_open=False)
+    gradio_patches.take_fair_turns(site)
     gradio_patches.mark_as_launched(site)
     handlers = {
         OSError: guard.answer_full_disk,
@@ -153,6 +156,9 @@ class Server(uvicorn.Server):
             proxy_headers=False,  # `Guard` reads them, where the settings say so
             timeout_graceful_shutdown=1,
             timeout_keep_alive=75,  # longer than proxies and scripts keep an idle connection
+            http=connections.limit_connections(settings.proxies > 0),
+            ws="none",
+            h11_max_incomplete_event_size=limits.REQUEST_HEAD_BYTES,
         )
         super().__init__(config)
 
@@ -227,6 +233,19 @@ def without_modules(*names):
         yield
     finally:
         sys.meta_path.remove(Finder)
+
+
+def allow_connections():
+    """Let the process have a file for each connection; macOS allows 256 unless it is asked."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def share_heaps():

@@ -9,6 +9,8 @@ from benchmarks import soak
         ({}, ""),
         ({"megabytes_late": 1_060}, "5 %"),
         ({"errors": {"/ask: answer to another query": 2}}, "2 times: /ask"),
+        ({"turns": {"batches": {"ratio": 2.9}}}, ""),
+        ({"turns": {"batches": {"ratio": 3.1}}}, "Short batches take 3.1 times as long"),
     ],
 )
 def test_lost_answers_and_growing_memory_are_failures(figures, fragment):

@@ -76,6 +76,7 @@ def _start(log):
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
     nowhere["XLA_FLAGS"] = ""  # the site runs as it is served
     settings = {"UNROLLED_PORT": str(port), "UNROLLED_MAX_ROWS": "300"}
+    settings["UNROLLED_PROXIES"] = "1"  # a test of many visitors says who each request is from
     environment = {**os.environ, **nowhere, **settings}
     with log.open("w") as output:
         process = subprocess.Popen(

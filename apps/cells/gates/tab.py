@@ -301,4 +301,4 @@ def _publish_api():
             "held_written": predictor.write(held, count, hold, seed=seed),
         }
 
-    publish(cells_hold, concurrency_id="compute", concurrency_limit=2)
+    publish(cells_hold)

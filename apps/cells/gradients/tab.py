@@ -165,7 +165,7 @@ def _publish_api():
             "broken": flow.broken,
         }
 
-    publish(cells_gradients, concurrency_id="compute", concurrency_limit=2)
+    publish(cells_gradients)
 
 
 def _finite(values):

@@ -10,7 +10,7 @@ from apps.cells.memory import views
 from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
-from shared.site.events import IMMEDIATE, RunSlot, start_on_click
+from shared.site.events import IMMEDIATE, TRAINING_QUEUE, RunSlot, start_on_click
 from shared.site.knobs import Knob, check_all, read_link
 from shared.site.permalinks import locked
 
@@ -28,11 +28,10 @@ MAX_SECONDS = 60  # of a run
 STEPS_PER_UPDATE = 50  # of the figures
 STEP_MULTIPLE = 10  # the compiled graph takes ten training steps at once
 STOPPED = components.note("Stopped.")
-TRAINING = {"concurrency_id": "race", "concurrency_limit": 2}
 NOTE = (
     f'<p class="small">Training ends after {MAX_SECONDS} seconds at the latest. Two trainings or '
-    "races run at a time on this site; a third waits in a queue and shows its place. Closing the "
-    "page stops the training.</p>"
+    "races run at a time on this site, one of each visitor; others wait in a queue and show their "
+    "place. Closing the page stops the training.</p>"
 )
 
 
@@ -69,7 +68,7 @@ def build(page, settings):
 
     slot = gr.State(RunSlot())
     progress = {"show_progress": "minimal", "show_progress_on": status}
-    start_on_click(start, slot, _train, [*inputs.values()], outputs, **TRAINING, **progress)
+    start_on_click(start, slot, _train, [*inputs.values()], outputs, **TRAINING_QUEUE, **progress)
 
     def end(slot):
         slot.stop()
@@ -164,4 +163,4 @@ def _publish_api():
             "weights": None if weights is None else weights.astype(float).tolist(),
         }
 
-    publish(cells_recall, **TRAINING)
+    publish(cells_recall, **TRAINING_QUEUE)

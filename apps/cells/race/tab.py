@@ -13,7 +13,14 @@ from shared import tables
 from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
-from shared.site.events import COMPUTE, IMMEDIATE, RunSlot, answer_or_error, start_on_click
+from shared.site.events import (
+    COMPUTE,
+    IMMEDIATE,
+    TRAINING_QUEUE,
+    RunSlot,
+    answer_or_error,
+    start_on_click,
+)
 from shared.site.knobs import Knob, check_all, read_link
 from shared.site.permalinks import locked
 from shared.site.uploads import download_path
@@ -41,13 +48,12 @@ MAX_SECONDS = 60  # of a run; then it pauses
 MAX_UPDATES_PER_SECOND = 4
 NO_RACE = "There is no race yet. Press Start."
 STOPPED = "Stopped. “Start” begins a new race."
-RACING = {"concurrency_id": "race", "concurrency_limit": 2}
 NOTE = (
     f'<p class="small">A race pauses after {MAX_SECONDS} seconds, or when every cell has solved '
     f"the task or diverged; “Continue” adds {MAX_SECONDS} seconds. Two races run at a time on this "
-    "site; a third waits in a queue and shows its place. Closing the page stops the race. An IRNN "
-    "is an RNN of ReLUs that starts from the identity matrix. The Reber grammar is a small machine "
-    "that writes strings of letters with random choices.</p>"
+    "site, one of each visitor; others wait in a queue and show their place. Closing the page "
+    "stops the race. An IRNN is an RNN of ReLUs that starts from the identity matrix. The Reber grammar "
+    "is a small machine that writes strings of letters with random choices.</p>"
 )
 
 
@@ -123,15 +129,13 @@ def _connect_buttons(inputs, buttons, outputs):
     status = outputs[1]
     values = [inputs[knob.name] for knob in KNOBS]
     racing = {
-        **RACING,
+        **TRAINING_QUEUE,
         "show_progress": "minimal",  # the place in the queue, over the status line
         "show_progress_on": status,
-        "api_visibility": "private",
     }
-    any_time = {**racing, "trigger_mode": "multiple"}
     start_on_click(buttons["start"], slot, _begin, values, outputs, **racing)
-    buttons["continue"].click(_resume, [slot, inputs["speed"]], outputs, **any_time)
-    buttons["one step"].click(_advance_one_step, slot, outputs, **any_time)
+    start_on_click(buttons["continue"], slot, _resume, [inputs["speed"]], outputs, **racing)
+    start_on_click(buttons["one step"], slot, _advance_one_step, [], outputs, **racing)
     buttons["pause"].click(_pause, slot, status, **IMMEDIATE)
     buttons["stop"].click(_stop, slot, status, **IMMEDIATE)
 
@@ -160,8 +164,9 @@ def _begin(slot, *values):
     token = slot.begin(race)
     for name in race.prepare():
         yield _status(f"Compiling the {name} for this task …")
-        if slot.stopped:
-            yield _status(STOPPED)
+        if not slot.owns(token):
+            if slot.stopped:
+                yield _status(STOPPED)
             return
     yield from _run(slot, race, token, speed)
 
@@ -307,4 +312,4 @@ def _publish_api():
             "gradients": [v if math.isfinite(v) else None for v in runner.gradients[-1].tolist()],
         }
 
-    publish(cells_race, **RACING)
+    publish(cells_race, **TRAINING_QUEUE)

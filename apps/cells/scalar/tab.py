@@ -175,4 +175,4 @@ def _publish_api():
         output = finite + [None] * (len(response.output) - len(finite))
         return {"growth": response.growth, "output": output, "overflow": response.overflow}
 
-    publish(cells_one_line, concurrency_id="compute", concurrency_limit=2)
+    publish(cells_one_line)

@@ -116,4 +116,4 @@ def _publish_api():
             "weights": [weight.tolist() for weight in result.weights],
         }
 
-    publish(cells_unrolled, concurrency_id="compute", concurrency_limit=2)
+    publish(cells_unrolled)

@@ -147,6 +147,43 @@ def test_one_visitor_does_not_take_the_whole_queue():
     assert (refused.status_code, refused.json()["detail"]) == (503, guard.TOO_BUSY)
 
 
+def test_one_visitor_does_not_hold_open_all_streams(monkeypatch):
+    monkeypatch.setattr(limits, "CONNECTIONS_PER_VISITOR", 2)
+
+    async def test():
+        go = asyncio.Event()
+
+        async def stream(scope, receive, send):
+            await go.wait()
+            await PlainTextResponse("all of it")(scope, receive, send)
+
+        site = guard.Guard(stream, 2**20, proxies=1)
+
+        async def open_stream(visitor):
+            said = []
+
+            async def send(message):
+                said.append(message.get("status") or message["body"].decode())
+
+            headers = [(b"x-forwarded-for", visitor.encode())]
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+            await site(scope, None, send)
+            return said
+
+        streams = [asyncio.create_task(open_stream("203.0.113.1")) for _ in range(2)]
+        await asyncio.sleep(0)
+        status, sentence = await open_stream("203.0.113.1")
+        assert status == 503 and guard.TOO_MANY_CONNECTIONS in sentence
+        other = asyncio.create_task(open_stream("203.0.113.2"))
+        await asyncio.sleep(0)
+        go.set()
+        assert await asyncio.gather(*streams, other) == [[200, "all of it"]] * 3
+        assert await open_stream("203.0.113.1") == [200, "all of it"]
+        assert not site._open_requests
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import signal
 import socket
 import threading
@@ -28,11 +29,15 @@ PATHS = [page.path for page in PAGES]
 
 @pytest.fixture(scope="module")
 def slow():
-    """A small site whose events wait until they are let go, and the `threading.Event` for that."""
+    """A small site whose events wait until they are let go, and the `threading.Event` for that.
+
+    Only the word "short" is answered at once.
+    """
     go = threading.Event()
 
     def wait(word: str) -> str:
-        go.wait(TIMEOUT_SECONDS)
+        if word != "short":
+            go.wait(TIMEOUT_SECONDS)
         return word.upper()
 
     def spell(word):
@@ -44,7 +49,7 @@ def slow():
 
     with gr.Blocks(analytics_enabled=False) as site:
         box, progress, download = gr.Textbox(), gr.HTML(), gr.DownloadButton()
-        box.submit(wait, box, box, api_name="wait")
+        box.submit(wait, box, box, api_name="wait", **events.COMPUTE_QUEUE)
         options = {**events.BATCH, "api_visibility": "public"}
         box.change(spell, box, [progress, download], api_name="spell", **options)
     return site, go
@@ -55,10 +60,10 @@ def serve(slow):
     """A function that serves the small site in a thread and returns server, thread and client."""
     clients = []
 
-    def serve():
+    def serve(**options):
         listener = socket.create_server(("127.0.0.1", 0))
         up = threading.Event()
-        running = server.Server(slow[0], PAGES, settings.Settings(), up.set)
+        running = server.Server(slow[0], PAGES, settings.Settings(**options), up.set)
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
         assert up.wait(TIMEOUT_SECONDS)
@@ -74,8 +79,9 @@ def serve(slow):
         client.close()
 
 
-def ask(client, word, event="wait"):
-    return client.post(f"/gradio_api/call/{event}", json={"data": [word]})
+def ask(client, word, event="wait", visitor=None):
+    headers = {"x-forwarded-for": visitor} if visitor else None
+    return client.post(f"/gradio_api/call/{event}", json={"data": [word]}, headers=headers)
 
 
 def test_an_answer_under_way_is_given_before_the_site_stops(serve, slow):
@@ -186,6 +192,23 @@ def test_one_visitor_cannot_take_the_whole_queue(serve, slow, monkeypatch):
     thread.join(TIMEOUT_SECONDS)
 
 
+def test_a_short_question_does_not_wait_for_the_long_ones_of_others(serve, slow):
+    running, thread, client = serve(proxies=1)
+    long = "long " * 1_000
+    greedy = [ask(client, long, visitor=f"203.0.113.{n}") for n in (1, 1, 1, 1, 1, 2, 2, 3)]
+    assert [answer.status_code for answer in greedy] == [200] * 4 + [429] + [200] * 3
+    assert "4 long questions from your address" in greedy[4].json()["detail"]
+    for _ in range(3):
+        event = ask(client, "short", visitor="203.0.113.9").json()["event_id"]
+        assert "SHORT" in client.get(f"/gradio_api/call/wait/{event}").text
+    assert not slow[1].is_set()
+    slow[1].set()
+    event = greedy[3].json()["event_id"]
+    assert "LONG" in client.get(f"/gradio_api/call/wait/{event}").text
+    running.handle_exit(signal.SIGTERM, None)
+    thread.join(TIMEOUT_SECONDS)
+
+
 def test_the_server_does_not_say_what_it_is(serve):
     running, thread, client = serve()
     answer = client.get("/")
@@ -261,3 +284,16 @@ def test_a_former_address_leads_to_the_page_with_its_state(slow, address, target
 def test_other_addresses_are_not_redirected(slow, address):
     client = TestClient(server.OldLinks(server.mount(slow[0], PAGES, settings.Settings()), PATHS))
     assert client.get(address, follow_redirects=False).status_code == 200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no limit of open files")
+@pytest.mark.parametrize("allowed", [256, 1_000_000])
+def test_there_is_a_file_for_each_connection(monkeypatch, allowed):
+    import resource
+
+    changed = [allowed]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: changed.append(pair[0]))
+    server.allow_connections()
+    assert changed[-1] > limits.CONNECTIONS
+    assert (len(changed) > 1) == (allowed < limits.CONNECTIONS)
