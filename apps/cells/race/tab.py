@@ -52,8 +52,8 @@ NOTE = (
     f'<p class="small">A race pauses after {MAX_SECONDS} seconds, or when every cell has solved '
     f"the task or diverged; “Continue” adds {MAX_SECONDS} seconds. Two races run at a time on this "
     "site, one of each visitor; others wait in a queue and show their place. Closing the page "
-    "stops the race. An IRNN is an RNN of ReLUs that starts from the identity matrix. The Reber grammar "
-    "is a small machine that writes strings of letters with random choices.</p>"
+    "stops the race. An IRNN is an RNN of ReLUs that starts from the identity matrix. The Reber "
+    "grammar is a small machine that writes strings of letters with random choices.</p>"
 )
 
 
