@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast browser lint previews format bench space notice train-sentiment lock clean
+.PHONY: help run test test-fast browser lint previews format bench space notice audit train-sentiment lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ space: $(DEV) ## make the folder space/, all that a Hugging Face Space needs, an
 
 notice: $(DEV) ## write the licences of all packages into NOTICE
 	$(PY) release.py notice
+
+audit: $(DEV) ## look up the locked packages in databases of known vulnerabilities
+	$(PY) release.py audit
 
 train-sentiment: $(RUNTIME) ## retrain the sentiment models; ARGS="--cell gru --seed 1"
 	$(PY) -m training.sentiment train $(ARGS)

@@ -1,9 +1,13 @@
-"""Builds what leaves this repository: `python release.py space FOLDER`, `try FOLDER`, `notice`."""
+"""Builds and checks what leaves this repository: `python release.py COMMAND`.
+
+The commands are `space FOLDER`, `try FOLDER`, `notice` and `audit`.
+"""
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -28,14 +32,15 @@ KNOWN_LICENCES = {"namex": "Apache-2.0", "peewee": "MIT"}
 GIT_ATTRIBUTES = "".join(
     f"*.{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in ("safetensors", "png")
 )
+VULNERABILITY_DATABASES = {"osv": "osv.dev", "pypi": "pypi.org"}  # by their names in pip-audit
 EXAMPLE_REVIEW = "A superb, moving film."
 
 command = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def read_requirements():
-    """The `Requirement` of each line of requirements.txt that applies to this machine."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+def read_requirements(file_name="requirements.txt"):
+    """The `Requirement` of each line of a file of pins that applies to this machine."""
+    lines = (ROOT / file_name).read_text(encoding="utf-8").splitlines()
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return [each for each in requirements if not each.marker or each.marker.evaluate()]
 
@@ -156,6 +161,56 @@ def _classify_review(address):
     except (urllib.error.URLError, ConnectionError):
         return None
     return json.loads(data)[0]["label"]
+
+
+@command.command()
+def audit():
+    """Look up all packages of requirements.lock in databases of known vulnerabilities.
+
+    The exit status is 1 if a package is known to be vulnerable, else 3 if not all packages could be
+    looked up, and 0 if all were and none is.
+    """
+    pins = {canonicalize_name(each.name) for each in read_requirements("requirements.lock")}
+    known, asked, found = set(), [], set()
+    for database, host in VULNERABILITY_DATABASES.items():
+        for package in _look_up(database):
+            if "skip_reason" in package:
+                continue
+            known.add(canonicalize_name(package["name"]))
+            for problem in package["vulns"]:
+                mended = ", ".join(problem["fix_versions"]) or "no version yet"
+                name = f"{package['name']} {package['version']}"
+                found.add(f"{name}: {problem['id']}, mended in {mended}")
+        asked.append(host)
+        if pins <= known:
+            break
+    hosts, unknown = " and ".join(asked), sorted(pins - known)
+    if found:
+        print("\n".join(sorted(found)))
+    if len(unknown) == len(pins):
+        print(
+            f"None of the {len(pins)} packages could be looked up: {hosts} cannot be reached from "
+            "here, or do not say. Nothing is known about them. Run this where one of them answers."
+        )
+    elif unknown:
+        print(
+            f"Only {len(pins) - len(unknown)} of {len(pins)} packages could be looked up at "
+            f"{hosts}. Nothing is known about {', '.join(unknown)}."
+        )
+    elif not found:
+        print(f"{hosts}: no known vulnerability in any of the {len(pins)} packages.")
+    raise typer.Exit(1 if found else 3 if unknown else 0)
+
+
+def _look_up(database):
+    """What pip-audit reports for each package of requirements.lock; nothing without an answer."""
+    command = [sys.executable, "-m", "pip_audit", "--requirement", ROOT / "requirements.lock"]
+    options = ["--no-deps", "--disable-pip", "--progress-spinner=off", "--format=json"]
+    report = subprocess.run([*command, *options, "-s", database], capture_output=True, text=True)
+    try:
+        return json.loads(report.stdout)["dependencies"]
+    except ValueError:
+        return []
 
 
 if __name__ == "__main__":

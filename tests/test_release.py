@@ -1,10 +1,12 @@
 """The folder of a Space, and the list of licences."""
 
 import ast
+import json
 import socket
 import sys
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
@@ -153,3 +155,37 @@ def test_a_licence_is_read_from_the_metadata_of_a_package():
     assert licences["keras"] == "Apache License 2.0"
     assert licences["safetensors"] == "Apache Software License"
     assert "?" not in licences.values()
+
+
+@pytest.mark.parametrize("vulnerable", [False, True])
+@pytest.mark.parametrize("answers", [{"osv"}, {"pypi"}, {"one package"}, set()])
+def test_an_audit_says_what_it_could_not_look_up(monkeypatch, tmp_path, texts, answers, vulnerable):
+    """`answers` are the databases that answer; "one package" is all that pypi.org knows."""
+    lock = "# comment\nold.package==1.0\nNew_Package==2.0\nelsewhere==3 ; sys_platform == 'plan9'\n"
+    (tmp_path / "requirements.lock").write_text(lock)
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+
+    def run(command, **_):
+        database, known = command[-1], ["old-package", "new-package"]
+        if database not in answers and "one package" not in answers:
+            return SimpleNamespace(stdout="")
+        dependencies = [{"name": name, "version": "1.0", "vulns": []} for name in known]
+        if vulnerable:
+            dependencies[0]["vulns"] = [{"id": "CVE-1", "fix_versions": ["1.1", "2.0"]}]
+        if database not in answers:
+            dependencies[1] = {"name": "new-package", "skip_reason": "not found"}
+            if database == "osv":
+                dependencies = []
+        return SimpleNamespace(stdout=json.dumps({"dependencies": dependencies, "fixes": []}))
+
+    monkeypatch.setattr(release.subprocess, "run", run)
+    result = CliRunner().invoke(release.command, ["audit"])
+    texts(result.output)
+    whole = bool(answers - {"one package"})
+    assert result.exit_code == (1 if vulnerable and answers else 0 if whole else 3)
+
+
+def test_pip_audit_says_nothing_where_no_database_answers(monkeypatch):
+    """The real program, with a proxy that is not there."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert all("skip_reason" in package for package in release._look_up("osv"))
