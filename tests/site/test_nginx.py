@@ -9,9 +9,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
@@ -43,7 +44,12 @@ scgi_temp_path scgi;
 }}
 """
 
-pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="only Linux has the addresses 127.0.0.2, .3 and so on"
+    ),
+]
 
 
 @contextmanager
@@ -185,8 +191,10 @@ def test_an_upload_beyond_the_limit_and_too_many_connections_get_a_sentence(two,
 def test_too_many_requests_at_once_get_a_sentence(two, tmp_path):
     changes = [("rate=100r/s", "rate=1r/m"), ("burst=2000", "burst=5")]
     with nginx(tmp_path, two[0], changes) as port, client(port) as http:
-        statuses = [http.get("/preview.png").status_code for _ in range(8)]
-        assert statuses == [200] * 6 + [429] * 2
+        statuses = []
+        while 429 not in statuses:
+            statuses.append(http.get("/preview.png").status_code)
+        assert statuses[:6] == [200] * 6
 
 
 @pytest.mark.parametrize(
@@ -205,10 +213,11 @@ def test_a_request_that_does_not_arrive_is_ended(two, tmp_path, sent, change):
     with (
         nginx(tmp_path, two[0], [(change, short)]) as port,
         socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as half,
+        suppress(ConnectionError),  # nginx may have closed the connection already
     ):
         half.sendall(sent)
         while half.recv(2**16):
-            pass  # until nginx closes the connection
+            pass  # until nginx closes it
 
 
 def test_a_process_that_is_gone_gets_a_sentence(tmp_path):
