@@ -159,7 +159,7 @@ def _begin(slot, *values):
         race = _races().Race(setting)
     except UserError as error:
         slot.pause()
-        yield _message(error)
+        yield _refuse(error, slot.subject)
         return
     token = slot.begin(race)
     for name in race.prepare():
@@ -169,6 +169,14 @@ def _begin(slot, *values):
                 yield _status(STOPPED)
             return
     yield from _run(slot, race, token, speed)
+
+
+def _refuse(error, race):
+    """The outputs with an error message, and with the race that the refused one has ended."""
+    if race is None or race.over():
+        return _message(error)
+    shown = _draw(race, f"Paused at step {race.done:,}.", ended=True)
+    return [components.error(error), *shown[1:]]
 
 
 def _resume(slot, speed):

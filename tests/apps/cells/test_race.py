@@ -199,6 +199,18 @@ def test_updates_of_a_run_leave_an_error_message_in_place(short_race, end):
     assert {"stop": "Stopped", "pause": "Paused"}[end] in last[1]
 
 
+def test_a_refused_start_pauses_the_race_that_it_has_ended(short_race, texts):
+    slot = RunSlot()
+    slot.begin(short_race)
+    slot.release()  # as the button does
+    (outputs,) = tab._begin(
+        slot, *[0 if knob is tab.LENGTH else knob.default for knob in tab.KNOBS]
+    )
+    texts(outputs[0])
+    assert f"Paused at step {short_race.done}" in outputs[1]
+    assert slot.paused and slot.subject is short_race
+
+
 def test_equal_parameter_counts():
     setting = Setting(units=16, matched=True)
     sizes = units_by_cell(setting)
