@@ -112,7 +112,7 @@ def publish_api(settings):
             ],
         }
 
-    publish(sentiment_tree, concurrency_id="compute", concurrency_limit=2)
+    publish(sentiment_tree)
 
 
 def scores():
