@@ -11,6 +11,46 @@ from keras import ops
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
+elif keras.backend.backend() == "torch":
+    import torch
+
+    class _CustomGradient(torch.autograd.Function):
+        """Runs a function as `custom_gradient` describes it, and keeps its gradient function."""
+
+        @staticmethod
+        def forward(context, function, *tensors):
+            outputs, context.gradient = function(*tensors)
+            # The gradient function holds the outputs. Returning others avoids a reference cycle.
+            return tuple(output.detach() for output in keras.tree.flatten(outputs))
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(context, *upstream):
+            return (None, *context.gradient(*upstream))
+
+
+def custom_gradient(function):
+    """`keras.ops.custom_gradient`, on PyTorch for functions of several outputs too.
+
+    Args:
+        function: Function of tensors that returns a tensor, or a tuple of tensors, and a function
+            from the gradients with respect to these to a tuple of the gradients with respect to
+            the arguments.
+
+    Returns:
+        The function without its gradient; automatic differentiation calls the latter. While
+        PyTorch traces or compiles, it differentiates the function itself.
+    """
+    if keras.backend.backend() != "torch":
+        return ops.custom_gradient(function)
+
+    def run(*tensors):
+        if torch.jit.is_tracing() or torch.compiler.is_compiling():
+            return function(*tensors)[0]
+        outputs = _CustomGradient.apply(function, *tensors)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    return run
 
 
 def scan(step, carry, sequences, result_count=1, reverse=False):
@@ -142,7 +182,7 @@ def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, trainin
     """
     count = len(states)
 
-    @ops.custom_gradient
+    @custom_gradient
     def run(projected, *tensors):
         states, weights = list(tensors[:count]), list(tensors[count:])
         last, history = forward_through_time(

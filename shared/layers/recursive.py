@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from shared.layers.recurrent import scan
+from shared.layers.recurrent import custom_gradient, scan
 
 
 def schedule(trees, width, steps=None):
@@ -115,7 +115,7 @@ def run_tree(cell, projected, leaf_states, children, dropout_mask=None, training
         pairs = zip(buffers, values, strict=True)
         return [ops.scatter_update(buffer, rows, value) for buffer, value in pairs]
 
-    @ops.custom_gradient
+    @custom_gradient
     def run(projected, weight, *leaf_states):
         empty = ops.zeros((steps * width, units), dtype=leaf_states[0].dtype)
         buffers = [ops.concatenate([states, empty], axis=0) for states in leaf_states]

@@ -1,4 +1,4 @@
-"""Helpers of the layer tests: gradients on either backend, cells with random weights."""
+"""Helpers of the layer tests: gradients on each backend, cells with random weights."""
 
 import keras
 import numpy as np
@@ -7,6 +7,8 @@ from keras import ops
 from shared.layers import GRUCell, LSTMCell, RNNCell
 
 BACKEND = keras.backend.backend()
+if BACKEND == "torch":
+    import torch
 
 VARIANTS = {
     "rnn": (RNNCell, {}),
@@ -41,7 +43,7 @@ def outputs_and_gradients(layer, inputs, states=(), mode="eager", only=None, **a
         layer: A built layer.
         inputs: Array `(batch, time, features)`.
         states: List of arrays, the initial states.
-        mode: "eager", "graph" or "jit", on TensorFlow; JAX always compiles.
+        mode: "eager", "graph" or "jit", on TensorFlow; JAX always compiles, PyTorch never.
         only: Mask `(batch, time)` or None; sequences of outputs are set to zero elsewhere.
         arguments: Further call arguments of the layer.
 
@@ -80,6 +82,11 @@ def outputs_and_gradients(layer, inputs, states=(), mode="eager", only=None, **a
         if mode != "eager":
             run = tf.function(run, jit_compile=mode == "jit", autograph=False)
         outputs, gradients = run(*sources)
+    elif BACKEND == "torch":
+        sources = [source.detach().requires_grad_() for source in sources]
+        outputs = call(layer, sources)
+        by = [*sources, *(variable.value for variable in variables)]
+        gradients = torch.autograd.grad(loss(outputs), by)
     else:
         import jax
 

@@ -1,4 +1,4 @@
-"""The layer tests that are run again on JAX, in a process of their own."""
+"""The layer tests that are run again on JAX and on PyTorch, each in a process of its own."""
 
 import importlib.util
 import os
@@ -29,13 +29,17 @@ TESTS = [
     "test_recursive.py::test_a_step_by_hand",
     "test_recursive.py::test_many_trees_at_once_equal_one_by_one[eager-2]",
     "test_recurrent.py::test_saved_model_gives_the_same_outputs[stacked]",
+    "test_recurrent.py::test_model_fits",
 ]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
-@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="all tests run on JAX")
-def test_same_on_jax():
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_same_on_another_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        pytest.skip("all tests run on this backend already")
+    environment = {**os.environ, "KERAS_BACKEND": backend}
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"]
     run = subprocess.run(
         [*command, *(str(HERE / test) for test in TESTS)],
