@@ -18,7 +18,8 @@ class Attention(keras.layers.Layer, ABC):
     Call arguments:
         query: Tensor `(batch, queries, query features)`, such as the states of a decoder.
         memory: Tensor `(batch, time, memory features)`, such as the states of an encoder.
-        mask: Boolean tensor `(batch, time)`, False where the memory is padding, or None.
+        memory_mask: Boolean tensor `(batch, time)`, False where the memory is padding. If None,
+            the mask that a layer such as `Embedding(mask_zero=True)` attached to the memory.
 
     Returns:
         The context `(batch, queries, memory features)`, and the attention weights
@@ -38,14 +39,14 @@ class Attention(keras.layers.Layer, ABC):
     def scores(self, query, memory):
         """The scores of each time step for each query, before the softmax."""
 
-    def call(self, query, memory, mask=None):
-        self._check_shapes(query, memory, mask)
+    def call(self, query, memory, memory_mask=None):
+        self._check_shapes(query, memory, memory_mask)
         scores = self.scores(query, memory)  # (batch, queries, time)
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
-        if mask is None:
+        if memory_mask is None:
             weights = ops.softmax(scores, axis=-1)
         else:
-            mask = ops.expand_dims(ops.cast(mask, "bool"), 1)  # (batch, 1, time)
+            mask = ops.expand_dims(ops.cast(memory_mask, "bool"), 1)  # (batch, 1, time)
             weights = ops.softmax(ops.where(mask, scores, -1e9), axis=-1)
             weights = ops.where(mask, weights, ops.zeros_like(weights))
         return ops.matmul(ops.cast(weights, memory.dtype), memory), weights
@@ -72,8 +73,8 @@ class Attention(keras.layers.Layer, ABC):
             None not in (a, b) and a != b for a, b in zip(shape, expected, strict=True)
         ):
             raise ValueError(
-                f"`mask` must have the shape (batch, time) = {expected}. "
-                f"Received: mask.shape={shape}"
+                f"`memory_mask` must have the shape (batch, time) = {expected}. "
+                f"Received: memory_mask.shape={shape}"
             )
 
     def get_config(self):

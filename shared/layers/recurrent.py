@@ -471,8 +471,10 @@ class Recurrent(keras.layers.Layer):
         return (outputs, *[state for _ in self.cell.state_names]) if self.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
-        mask = keras.tree.flatten(mask)[0] if mask is not None else None
+        """The mask of the outputs, in their order."""
         outputs = mask if self.return_sequences else None
+        if outputs is not None and self.go_backwards:
+            outputs = ops.flip(outputs, axis=1)
         return (outputs, *[None for _ in self.cell.state_names]) if self.return_state else outputs
 
     def get_config(self):
@@ -511,8 +513,8 @@ class Bidirectional(keras.layers.Layer):
     """Reads a sequence in both directions (Schuster & Paliwal 1997).
 
     Args:
-        layer: A `Recurrent`, the forward layer. The backward layer is made from its config and
-            has weights of its own.
+        layer: A `Recurrent`, the forward layer. The other layer is made from its config, has
+            weights of its own and reads in the opposite direction.
         merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
 
     Call arguments:
@@ -578,10 +580,12 @@ class Bidirectional(keras.layers.Layer):
         count = len(self.forward_layer.cell.state_names)
         return states[:count], states[count:]
 
-    def _merge(self, forward, backward):
-        if self.forward_layer.return_sequences:
-            backward = ops.flip(backward, axis=1)
-        return MERGE_MODES[self.merge_mode](forward, backward)
+    def _merge(self, *outputs):
+        in_order = [
+            ops.flip(each, axis=1) if layer.return_sequences and layer.go_backwards else each
+            for layer, each in zip(self._directions, outputs, strict=True)
+        ]
+        return MERGE_MODES[self.merge_mode](*in_order)
 
     def trace(self, inputs, initial_state=None, mask=None):
         """The trace of each layer, as by `Recurrent`: `{"forward": {...}, "backward": {...}}`."""
@@ -604,8 +608,9 @@ class Bidirectional(keras.layers.Layer):
         return (outputs, *states, *states) if self.forward_layer.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
-        masks = self.forward_layer.compute_mask(inputs, mask)
-        return (*masks, *masks[1:]) if self.forward_layer.return_state else masks
+        outputs = mask if self.forward_layer.return_sequences else None
+        states = [None for _ in self.forward_layer.cell.state_names]
+        return (outputs, *states, *states) if self.forward_layer.return_state else outputs
 
     def get_config(self):
         layer = keras.saving.serialize_keras_object(self.forward_layer)
@@ -666,6 +671,7 @@ class Stacked(keras.layers.Layer):
         initial_states = self._split_states(initial_state)
         for layer, states in zip(self.layers, initial_states, strict=True):
             inputs = layer(inputs, initial_state=states, mask=mask, training=training)
+            mask = layer.compute_mask(None, mask)
         return inputs
 
     def _split_states(self, initial_state):
@@ -680,12 +686,13 @@ class Stacked(keras.layers.Layer):
         return initial_state
 
     def trace(self, inputs, initial_state=None, mask=None):
-        """List of the traces of all layers, the lowest layer first."""
+        """List of the traces of all layers, the lowest first, each in the order of its inputs."""
         initial_states = self._split_states(initial_state)
         traces = []
         for layer, states in zip(self.layers, initial_states, strict=True):
             traces.append(layer.trace(inputs, states, mask))
             inputs = layer(inputs, initial_state=states, mask=mask)
+            mask = layer.compute_mask(None, mask)
         return traces
 
     def reset_state(self):
@@ -699,7 +706,9 @@ class Stacked(keras.layers.Layer):
         return inputs_shape
 
     def compute_mask(self, inputs, mask=None):
-        return self.layers[-1].compute_mask(inputs, mask)
+        for layer in self.layers:
+            mask = layer.compute_mask(None, mask)
+        return mask
 
     def get_config(self):
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]

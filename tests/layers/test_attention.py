@@ -76,12 +76,12 @@ def test_additive_attention_by_hand():
 @pytest.mark.parametrize("kind", KINDS)
 def test_masked_steps_have_no_weight_and_no_effect(kind):
     layer = make(kind)
-    context, weights = called(layer, QUERY, MEMORY, mask=MASK)
+    context, weights = called(layer, QUERY, MEMORY, memory_mask=MASK)
     assert (weights[1, :, 3:] == 0).all()
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-6)
     short, _ = called(layer, QUERY[1:], MEMORY[1:, :3])
     np.testing.assert_allclose(context[1:], short, atol=1e-6)
-    empty, weights = called(layer, QUERY, MEMORY, mask=np.zeros_like(MASK))
+    empty, weights = called(layer, QUERY, MEMORY, memory_mask=np.zeros_like(MASK))
     assert (empty == 0).all()
     assert (weights == 0).all()
 
@@ -93,7 +93,7 @@ def test_dot_attention_equals_keras(masked):
     layer.set_weights([np.array(0.5)])  # 1 / √4
     mask = [None, ops.convert_to_tensor(MASK)] if masked else None
     expected = layer([QUERY, MEMORY], mask=mask, return_attention_scores=True)
-    results = called(make("dot"), QUERY, MEMORY, mask=MASK if masked else None)
+    results = called(make("dot"), QUERY, MEMORY, memory_mask=MASK if masked else None)
     for ours, theirs in zip(results, expected, strict=True):
         np.testing.assert_allclose(ours, ops.convert_to_numpy(theirs), atol=1e-6)
 
@@ -120,7 +120,7 @@ def test_gradients_equal_finite_differences(kind):
     query, memory = tf.Variable(QUERY, dtype="float64"), tf.Variable(MEMORY, dtype="float64")
 
     def loss():
-        context, weights = layer(query, memory, mask=MASK)
+        context, weights = layer(query, memory, memory_mask=MASK)
         return tf.reduce_sum(tf.sin(context)) + tf.reduce_sum(weights**2)
 
     with tf.GradientTape() as tape:
@@ -145,11 +145,11 @@ def test_gradients_equal_finite_differences(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_float32_under_mixed_precision(kind):
     layer = make(kind, dtype="mixed_bfloat16")
-    context, weights = layer(QUERY, MEMORY, mask=MASK)
+    context, weights = layer(QUERY, MEMORY, memory_mask=MASK)
     assert keras.backend.standardize_dtype(context.dtype) == "bfloat16"
     assert keras.backend.standardize_dtype(weights.dtype) == "float32"
     np.testing.assert_allclose(ops.convert_to_numpy(weights).sum(axis=-1), 1, atol=1e-6)
-    _, expected = called(make(kind), QUERY, MEMORY, mask=MASK)
+    _, expected = called(make(kind), QUERY, MEMORY, memory_mask=MASK)
     np.testing.assert_allclose(ops.convert_to_numpy(weights), expected, atol=0.05)
 
 
@@ -158,7 +158,7 @@ def test_a_saved_model_gives_the_same_outputs(kind, tmp_path):
     query, memory = keras.Input((3, 4)), keras.Input((None, 4))
     mask = keras.Input((None,), dtype="bool")
     layer = make(kind)
-    model = keras.Model([query, memory, mask], layer(query, memory, mask=mask))
+    model = keras.Model([query, memory, mask], layer(query, memory, memory_mask=mask))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     for ours, theirs in zip(
@@ -168,11 +168,19 @@ def test_a_saved_model_gives_the_same_outputs(kind, tmp_path):
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
 
 
-def test_implicit_masks_of_the_arguments_are_ignored():
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_mask_attached_to_the_memory_counts(kind):
+    layer = make(kind)
     embedding = keras.layers.Embedding(5, 4, mask_zero=True)
-    words = np.array([[1, 2, 0], [3, 0, 0]])
-    context, _ = DotAttention()(embedding(words), embedding(words), mask=words != 0)
-    assert tuple(context.shape) == (2, 3, 4)
+    words = np.array([[1, 2, 0, 0], [3, 4, 1, 0]])
+    memory = embedding(words)
+    context, weights = called(layer, QUERY, memory)
+    assert (weights[0, :, 2:] == 0).all()
+    expected = called(layer, QUERY, ops.convert_to_numpy(memory), memory_mask=words != 0)
+    np.testing.assert_array_equal(context, expected[0])
+    query, tokens = keras.Input((3, 4)), keras.Input((None,), dtype="int32")
+    model = keras.Model([query, tokens], layer(query, embedding(tokens)))
+    np.testing.assert_allclose(called(model, [QUERY, words])[0], expected[0], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +188,7 @@ def test_implicit_masks_of_the_arguments_are_ignored():
     [
         (lambda: AdditiveAttention(0), "`units` must be a positive integer"),
         (lambda: DotAttention()(QUERY[..., :2], MEMORY), "unless `general=True`"),
-        (lambda: DotAttention()(QUERY, MEMORY, mask=MASK[:, :4]), "`mask` must have the shape"),
+        (lambda: DotAttention()(QUERY, MEMORY, memory_mask=MASK[:, :4]), "`memory_mask` must have the shape"),
         (lambda: make("additive")(QUERY[0], MEMORY), "`query` must have the shape"),
     ],
 )

@@ -443,6 +443,47 @@ def test_trace_starts_from_the_initial_state_and_applies_no_dropout():
     assert not np.allclose(numbers(traced["hidden"]), numbers(layer.trace(INPUTS)["hidden"]))
 
 
+@pytest.mark.parametrize("middle", [None, "reader", "bidirectional"])
+def test_the_mask_above_a_backward_reader_is_in_the_order_of_its_outputs(middle):
+    between = {
+        None: [],
+        "reader": [ours("rnn", 4, return_sequences=True, go_backwards=True)],
+        "bidirectional": [Bidirectional(ours("rnn", 4, return_sequences=True, go_backwards=True))],
+    }[middle]
+    below = ours("gru", 4, return_sequences=True, go_backwards=True)
+    stack = Stacked([below, *between, ours("gru", 3, return_sequences=True)])
+    together = numbers(stack(INPUTS, mask=MASK))[0]
+    traced = numbers(stack.trace(INPUTS, mask=MASK)[-1]["hidden"])[0]
+    np.testing.assert_allclose(traced, together, atol=1e-6)
+    mask = numbers(stack.compute_mask(None, MASK))[0]
+    np.testing.assert_array_equal(mask, MASK if middle == "reader" else MASK[:, ::-1])
+    words = ops.convert_to_tensor(INPUTS)
+    for row, length in enumerate(MASK.sum(axis=1)):  # each alone, without padding
+        alone = numbers(stack(words[row : row + 1, :length]))[0]
+        np.testing.assert_allclose(together[row][mask[row]], alone[0], atol=1e-6)
+    if middle is None:  # the mask travels with the outputs, too
+        model = keras.Sequential([layers.Masking(), below, stack.layers[-1]])
+        hidden = numbers(model(np.where(MASK[..., None], INPUTS, 0)))[0]
+        np.testing.assert_allclose(hidden[mask], together[mask], atol=1e-6)
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_bidirectional_of_a_backward_reader_is_in_the_order_of_the_inputs(sequences):
+    options = {"return_sequences": sequences}
+    both = Bidirectional(ours("gru", go_backwards=True, **options))
+    usual = Bidirectional(ours("gru", **options))
+    for each in (both, usual):
+        each.build(INPUTS.shape)
+    weights = randomise(usual)
+    both.set_weights(weights[3:] + weights[:3])
+    backward, forward = np.split(numbers(both(INPUTS, mask=MASK))[0], 2, axis=-1)
+    expected = numbers(usual(INPUTS, mask=MASK))[0]
+    np.testing.assert_allclose(np.concatenate([forward, backward], -1), expected, atol=1e-6)
+    traced = numbers(both.trace(INPUTS, mask=MASK)["forward"]["hidden"])[0]
+    if sequences:
+        np.testing.assert_allclose(traced, backward, atol=1e-6)
+
+
 def test_trace_of_both_directions_and_of_a_stack():
     both = Bidirectional(ours("gru", return_sequences=True))
     stack = Stacked([both, ours("lstm", 3)])
