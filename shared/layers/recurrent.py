@@ -219,6 +219,8 @@ class Recurrent(keras.layers.Layer):
             of reading, the last time step first.
         stateful: Whether each batch starts from the last states of the previous batch. The batch
             size must be fixed; `reset_state` sets the states to zero.
+        **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
+            by default the cell's. The cell computes in its own.
 
     Call arguments:
         inputs: Tensor `(batch, time, features)`.
@@ -249,9 +251,9 @@ class Recurrent(keras.layers.Layer):
         stateful=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
         if not hasattr(cell, "backward_step"):
             raise ValueError(f"`cell` must be a shared.layers Cell. Received: cell={cell!r}")
+        super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
         self.cell = cell
         self.return_sequences = return_sequences
         self.return_state = return_state
@@ -293,7 +295,7 @@ class Recurrent(keras.layers.Layer):
             for variable, state in zip(self._carried_states, last, strict=True):
                 variable.assign(ops.cast(state, variable.dtype))
         outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else last[0]
-        return (outputs, *last) if self.return_state else outputs
+        return _cast((outputs, *last) if self.return_state else outputs, self.compute_dtype)
 
     def trace(self, inputs, initial_state=None, mask=None, force=None):
         """All gates, candidates and states at every time step, without dropout.
@@ -493,6 +495,10 @@ class Recurrent(keras.layers.Layer):
         return cls(**{**config, "cell": cell})
 
 
+def _cast(tensors, dtype):
+    return keras.tree.map_structure(lambda tensor: ops.cast(tensor, dtype), tensors)
+
+
 def _shapes_agree(shape, expected):
     """Whether two static shapes agree in every dimension that both of them know."""
     return len(shape) == len(expected) and all(
@@ -516,6 +522,7 @@ class Bidirectional(keras.layers.Layer):
         layer: A `Recurrent`, the forward layer. The other layer is made from its config, has
             weights of its own and reads in the opposite direction.
         merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
+        **kwargs: As for `Recurrent`; `dtype` is the layer's by default.
 
     Call arguments:
         inputs, mask, training: As for `Recurrent`.
@@ -537,9 +544,9 @@ class Bidirectional(keras.layers.Layer):
     """
 
     def __init__(self, layer, merge_mode="concat", **kwargs):
-        super().__init__(**kwargs)
         if not isinstance(layer, Recurrent):
             raise ValueError(f"`layer` must be a Recurrent. Received: layer={layer!r}")
+        super().__init__(**{"dtype": layer.dtype_policy, **kwargs})
         if merge_mode not in MERGE_MODES:
             raise ValueError(
                 f"`merge_mode` must be one of {list(MERGE_MODES)}. "
@@ -568,9 +575,10 @@ class Bidirectional(keras.layers.Layer):
             for layer, states in zip(self._directions, initial_states, strict=True)
         ]
         if not self.forward_layer.return_state:
-            return self._merge(*results)
+            return _cast(self._merge(*results), self.compute_dtype)
         (forward, *forward_states), (backward, *backward_states) = results
-        return (self._merge(forward, backward), *forward_states, *backward_states)
+        outputs = self._merge(forward, backward), *forward_states, *backward_states
+        return _cast(outputs, self.compute_dtype)
 
     def _split_states(self, initial_state):
         """The initial states of the forward and of the backward layer."""
@@ -629,6 +637,7 @@ class Stacked(keras.layers.Layer):
     Args:
         layers: List of `Recurrent` or `Bidirectional`, the lowest first; all but the last need
             `return_sequences=True`. The stack returns the outputs of the last.
+        **kwargs: As for `Recurrent`; `dtype` is the last layer's by default.
 
     Call arguments:
         inputs, mask, training: As for `Recurrent`.
@@ -645,7 +654,6 @@ class Stacked(keras.layers.Layer):
     """
 
     def __init__(self, layers, **kwargs):
-        super().__init__(**kwargs)
         if not layers or not all(isinstance(each, Recurrent | Bidirectional) for each in layers):
             raise ValueError(
                 f"`layers` must be a list of Recurrent or Bidirectional. Received: layers={layers}"
@@ -658,6 +666,7 @@ class Stacked(keras.layers.Layer):
                     f"return_state=False. Received: {layer.name} with return_sequences="
                     f"{inner.return_sequences}, return_state={inner.return_state}"
                 )
+        super().__init__(**{"dtype": layers[-1].dtype_policy, **kwargs})
         self.layers = list(layers)
         self.supports_masking = True
 
@@ -672,7 +681,7 @@ class Stacked(keras.layers.Layer):
         for layer, states in zip(self.layers, initial_states, strict=True):
             inputs = layer(inputs, initial_state=states, mask=mask, training=training)
             mask = layer.compute_mask(None, mask)
-        return inputs
+        return _cast(inputs, self.compute_dtype)
 
     def _split_states(self, initial_state):
         """The initial states of each layer."""

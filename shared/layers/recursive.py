@@ -169,6 +169,8 @@ class Recursive(keras.layers.Layer):
 
     Args:
         cell: A `TreeLSTMCell`. Its `recurrent_dropout` draws a mask for each node.
+        **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
+            by default the cell's.
 
     Call arguments:
         inputs: Tensor `(leaves, features)`, the leaves of one tree after those of the other.
@@ -193,9 +195,9 @@ class Recursive(keras.layers.Layer):
     """
 
     def __init__(self, cell, **kwargs):
-        super().__init__(**kwargs)
         if not hasattr(cell, "leaf"):
             raise ValueError(f"`cell` must be a TreeLSTMCell. Received: cell={cell!r}")
+        super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
         self.cell = cell
 
     def build(self, inputs_shape, children_shape=None):
@@ -210,6 +212,7 @@ class Recursive(keras.layers.Layer):
                     f"Received: {name}.shape={tuple(tensor.shape)}"
                 )
         cell, features = self.cell, inputs.shape[-1]
+        inputs = ops.cast(inputs, cell.compute_dtype)
         input_mask, _ = cell.dropout_masks(ops.shape(inputs)[0], features, training)
         steps, width = ops.shape(children)[0], ops.shape(children)[1]
         _, mask = cell.dropout_masks(steps * width, features, training)
@@ -219,7 +222,8 @@ class Recursive(keras.layers.Layer):
             inputs = inputs * input_mask
         leaf_states = cell.leaf(cell.project(inputs))
         nothing = cell.project(ops.zeros((1, features), dtype=cell.compute_dtype))
-        return run_tree(cell, nothing, leaf_states, children, mask, training)
+        hidden = run_tree(cell, nothing, leaf_states, children, mask, training)
+        return ops.cast(hidden, self.compute_dtype)
 
     def compute_output_shape(self, inputs_shape, children_shape):
         return (None, self.cell.units)

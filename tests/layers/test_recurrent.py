@@ -418,6 +418,33 @@ def test_trace_equals_numpy(variant, backwards):
         np.testing.assert_allclose(outputs, hidden[:, :: -1 if backwards else 1], atol=1e-6)
 
 
+def dtypes(tensors):
+    return [keras.backend.standardize_dtype(x.dtype) for x in keras.tree.flatten(tensors)]
+
+
+@pytest.mark.parametrize("wrap", ["recurrent", "bidirectional", "stacked"])
+def test_dtype_of_the_outputs_is_what_the_layer_announces(wrap):
+    def make(cell_dtype, **options):
+        cell = LSTMCell(3, dtype=cell_dtype)
+        layer = Recurrent(cell, return_state=True, return_sequences=True)
+        return {
+            "recurrent": lambda: Recurrent(cell, return_state=True, **options),
+            "bidirectional": lambda: Bidirectional(layer, **options),
+            "stacked": lambda: Stacked([layer], **options),
+        }[wrap]()
+
+    for layer, expected in (
+        (make("float32", dtype="float16"), "float16"),
+        (make("bfloat16", dtype="float32"), "float32"),
+        (make("float16"), "float16"),
+        (make("float32"), "float32"),
+    ):
+        announced = layer(keras.Input((TIME, FEATURES)))
+        assert set(dtypes(layer(INPUTS))) == set(dtypes(announced)) == {expected}
+        again = type(layer).from_config(layer.get_config())
+        assert again.compute_dtype == expected
+
+
 def test_trace_names():
     names = {variant: list(make_cell(variant).trace_names) for variant in ("rnn", "lstm", "gru")}
     assert names == {
@@ -457,9 +484,9 @@ def test_the_mask_above_a_backward_reader_is_in_the_order_of_its_outputs(middle)
     np.testing.assert_allclose(traced, together, atol=1e-6)
     mask = numbers(stack.compute_mask(None, MASK))[0]
     np.testing.assert_array_equal(mask, MASK if middle == "reader" else MASK[:, ::-1])
-    words = ops.convert_to_tensor(INPUTS)
+    inputs = ops.convert_to_tensor(INPUTS)
     for row, length in enumerate(MASK.sum(axis=1)):  # each alone, without padding
-        alone = numbers(stack(words[row : row + 1, :length]))[0]
+        alone = numbers(stack(inputs[row : row + 1, :length]))[0]
         np.testing.assert_allclose(together[row][mask[row]], alone[0], atol=1e-6)
     if middle is None:  # the mask travels with the outputs, too
         model = keras.Sequential([layers.Masking(), below, stack.layers[-1]])
