@@ -275,12 +275,14 @@ class Cell(keras.layers.Layer, ABC):
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
         shapes = [tuple(state.shape) for state in states]
+        batch = inputs.shape[0]
         if len(shapes) != len(self.state_names) or any(
-            shape[1:] != (self.state_width,) for shape in shapes
+            shape[1:] != (self.state_width,) or None not in (batch, shape[0]) and batch != shape[0]
+            for shape in shapes
         ):
             raise ValueError(
                 f"`states` must be {len(self.state_names)} tensor(s) of the shape "
-                f"(batch, {self.state_width}). Received: shapes {shapes}"
+                f"(batch, {self.state_width}), of a batch of {batch}. Received: shapes {shapes}"
             )
 
     def get_config(self):

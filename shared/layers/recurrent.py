@@ -202,6 +202,13 @@ def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, trainin
     return hidden, last
 
 
+class _CarriedStates:
+    """Holds the variables of a stateful layer where Keras does not count them as weights."""
+
+    def __init__(self):
+        self.variables = []
+
+
 @keras.saving.register_keras_serializable("unrolled")
 class Recurrent(keras.layers.Layer):
     """Runs a cell over the time steps of a batch of sequences.
@@ -218,7 +225,8 @@ class Recurrent(keras.layers.Layer):
         go_backwards: Whether to read the sequence from its end; the outputs are then in the order
             of reading, the last time step first.
         stateful: Whether each batch starts from the last states of the previous batch. The batch
-            size must be fixed; `reset_state` sets the states to zero.
+            size must be fixed; `reset_state` sets the states to zero. The carried states are in
+            `states` and in `variables`, not in `weights`.
         **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
             by default the cell's. The cell computes in its own.
 
@@ -260,7 +268,16 @@ class Recurrent(keras.layers.Layer):
         self.go_backwards = go_backwards
         self.stateful = stateful
         self.supports_masking = True
-        self._carried_states = None
+        self._carried = _CarriedStates()
+
+    @property
+    def states(self):
+        """The variables that carry the states of a stateful layer, in the order of the cell."""
+        return self._carried.variables
+
+    @property
+    def variables(self):
+        return [*super().variables, *self.states]
 
     def build(self, inputs_shape, initial_state_shape=None):
         if len(inputs_shape) != 3:
@@ -276,24 +293,26 @@ class Recurrent(keras.layers.Layer):
                     "`stateful=True` needs a fixed batch size. "
                     f"Received: inputs.shape={tuple(inputs_shape)}"
                 )
-            self._carried_states = [
-                self.add_weight(
-                    shape=(inputs_shape[0], self.cell.units),
-                    initializer="zeros",
-                    trainable=False,
-                    name=f"carried_{name}",
-                )
-                for name in self.cell.state_names
-            ]
+            with keras.name_scope(self.name, caller=self):
+                self._carried.variables = [
+                    keras.Variable(
+                        "zeros",
+                        (inputs_shape[0], self.cell.units),
+                        dtype=self.cell.compute_dtype,
+                        trainable=False,
+                        name=f"carried_{name}",
+                    )
+                    for name in self.cell.state_names
+                ]
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         projected, states, step_mask, dropout_mask = self._prepare(
             inputs, initial_state, mask, training
         )
         hidden, last = run_cell(self.cell, projected, states, step_mask, dropout_mask, training)
-        if self._carried_states:
-            for variable, state in zip(self._carried_states, last, strict=True):
-                variable.assign(ops.cast(state, variable.dtype))
+        if self.states:
+            for variable, state in zip(self.states, last, strict=True):
+                variable.assign(state)
         outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else last[0]
         return _cast((outputs, *last) if self.return_state else outputs, self.compute_dtype)
 
@@ -407,6 +426,8 @@ class Recurrent(keras.layers.Layer):
         """Projected inputs, initial states, step mask and dropout mask of a forward pass."""
         inputs = ops.cast(inputs, self.cell.compute_dtype)
         self._check_shapes(inputs, initial_state, mask)
+        if self.states and inputs.shape[0] is None:  # only in a graph of TensorFlow
+            inputs = tf.ensure_shape(inputs, (self.states[0].shape[0], None, None))
         batch, _, features = inputs.shape
         batch = ops.shape(inputs)[0] if batch is None else batch
         states = self._initial_states(batch, initial_state)
@@ -424,10 +445,8 @@ class Recurrent(keras.layers.Layer):
         return projected, states, step_mask, dropout_mask
 
     def _initial_states(self, batch, initial_state):
-        states = (
-            self._carried_states if initial_state is None else keras.tree.flatten(initial_state)
-        )
-        if states is None:
+        states = self.states if initial_state is None else keras.tree.flatten(initial_state)
+        if not states:
             return self.cell.get_initial_state(batch)
         return [ops.cast(state, self.cell.compute_dtype) for state in states]
 
@@ -443,6 +462,11 @@ class Recurrent(keras.layers.Layer):
             raise ValueError(
                 "`inputs` must have at least one time step. "
                 f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
+        if self.states and not _shapes_agree((batch,), self.states[0].shape[:1]):
+            raise ValueError(
+                f"`inputs` of this stateful layer must have a batch of {self.states[0].shape[0]}, "
+                f"as when it was built. Received: inputs.shape={tuple(inputs.shape)}"
             )
         if mask is not None and not _shapes_agree(mask.shape, (batch, time)):
             raise ValueError(
@@ -463,7 +487,7 @@ class Recurrent(keras.layers.Layer):
 
     def reset_state(self):
         """Set the states that a stateful layer carries from batch to batch to zero."""
-        for variable in self._carried_states or ():
+        for variable in self.states:
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):

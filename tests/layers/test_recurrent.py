@@ -190,6 +190,51 @@ def test_stateful_equals_keras(variant):
     np.testing.assert_array_equal(numbers(layer(INPUTS, mask=MASK)), first)
 
 
+@pytest.mark.parametrize("wrap", [lambda x: x, Bidirectional, lambda x: Stacked([x])])
+def test_a_stateful_layer_refuses_another_batch_size(wrap):
+    layer = wrap(ours("gru", stateful=True))
+    first = numbers(layer(INPUTS))
+    for batch in (1, 2):
+        with pytest.raises(ValueError, match=rf"batch of 3.*\({batch}, 6, 4\)"):
+            layer(INPUTS[:batch])
+    layer.reset_state()
+    np.testing.assert_array_equal(numbers(layer(INPUTS)), first)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        run = tf.function(layer, input_signature=[tf.TensorSpec((None, TIME, FEATURES))])
+        assert run(INPUTS).shape == first[0].shape
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            run(INPUTS[:1])
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, Bidirectional, lambda x: Stacked([x])])
+def test_carried_states_are_no_weights(wrap, tmp_path):
+    one, other, stateless = (
+        wrap(ours("lstm", stateful=stateful)) for stateful in (True, True, False)
+    )
+    one(INPUTS)
+    assert any(np.any(value) for value in numbers([v.value for v in one.non_trainable_variables]))
+    other.build((1, TIME, FEATURES))
+    stateless.build(INPUTS.shape)
+    for each in (other, stateless):
+        each.set_weights(one.get_weights())
+    one.reset_state()
+    expected = numbers(one(INPUTS))[0]
+    np.testing.assert_allclose(numbers(stateless(INPUTS))[0], expected, atol=1e-6)
+    np.testing.assert_allclose(numbers(other(INPUTS[:1]))[0], expected[:1], atol=1e-6)
+
+
+def test_a_compiled_model_carries_states():
+    model = keras.Sequential([keras.Input((TIME, FEATURES), BATCH), ours("gru", stateful=True)])
+    layer = model.layers[0]
+    expected = [numbers(layer(INPUTS))[0], numbers(layer(INPUTS))[0]]
+    layer.reset_state()
+    for hidden in expected:
+        predicted = model.predict(INPUTS, batch_size=BATCH, verbose=0)
+        np.testing.assert_allclose(predicted, hidden, atol=1e-6)
+
+
 def ours_built(variant):
     layer = ours(variant)
     layer.build(INPUTS.shape)
@@ -766,6 +811,10 @@ def test_last_states_continue_a_sequence():
         (
             lambda: ours("gru", stateful=True).build((None, 6, 4)),
             r"`stateful=True`.*\(None, 6, 4\)",
+        ),
+        (
+            lambda: ours_built("gru").cell(INPUTS[:, 0], [STATES[0][:1]]),
+            r"`states`.*batch of 3.*\[\(1, 5\)\]",
         ),
         (lambda: ours_built("lstm").trace(INPUTS[..., :3]), r"`inputs`.*\(3, 6, 3\)"),
         (lambda: Recurrent(layers.LSTMCell(3)), r"`cell`.*LSTMCell"),
