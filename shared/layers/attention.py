@@ -3,7 +3,10 @@
 from abc import ABC, abstractmethod
 
 import keras
+import numpy as np
 from keras import initializers, ops
+
+from shared.layers.cells import as_positive_integer
 
 
 class Attention(keras.layers.Layer, ABC):
@@ -18,7 +21,7 @@ class Attention(keras.layers.Layer, ABC):
     Call arguments:
         query: Tensor `(batch, queries, query features)`, such as the states of a decoder.
         memory: Tensor `(batch, time, memory features)`, such as the states of an encoder.
-        memory_mask: Boolean tensor `(batch, time)`, False where the memory is padding. If None,
+        memory_mask: Boolean tensor or list `(batch, time)`, False where the memory is padding. If None,
             the mask that a layer such as `Embedding(mask_zero=True)` attached to the memory.
 
     Returns:
@@ -40,6 +43,8 @@ class Attention(keras.layers.Layer, ABC):
         """The scores of each time step for each query, before the softmax."""
 
     def call(self, query, memory, memory_mask=None):
+        if isinstance(memory_mask, list | tuple):
+            memory_mask = np.array(memory_mask)
         self._check_shapes(query, memory, memory_mask)
         scores = self.scores(query, memory)  # (batch, queries, time)
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
@@ -104,9 +109,7 @@ class AdditiveAttention(Attention):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
-        self.units = units
+        self.units = as_positive_integer(units, "units")
 
     def build(self, query_shape, memory_shape):
         self.query_kernel = self._weight("query_kernel", query_shape[-1], self.units)

@@ -14,10 +14,26 @@ Notation: a pre-activation is a sum that enters an activation function, and `d_x
 of the loss with respect to `x`.
 """
 
+import operator
 from abc import ABC, abstractmethod
 
 import keras
 from keras import initializers, ops
+
+
+def as_positive_integer(value, name):
+    """The value of an argument as an int, where it is an integer of Python, NumPy or a backend.
+
+    Raises:
+        ValueError: if it is no positive integer; the message names the argument and the value.
+    """
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    return number
 
 
 def _sum_of_outer_products(x, y):
@@ -114,8 +130,8 @@ class Cell(keras.layers.Layer, ABC):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` must be a positive integer. Received: units={units!r}")
+        units = as_positive_integer(units, "units")
+        seed = None if seed is None else operator.index(seed)
         rates = {
             "dropout": dropout,
             "recurrent_dropout": recurrent_dropout,
@@ -128,9 +144,9 @@ class Cell(keras.layers.Layer, ABC):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.weight_dropout = weight_dropout
+        self.dropout = float(dropout)
+        self.recurrent_dropout = float(recurrent_dropout)
+        self.weight_dropout = float(weight_dropout)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.state_size = [units] * len(self.state_names)
@@ -393,7 +409,7 @@ class LSTMCell(Cell):
 
     def __init__(self, units, forget_bias=1.0, peepholes=False, coupled=False, **kwargs):
         super().__init__(units, **kwargs)
-        self.forget_bias = forget_bias
+        self.forget_bias = float(forget_bias)
         self.peepholes = peepholes
         self.coupled = coupled
         if coupled:
@@ -533,7 +549,7 @@ class TreeLSTMCell(Cell):
 
     def __init__(self, units, forget_bias=1.0, **kwargs):
         super().__init__(units, **kwargs)
-        self.forget_bias = forget_bias
+        self.forget_bias = float(forget_bias)
 
     @property
     def state_width(self):

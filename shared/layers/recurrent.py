@@ -7,6 +7,7 @@ differentiate the loop automatically.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 if keras.backend.backend() == "tensorflow":
@@ -233,7 +234,7 @@ class Recurrent(keras.layers.Layer):
     Call arguments:
         inputs: Tensor `(batch, time, features)`.
         initial_state: Tensor or list of tensors `(batch, units)`, one per state of the cell.
-        mask: Boolean tensor `(batch, time)`, False at padding.
+        mask: Boolean tensor or list `(batch, time)`, False at padding.
         training: Boolean, whether dropout applies.
 
     Returns:
@@ -300,6 +301,7 @@ class Recurrent(keras.layers.Layer):
                         (inputs_shape[0], self.cell.units),
                         dtype=self.cell.compute_dtype,
                         trainable=False,
+                        autocast=False,
                         name=f"carried_{name}",
                     )
                     for name in self.cell.state_names
@@ -425,6 +427,7 @@ class Recurrent(keras.layers.Layer):
     def _prepare(self, inputs, initial_state, mask, training=False):
         """Projected inputs, initial states, step mask and dropout mask of a forward pass."""
         inputs = ops.cast(inputs, self.cell.compute_dtype)
+        mask = _as_array(mask)
         self._check_shapes(inputs, initial_state, mask)
         if self.states and inputs.shape[0] is None:  # only in a graph of TensorFlow
             inputs = tf.ensure_shape(inputs, (self.states[0].shape[0], None, None))
@@ -498,7 +501,7 @@ class Recurrent(keras.layers.Layer):
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the outputs, in their order."""
-        outputs = mask if self.return_sequences else None
+        outputs = _as_array(mask) if self.return_sequences else None
         if outputs is not None and self.go_backwards:
             outputs = ops.flip(outputs, axis=1)
         return (outputs, *[None for _ in self.cell.state_names]) if self.return_state else outputs
@@ -517,6 +520,11 @@ class Recurrent(keras.layers.Layer):
     def from_config(cls, config):
         cell = keras.saving.deserialize_keras_object(config["cell"])
         return cls(**{**config, "cell": cell})
+
+
+def _as_array(mask):
+    """A mask that may be given as a list."""
+    return np.array(mask) if isinstance(mask, list | tuple) else mask
 
 
 def _cast(tensors, dtype):
@@ -640,7 +648,7 @@ class Bidirectional(keras.layers.Layer):
         return (outputs, *states, *states) if self.forward_layer.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
-        outputs = mask if self.forward_layer.return_sequences else None
+        outputs = _as_array(mask) if self.forward_layer.return_sequences else None
         states = [None for _ in self.forward_layer.cell.state_names]
         return (outputs, *states, *states) if self.forward_layer.return_state else outputs
 

@@ -86,6 +86,18 @@ def test_masked_steps_have_no_weight_and_no_effect(kind):
     assert (weights == 0).all()
 
 
+def test_a_mask_may_be_a_list_and_units_an_integer_of_numpy():
+    layer = AdditiveAttention(np.int64(6))
+    assert type(layer.units) is int
+    expected = called(layer, QUERY, MEMORY, memory_mask=MASK)
+    for ours, theirs in zip(
+        called(layer, QUERY, MEMORY, memory_mask=MASK.tolist()), expected, strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=r"`memory_mask` must have.*\(2, 4\)"):
+        layer(QUERY, MEMORY, memory_mask=MASK[:, :4].tolist())
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_dot_attention_equals_keras(masked):
     layer = keras.layers.Attention(use_scale=True)
@@ -187,6 +199,7 @@ def test_the_mask_attached_to_the_memory_counts(kind):
     ("call", "sentence"),
     [
         (lambda: AdditiveAttention(0), "`units` must be a positive integer"),
+        (lambda: AdditiveAttention(True), "`units` must be a positive integer"),
         (lambda: DotAttention()(QUERY[..., :2], MEMORY), "unless `general=True`"),
         (lambda: DotAttention()(QUERY, MEMORY, memory_mask=MASK[:, :4]), "`memory_mask` must have the shape"),
         (lambda: make("additive")(QUERY[0], MEMORY), "`query` must have the shape"),

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import json
 from math import exp, tanh
 
 import keras
@@ -304,6 +305,15 @@ def test_config_round_trip(cell):
     assert again.get_config() == instance.get_config()
 
 
+@pytest.mark.parametrize("cell", OPTIONS)
+def test_numbers_of_numpy_are_numbers(cell):
+    options = {"dropout": np.float32(0.25), "weight_dropout": np.float64(0.5), "seed": np.int64(3)}
+    instance = cell(np.int64(4), **options)
+    assert (instance.units, instance.seed) == (4, 3)
+    assert json.loads(json.dumps(instance.get_config())) == instance.get_config()
+    assert cell.from_config(instance.get_config()).units == 4
+
+
 def step(cell, shape, *states):
     return cell(np.ones(shape, "float32"), [np.ones(state, "float32") for state in states])
 
@@ -313,6 +323,8 @@ def step(cell, shape, *states):
     [
         (lambda: RNNCell(0), r"`units`.*units=0"),
         (lambda: RNNCell(2.5), r"`units`.*units=2\.5"),
+        (lambda: GRUCell(True), r"`units`.*units=True"),
+        (lambda: TreeLSTMCell("4"), r"`units`.*units='4'"),
         (lambda: RNNCell(2, activation="gelu"), r"`activation`.*'gelu'"),
         (lambda: LSTMCell(2, dropout=1.0), r"`dropout`.*dropout=1\.0"),
         (lambda: GRUCell(2, recurrent_dropout=-0.1), r"`recurrent_dropout`.*=-0\.1"),

@@ -490,6 +490,22 @@ def test_dtype_of_the_outputs_is_what_the_layer_announces(wrap):
         assert again.compute_dtype == expected
 
 
+def test_a_mask_may_be_a_list():
+    below = ours("gru", return_sequences=True, go_backwards=True)
+    for layer in (
+        ours("gru", return_sequences=True),
+        Bidirectional(ours("gru", return_sequences=True)),
+        Stacked([below, ours("lstm", return_state=True)]),
+    ):
+        expected = numbers(layer(INPUTS, mask=HOLES))
+        for one, other in zip(numbers(layer(INPUTS, mask=HOLES.tolist())), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+        one, other = (numbers(layer.trace(INPUTS, mask=m))[0] for m in (HOLES, HOLES.tolist()))
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match=r"`mask`.*\(3, 4\)"):
+        ours("gru")(INPUTS, mask=MASK[:, :4].tolist())
+
+
 def test_trace_names():
     names = {variant: list(make_cell(variant).trace_names) for variant in ("rnn", "lstm", "gru")}
     assert names == {
