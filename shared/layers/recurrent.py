@@ -6,6 +6,8 @@ product over all steps. `benchmarks/layers.py` compares its speed with Keras's l
 differentiate the loop automatically.
 """
 
+import random
+
 import keras
 import numpy as np
 from keras import ops
@@ -552,7 +554,8 @@ class Bidirectional(keras.layers.Layer):
 
     Args:
         layer: A `Recurrent`, the forward layer. The other layer is made from its config, has
-            weights of its own and reads in the opposite direction.
+            weights of its own and reads in the opposite direction. From the seed of the cell it
+            makes another one, so that the two drop different units.
         merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
         **kwargs: As for `Recurrent`; `dtype` is the layer's by default.
 
@@ -587,6 +590,9 @@ class Bidirectional(keras.layers.Layer):
         self.forward_layer = layer
         config = layer.get_config()
         config.update(name=f"backward_{layer.name}", go_backwards=not layer.go_backwards)
+        cell = config["cell"]["config"]
+        if cell.get("seed") is not None:  # another one, so that the masks differ
+            cell["seed"] = random.Random(cell["seed"]).randrange(2**31)
         self.backward_layer = Recurrent.from_config(config)
         self.merge_mode = merge_mode
         self.supports_masking = True

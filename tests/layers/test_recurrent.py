@@ -781,6 +781,20 @@ def test_every_option_is_tested(layer):
     assert set(inspect.signature(layer).parameters) - {"kwargs"} == set(OPTIONS[layer])
 
 
+def test_both_directions_drop_different_units():
+    options = {"dropout": 0.5, "recurrent_dropout": 0.5, "weight_dropout": 0.5, "seed": 1}
+    layer, same = (Bidirectional(Recurrent(GRUCell(64, **options))) for _ in range(2))
+    forward, backward = (each.cell for each in layer._directions)
+    for cell in (forward, backward):
+        cell.build((None, 64))
+    masks = [cell.dropout_masks(2, 64, True) for cell in (forward, backward)]
+    for one, other in zip(*masks, strict=True):
+        assert not np.array_equal(*numbers([one, other]))
+    assert forward.seed == 1
+    assert backward.seed == same.backward_layer.cell.seed
+    assert Bidirectional.from_config(layer.get_config()).backward_layer.cell.seed == backward.seed
+
+
 def test_stateful_bidirectional_and_stack_reset():
     layer = Stacked(
         [
