@@ -61,6 +61,37 @@ def _apply_mask(value, mask):
     return value if mask is None else value * mask
 
 
+def _masked_product(x, mask, kernel):
+    """The product of x times its dropout mask and a kernel.
+
+    If the mask is a list, each of its masks is for one of the kernel's blocks of columns.
+    """
+    if not isinstance(mask, list):
+        return ops.matmul(_apply_mask(x, mask), kernel)
+    blocks = ops.split(kernel, len(mask), axis=-1)
+    products = [ops.matmul(x * each, block) for each, block in zip(mask, blocks, strict=True)]
+    return ops.concatenate(products, axis=-1)
+
+
+def _back_through_masked_product(d_product, mask, transposed_kernel):
+    """The gradient with respect to x of `_masked_product`."""
+    if not isinstance(mask, list):
+        return _apply_mask(ops.matmul(d_product, transposed_kernel), mask)
+    d_blocks = ops.split(d_product, len(mask), axis=-1)
+    blocks = ops.split(transposed_kernel, len(mask), axis=0)
+    triples = zip(mask, d_blocks, blocks, strict=True)
+    return sum(each * ops.matmul(d_block, block) for each, d_block, block in triples)
+
+
+def _masked_outer_products(x, mask, d_product):
+    """The gradient with respect to the kernel of `_masked_product`, over all leading axes."""
+    if not isinstance(mask, list):
+        return _sum_of_outer_products(_apply_mask(x, mask), d_product)
+    d_blocks = ops.split(d_product, len(mask), axis=-1)
+    pairs = zip(mask, d_blocks, strict=True)
+    return ops.concatenate([_sum_of_outer_products(x * each, d) for each, d in pairs], axis=-1)
+
+
 def _sigmoid_derivative(gate):
     """Derivative of the sigmoid, from its value."""
     return gate * (1 - gate)
@@ -116,6 +147,7 @@ class Cell(keras.layers.Layer, ABC):
     state_names: tuple[str, ...] = ("hidden",)
     trace_names: tuple[str, ...] = ("hidden",)
     saved_names: tuple[str, ...] = ()
+    dropout_per_gate = False
 
     def __init__(
         self,
@@ -198,20 +230,26 @@ class Cell(keras.layers.Layer, ABC):
     def dropout_masks(self, batch_size, features, training):
         """Masks for the inputs `(batch, features)` and the hidden state `(batch, units)`, or None.
 
-        Units that are not dropped are scaled up by 1 / (1 - rate).
+        Units that are not dropped are scaled up by 1 / (1 - rate). With `dropout_per_gate` they
+        are lists with a mask for each of the `preactivation_names`.
         """
 
         def mask(width, rate):
             if not training or rate == 0:
                 return None
             ones = ops.ones((batch_size, width), dtype=self.compute_dtype)
-            return keras.random.dropout(ones, rate, seed=self.seed_generator)
+            masks = [
+                keras.random.dropout(ones, rate, seed=self.seed_generator)
+                for _ in (self.preactivation_names if self.dropout_per_gate else (None,))
+            ]
+            return masks if self.dropout_per_gate else masks[0]
 
         return mask(features, self.dropout), mask(self.state_width, self.recurrent_dropout)
 
-    def project(self, inputs):
+    def project(self, inputs, dropout_mask=None):
         """The inputs' part of the n pre-activations: (..., features) -> (..., n * units)."""
-        return ops.matmul(inputs, self._tensor(self.kernel)) + self._tensor(self.bias)
+        product = _masked_product(inputs, dropout_mask, self._tensor(self.kernel))
+        return product + self._tensor(self.bias)
 
     @abstractmethod
     def step(self, projected, states, weights, dropout_mask=None, force=None):
@@ -221,7 +259,8 @@ class Cell(keras.layers.Layer, ABC):
             projected: Tensor `(batch, n * units)` from `project`.
             states: List of tensors `(batch, units)`, the states before the step.
             weights: The list that `recurrent_weights` returned.
-            dropout_mask: Mask of the hidden state `(batch, units)`, or None.
+            dropout_mask: Mask of the hidden state `(batch, units)`, a list with one for each of
+                the n pre-activations, or None.
             force: Dict from some of `trace_names` to the values they are fixed at, as for
                 `Recurrent.trace`, or None.
 
@@ -271,14 +310,13 @@ class Cell(keras.layers.Layer, ABC):
         Returns:
             A list of tensors, each of its weight's shape.
         """
-        hidden = _apply_mask(states[0], dropout_mask)
-        return [_sum_of_outer_products(hidden, d_preactivations)]
+        return [_masked_outer_products(states[0], dropout_mask, d_preactivations)]
 
     def call(self, inputs, states, training=False):
         self._check_shapes(inputs, states)
         batch, features = ops.shape(inputs)[0], inputs.shape[-1]
         input_mask, dropout_mask = self.dropout_masks(batch, features, training)
-        projected = self.project(_apply_mask(inputs, input_mask))
+        projected = self.project(inputs, input_mask)
         weights = self.recurrent_weights(training)
         new_states, _ = self.step(projected, list(states), weights, dropout_mask)
         return new_states[0], new_states
@@ -388,6 +426,9 @@ class LSTMCell(Cell):
             the state before the step, o the state after it (Gers & Schmidhuber 2000).
         coupled: Whether the input gate is tied to the forget gate, i = 1 − f (CIFG, Greff et al.
             2017).
+        dropout_per_gate: Whether `dropout` and `recurrent_dropout` draw a mask for each gate and
+            the candidate, as `keras.layers.LSTM` does if it has a `recurrent_dropout`, or one
+            for all. Separate masks take n smaller products where one mask takes one.
         **kwargs: The arguments of `Cell`.
 
     States: hidden, cell. Trace: input, forget, candidate, output, cell, hidden. Weights: kernel
@@ -407,8 +448,17 @@ class LSTMCell(Cell):
     trace_names = ("input", "forget", "candidate", "output", "cell", "hidden")
     saved_names = ("input", "forget", "candidate", "output")
 
-    def __init__(self, units, forget_bias=1.0, peepholes=False, coupled=False, **kwargs):
+    def __init__(
+        self,
+        units,
+        forget_bias=1.0,
+        peepholes=False,
+        coupled=False,
+        dropout_per_gate=False,
+        **kwargs,
+    ):
         super().__init__(units, **kwargs)
+        self.dropout_per_gate = dropout_per_gate
         self.forget_bias = float(forget_bias)
         self.peepholes = peepholes
         self.coupled = coupled
@@ -436,8 +486,10 @@ class LSTMCell(Cell):
         return [*weights, self._tensor(self.peephole_kernel)] if self.peepholes else weights
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
-        hidden, cell = _apply_mask(states[0], dropout_mask), states[1]
-        total = projected + ops.matmul(hidden, weights[0])  # (batch, n * units)
+        cell = states[1]
+        total = projected + _masked_product(
+            states[0], dropout_mask, weights[0]
+        )  # (batch, n * units)
         *gates, candidate, output = ops.split(total, len(self.preactivation_names), axis=-1)
         if self.peepholes:
             gates = [gate + cell * weights[1][n] for n, gate in enumerate(gates)]
@@ -479,8 +531,10 @@ class LSTMCell(Cell):
         # All pre-activations act on the cell state, but the last, the output gate's, on h alone.
         repeated = [d_cell] * (len(self.preactivation_names) - 1)
         d_preactivations = ops.concatenate([*repeated, d_hidden], axis=-1) * by_preactivations
-        d_previous = ops.matmul(d_preactivations, transposed_weights[0])
-        return [_apply_mask(d_previous, dropout_mask), d_cell * dc_dprevious], d_preactivations
+        d_previous = _back_through_masked_product(
+            d_preactivations, dropout_mask, transposed_weights[0]
+        )
+        return [d_previous, d_cell * dc_dprevious], d_preactivations
 
     def weight_gradients(self, d_preactivations, states, values, dropout_mask=None):
         gradients = super().weight_gradients(d_preactivations, states, values, dropout_mask)
@@ -497,6 +551,7 @@ class LSTMCell(Cell):
             "forget_bias": self.forget_bias,
             "peepholes": self.peepholes,
             "coupled": self.coupled,
+            "dropout_per_gate": self.dropout_per_gate,
         }
 
 
@@ -563,9 +618,10 @@ class TreeLSTMCell(Cell):
         forget = ops.full((self.units,), self.forget_bias, dtype=dtype)
         return ops.slice_update(bias, (self.units,), forget)
 
-    def project(self, inputs):
+    def project(self, inputs, dropout_mask=None):
         """The inputs' part of the pre-activations: (..., features) -> (..., 5 * units)."""
-        entry, forget, candidate, output = ops.split(super().project(inputs), 4, axis=-1)
+        projected = super().project(inputs, dropout_mask)
+        entry, forget, candidate, output = ops.split(projected, 4, axis=-1)
         return ops.concatenate([entry, forget, forget, candidate, output], axis=-1)
 
     def leaf(self, projected):
@@ -631,6 +687,7 @@ class GRUCell(Cell):
     Args:
         units: Positive integer, the size of the hidden state.
         reset_after: Whether the reset gate is applied after the recurrent product, or before it.
+        dropout_per_gate: As for `LSTMCell`.
         **kwargs: The arguments of `Cell`.
 
     States: hidden. Trace: update, reset, candidate, hidden. Weights: kernel
@@ -650,17 +707,24 @@ class GRUCell(Cell):
     trace_names = ("update", "reset", "candidate", "hidden")
     saved_names = ("update", "reset", "candidate", "inner")
 
-    def __init__(self, units, reset_after=True, **kwargs):
+    def __init__(self, units, reset_after=True, dropout_per_gate=False, **kwargs):
         super().__init__(units, **kwargs)
+        self.dropout_per_gate = dropout_per_gate
         self.reset_after = reset_after
 
     def _bias_shape(self):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def project(self, inputs):
+    def project(self, inputs, dropout_mask=None):
         bias = self._tensor(self.bias)
         bias = bias[0] if self.reset_after else bias
-        return ops.matmul(inputs, self._tensor(self.kernel)) + bias
+        return _masked_product(inputs, dropout_mask, self._tensor(self.kernel)) + bias
+
+    def _split_mask(self, dropout_mask):
+        """The masks of the hidden state on its way to the gates and to the candidate."""
+        if isinstance(dropout_mask, list):
+            return dropout_mask[:2], dropout_mask[2]
+        return dropout_mask, dropout_mask
 
     def recurrent_weights(self, training=False):
         (kernel,) = super().recurrent_weights(training)
@@ -670,20 +734,21 @@ class GRUCell(Cell):
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
         previous = states[0]
-        hidden = _apply_mask(previous, dropout_mask)
+        gate_mask, candidate_mask = self._split_mask(dropout_mask)
         update, reset, candidate = ops.split(projected, 3, axis=-1)  # (batch, units) each
         if self.reset_after:
-            recurrent = ops.matmul(hidden, weights[0]) + weights[1]  # (batch, 3 * units)
+            recurrent = _masked_product(previous, dropout_mask, weights[0])  # (batch, 3 * units)
+            recurrent = recurrent + weights[1]
             to_update, to_reset, inner = ops.split(recurrent, 3, axis=-1)
         else:
-            recurrent = ops.matmul(hidden, weights[0])  # (batch, 2 * units)
+            recurrent = _masked_product(previous, gate_mask, weights[0])  # (batch, 2 * units)
             to_update, to_reset = ops.split(recurrent, 2, axis=-1)
         update = _apply_force(ops.sigmoid(update + to_update), "update", force)
         reset = _apply_force(ops.sigmoid(reset + to_reset), "reset", force)
         if self.reset_after:
             candidate = ops.tanh(candidate + reset * inner)
         else:
-            inner = reset * hidden
+            inner = reset * _apply_mask(previous, candidate_mask)
             candidate = ops.tanh(candidate + ops.matmul(inner, weights[1]))
         candidate = _apply_force(candidate, "candidate", force)
         hidden = _apply_force(candidate + update * (previous - candidate), "hidden", force)
@@ -701,7 +766,7 @@ class GRUCell(Cell):
             by_preactivations = ops.concatenate([dh_dz, dh_dr, dh_dg], axis=-1)
             by_recurrent = ops.concatenate([dh_dz, dh_dr, dh_dg * reset], axis=-1)
             return [by_preactivations, by_recurrent, update]
-        hidden = _apply_mask(previous, dropout_mask)
+        hidden = _apply_mask(previous, self._split_mask(dropout_mask)[1])
         return [dh_dz, hidden * _sigmoid_derivative(reset), dh_dg, reset, update]
 
     def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
@@ -710,30 +775,37 @@ class GRUCell(Cell):
             by_preactivations, by_recurrent, update = derivatives
             repeated = ops.concatenate([d_hidden] * 3, axis=-1)  # (batch, 3 * units)
             d_preactivations = repeated * by_preactivations
-            d_previous = ops.matmul(repeated * by_recurrent, transposed_weights[0])
+            d_previous = _back_through_masked_product(
+                repeated * by_recurrent, dropout_mask, transposed_weights[0]
+            )
         else:
             dh_dz, dinner_dr, dh_dg, reset, update = derivatives
             d_candidate = d_hidden * dh_dg  # (batch, units)
             d_inner = ops.matmul(d_candidate, transposed_weights[1])
             d_gates = ops.concatenate([d_hidden * dh_dz, d_inner * dinner_dr], axis=-1)
-            d_previous = ops.matmul(d_gates, transposed_weights[0]) + d_inner * reset
+            gate_mask, candidate_mask = self._split_mask(dropout_mask)
+            d_previous = _back_through_masked_product(d_gates, gate_mask, transposed_weights[0])
+            d_previous = d_previous + _apply_mask(d_inner * reset, candidate_mask)
             d_preactivations = ops.concatenate([d_gates, d_candidate], axis=-1)
-        return [_apply_mask(d_previous, dropout_mask) + d_hidden * update], d_preactivations
+        return [d_previous + d_hidden * update], d_preactivations
 
     def weight_gradients(self, d_preactivations, states, values, dropout_mask=None):
-        hidden = _apply_mask(states[0], dropout_mask)
         d_gates = d_preactivations[..., : 2 * self.units]
         d_candidate = d_preactivations[..., 2 * self.units :]
         if self.reset_after:
             d_recurrent = ops.concatenate([d_gates, d_candidate * values["reset"]], axis=-1)
             return [
-                _sum_of_outer_products(hidden, d_recurrent),
+                _masked_outer_products(states[0], dropout_mask, d_recurrent),
                 _sum_over_leading_axes(d_recurrent),
             ]
         return [
-            _sum_of_outer_products(hidden, d_gates),
+            _masked_outer_products(states[0], self._split_mask(dropout_mask)[0], d_gates),
             _sum_of_outer_products(values["inner"], d_candidate),
         ]
 
     def get_config(self):
-        return {**super().get_config(), "reset_after": self.reset_after}
+        return {
+            **super().get_config(),
+            "reset_after": self.reset_after,
+            "dropout_per_gate": self.dropout_per_gate,
+        }

@@ -106,7 +106,7 @@ def forward_through_time(
         weights: The list that `cell.recurrent_weights` returned.
         step_mask: Boolean tensor `(time, batch, 1)`, False where a step leaves the states as they
             are, or None.
-        dropout_mask: Mask of the hidden state `(batch, units)` or None.
+        dropout_mask: Mask of the hidden state `(batch, units)`, a list of masks, or None.
         force: Values that gates or states are fixed at, as for `Recurrent.trace`, or None.
 
     Returns:
@@ -444,9 +444,7 @@ class Recurrent(keras.layers.Layer):
             sequence = ops.flip(sequence, axis=0)
             step_mask = None if step_mask is None else ops.flip(step_mask, axis=0)
         input_mask, dropout_mask = self.cell.dropout_masks(batch, features, training)
-        if input_mask is not None:
-            sequence = sequence * input_mask
-        projected = self.cell.project(sequence)  # (time, batch, n * units)
+        projected = self.cell.project(sequence, input_mask)  # (time, batch, n * units)
         return projected, states, step_mask, dropout_mask
 
     def _initial_states(self, batch, initial_state):

@@ -218,9 +218,7 @@ class Recursive(keras.layers.Layer):
         _, mask = cell.dropout_masks(steps * width, features, training)
         if mask is not None:
             mask = ops.reshape(mask, (steps, width, cell.state_width))
-        if input_mask is not None:
-            inputs = inputs * input_mask
-        leaf_states = cell.leaf(cell.project(inputs))
+        leaf_states = cell.leaf(cell.project(inputs, input_mask))
         nothing = cell.project(ops.zeros((1, features), dtype=cell.compute_dtype))
         hidden = run_tree(cell, nothing, leaf_states, children, mask, training)
         return ops.cast(hidden, self.compute_dtype)

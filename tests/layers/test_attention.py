@@ -201,7 +201,10 @@ def test_the_mask_attached_to_the_memory_counts(kind):
         (lambda: AdditiveAttention(0), "`units` must be a positive integer"),
         (lambda: AdditiveAttention(True), "`units` must be a positive integer"),
         (lambda: DotAttention()(QUERY[..., :2], MEMORY), "unless `general=True`"),
-        (lambda: DotAttention()(QUERY, MEMORY, memory_mask=MASK[:, :4]), "`memory_mask` must have the shape"),
+        (
+            lambda: DotAttention()(QUERY, MEMORY, memory_mask=MASK[:, :4]),
+            "`memory_mask` must have the shape",
+        ),
         (lambda: make("additive")(QUERY[0], MEMORY), "`query` must have the shape"),
     ],
 )

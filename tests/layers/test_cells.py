@@ -235,6 +235,22 @@ def check_reset_after(cell):
     assert not np.allclose(response(after), response(before))
 
 
+def check_dropout_per_gate(cell):
+    masks = [
+        cell(dropout=0.5, dropout_per_gate=value).dropout_masks(2, 3, True)[0]
+        for value in (False, True)
+    ]
+    assert masks[0].shape == (2, 3)
+    assert len(masks[1]) == len(cell().preactivation_names)
+    instances = [
+        built(cell(recurrent_dropout=0.5, dropout_per_gate=value, seed=1))
+        for value in (False, True)
+    ]
+    for each in instances:
+        randomise(each)
+    assert not np.allclose(*(response(each, training=True) for each in instances))
+
+
 SHARED_OPTIONS = {
     "units": check_units,
     "kernel_initializer": check_initializer("kernel", "kernel_initializer"),
@@ -252,8 +268,13 @@ OPTIONS = {
         "forget_bias": check_forget_bias,
         "peepholes": check_lstm_option("peepholes", [(4, 8), (2, 8), (8,), (3, 2)]),
         "coupled": check_lstm_option("coupled", [(4, 6), (2, 6), (6,)]),
+        "dropout_per_gate": check_dropout_per_gate,
     },
-    GRUCell: {**SHARED_OPTIONS, "reset_after": check_reset_after},
+    GRUCell: {
+        **SHARED_OPTIONS,
+        "reset_after": check_reset_after,
+        "dropout_per_gate": check_dropout_per_gate,
+    },
     TreeLSTMCell: {**SHARED_OPTIONS, "forget_bias": check_forget_bias},
 }
 
@@ -288,6 +309,7 @@ ANOTHER = {
     "peepholes": True,
     "coupled": True,
     "reset_after": False,
+    "dropout_per_gate": True,
 }
 
 

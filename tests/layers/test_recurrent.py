@@ -275,7 +275,7 @@ class WithDropout(layers.Layer):
         states = self.cell.get_initial_state(BATCH)
         outputs = []
         for time in range(TIME):
-            projected = self.cell.project(inputs[:, time] * input_mask)
+            projected = self.cell.project(inputs[:, time], input_mask)
             weights = self.cell.recurrent_weights(training=True)
             states, _ = self.cell.step(projected, states, weights, dropped)
             outputs.append(states[0])
@@ -296,6 +296,42 @@ def test_gradients_under_dropout_equal_automatic_ones(variant, monkeypatch):
         outputs_and_gradients(layer, INPUTS, training=True),
         outputs_and_gradients(reference, INPUTS),
     )
+
+
+PER_GATE = ["lstm", "lstm coupled peepholes", "gru", "gru reset before"]
+
+
+@pytest.mark.parametrize("variant", PER_GATE)
+def test_gradients_under_dropout_per_gate_equal_automatic_ones(variant, monkeypatch):
+    cell = make_cell(variant, dropout=0.5, recurrent_dropout=0.5, dropout_per_gate=True)
+    drawn = cell.dropout_masks(BATCH, FEATURES, True)
+    assert [len(masks) for masks in drawn] == [len(cell.preactivation_names)] * 2
+    assert not np.array_equal(*numbers(drawn[1][:2]))
+    monkeypatch.setattr(cell, "dropout_masks", lambda *_: drawn)
+    layer, reference = Recurrent(cell, return_sequences=True), WithDropout(cell)
+    for each in (layer, reference):
+        each.build(INPUTS.shape)
+    randomise(cell)
+    results = outputs_and_gradients(layer, INPUTS, training=True)
+    assert_same(results, outputs_and_gradients(reference, INPUTS))
+    monkeypatch.setattr(cell, "dropout_masks", lambda *_: [masks[0] for masks in drawn])
+    assert not np.allclose(results[0], outputs_and_gradients(layer, INPUTS, training=True)[0])
+
+
+@pytest.mark.parametrize("variant", ["lstm", "gru", "gru reset before"])
+def test_dropout_per_gate_equals_keras(variant, monkeypatch):
+    """Both get the same masks, one for each gate and for the candidate."""
+    options = {"dropout": 0.5, "recurrent_dropout": 0.5}
+    layer = Recurrent(make_cell(variant, dropout_per_gate=True, **options))
+    reference = keras_layer(variant, **options)
+    same_weights(layer, reference)
+    inputs, hidden = drawn = layer.cell.dropout_masks(BATCH, FEATURES, True)
+    monkeypatch.setattr(layer.cell, "dropout_masks", lambda *_: drawn)
+    monkeypatch.setattr(reference.cell, "get_dropout_mask", lambda _: inputs)
+    monkeypatch.setattr(reference.cell, "get_recurrent_dropout_mask", lambda _: hidden)
+    outputs = numbers(layer(INPUTS, training=True))
+    np.testing.assert_allclose(outputs, numbers(reference(INPUTS, training=True)), atol=1e-5)
+    assert not np.allclose(outputs, numbers(layer(INPUTS)))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
