@@ -21,8 +21,8 @@ class Attention(keras.layers.Layer, ABC):
     Call arguments:
         query: Tensor `(batch, queries, query features)`, such as the states of a decoder.
         memory: Tensor `(batch, time, memory features)`, such as the states of an encoder.
-        memory_mask: Boolean tensor or list `(batch, time)`, False where the memory is padding. If None,
-            the mask that a layer such as `Embedding(mask_zero=True)` attached to the memory.
+        memory_mask: Boolean tensor or list `(batch, time)`, False where the memory is padding. If
+            None, the mask that a layer such as `Embedding(mask_zero=True)` attached to the memory.
 
     Returns:
         The context `(batch, queries, memory features)`, and the attention weights
