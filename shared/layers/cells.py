@@ -107,8 +107,10 @@ class Cell(keras.layers.Layer, ABC):
     - `trace_names`: what `Recurrent.trace` returns, in the order of computation;
     - `saved_names`: what `local_derivatives` reads of a step besides the states.
 
-    It defines `step`, `local_derivatives` and `backward_step`, and extends `weight_gradients`
-    where it has more weights than the recurrent kernel. `Recurrent` calls them in this order:
+    It defines `step`. That is enough: the backend then differentiates it. A gradient written by
+    hand is faster, and `Recurrent.jacobians` and `Recurrent.vjp` need one: `local_derivatives` and
+    `backward_step`, and `weight_gradients` where there are more weights than the recurrent
+    kernel. `Recurrent` calls them in this order:
 
     1. forward, once: `project` for all time steps;
     2. forward, at each step: `step`;
@@ -143,7 +145,7 @@ class Cell(keras.layers.Layer, ABC):
         ValueError: if an argument is out of range; the message names it and its value.
     """
 
-    preactivation_names: tuple[str, ...] = ()
+    preactivation_names: tuple[str, ...] = ("hidden",)
     state_names: tuple[str, ...] = ("hidden",)
     trace_names: tuple[str, ...] = ("hidden",)
     saved_names: tuple[str, ...] = ()
@@ -197,6 +199,11 @@ class Cell(keras.layers.Layer, ABC):
         self.bias = self.add_weight(
             shape=self._bias_shape(), initializer=self._initial_bias, name="bias"
         )
+
+    @property
+    def has_written_gradient(self):
+        """Whether back-propagation uses `backward_step`, or the backend differentiates `step`."""
+        return type(self).backward_step is not Cell.backward_step
 
     @property
     def state_width(self):
@@ -265,11 +272,10 @@ class Cell(keras.layers.Layer, ABC):
                 `Recurrent.trace`, or None.
 
         Returns:
-            The list of the new states, and a dict from all of `trace_names` and `saved_names` to
-            tensors `(batch, units)`.
+            The list of the new states, and a dict from all of `saved_names`, which with the
+            states are all of `trace_names`, to tensors `(batch, units)`.
         """
 
-    @abstractmethod
     def local_derivatives(self, states, values, weights, dropout_mask=None):
         """What `backward_step` multiplies gradients by, for all time steps at once.
 
@@ -282,8 +288,8 @@ class Cell(keras.layers.Layer, ABC):
         Returns:
             A list of tensors `(time, batch, n)`; what they are is up to the cell.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
         """One step backward.
 
@@ -298,6 +304,7 @@ class Cell(keras.layers.Layer, ABC):
             `(batch, units)`, and the gradient with respect to the n pre-activations,
             `(batch, n * units)`.
         """
+        raise NotImplementedError
 
     def weight_gradients(self, d_preactivations, states, values, dropout_mask=None):
         """Gradients with respect to each of `recurrent_weights`, summed over all time steps.
@@ -605,6 +612,11 @@ class TreeLSTMCell(Cell):
     def __init__(self, units, forget_bias=1.0, **kwargs):
         super().__init__(units, **kwargs)
         self.forget_bias = float(forget_bias)
+
+    @property
+    def has_written_gradient(self):
+        """Whether back-propagation uses `backward_step`, or the backend differentiates `step`."""
+        return type(self).backward_step is not Cell.backward_step
 
     @property
     def state_width(self):

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from shared.layers.cells import Cell
+
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 elif keras.backend.backend() == "torch":
@@ -90,7 +92,10 @@ def scan(step, carry, sequences, result_count=1, reverse=False):
 
     stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(result_count)]
     start = (tf.constant(0), read(0), carry, stacks)
-    _, _, carry, stacks = tf.while_loop(lambda index, *_: index < time, body, start)
+    # XLA differentiates only loops with a bound.
+    _, _, carry, stacks = tf.while_loop(
+        lambda index, *_: index < time, body, start, maximum_iterations=time
+    )
     return carry, [stack.stack() for stack in stacks]
 
 
@@ -173,7 +178,7 @@ def backward_through_time(
 
 
 def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, training=False):
-    """`forward_through_time` with `backward_through_time` as its gradient.
+    """`forward_through_time` with `backward_through_time` as its gradient, if the cell has one.
 
     Args:
         cell, projected, states, step_mask, dropout_mask: As for `forward_through_time`.
@@ -184,6 +189,12 @@ def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, trainin
         states, each `(batch, units)`.
     """
     count = len(states)
+    if not cell.has_written_gradient:
+        weights = cell.recurrent_weights(training)
+        last, history = forward_through_time(
+            cell, projected, states, weights, step_mask, dropout_mask
+        )
+        return history["hidden"], last
 
     @custom_gradient
     def run(projected, *tensors):
@@ -222,7 +233,7 @@ class Recurrent(keras.layers.Layer):
     `keras.layers.Bidirectional`, at every masked step.)
 
     Args:
-        cell: A `Cell`: `RNNCell`, `LSTMCell` or `GRUCell`.
+        cell: A `Cell`: `RNNCell`, `LSTMCell`, `GRUCell` or one of your own.
         return_sequences: Whether to return the hidden state after every step, or only the last.
         return_state: Whether to return the last states as well.
         go_backwards: Whether to read the sequence from its end; the outputs are then in the order
@@ -262,7 +273,7 @@ class Recurrent(keras.layers.Layer):
         stateful=False,
         **kwargs,
     ):
-        if not hasattr(cell, "backward_step"):
+        if not isinstance(cell, Cell):
             raise ValueError(f"`cell` must be a shared.layers Cell. Received: cell={cell!r}")
         super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
         self.cell = cell
@@ -374,6 +385,7 @@ class Recurrent(keras.layers.Layer):
         if not self.built:
             self.build(inputs.shape)
         cell = self.cell
+        self._check_gradient()
         projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
         weights = cell.recurrent_weights()
         _, history = forward_through_time(cell, projected, states, weights, step_mask)
@@ -410,6 +422,7 @@ class Recurrent(keras.layers.Layer):
         if not self.built:
             self.build(inputs.shape)
         cell = self.cell
+        self._check_gradient()
         projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
         weights = cell.recurrent_weights()
         last, history = forward_through_time(cell, projected, states, weights, step_mask)
@@ -446,6 +459,13 @@ class Recurrent(keras.layers.Layer):
         input_mask, dropout_mask = self.cell.dropout_masks(batch, features, training)
         projected = self.cell.project(sequence, input_mask)  # (time, batch, n * units)
         return projected, states, step_mask, dropout_mask
+
+    def _check_gradient(self):
+        if not self.cell.has_written_gradient:
+            raise ValueError(
+                "`jacobians` and `vjp` need a cell whose gradient is written by hand. "
+                f"Received: cell={self.cell!r}"
+            )
 
     def _initial_states(self, batch, initial_state):
         states = self.states if initial_state is None else keras.tree.flatten(initial_state)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from shared.layers import Bidirectional, GRUCell, LSTMCell, Recurrent, RNNCell, Stacked
+from shared.layers import Bidirectional, Cell, GRUCell, LSTMCell, Recurrent, RNNCell, Stacked
 from tests.layers.autodiff import (
     BACKEND,
     VARIANTS,
@@ -829,6 +829,50 @@ def test_both_directions_drop_different_units():
     assert forward.seed == 1
     assert backward.seed == same.backward_layer.cell.seed
     assert Bidirectional.from_config(layer.get_config()).backward_layer.cell.seed == backward.seed
+
+
+class StepCell(Cell):
+    """A cell of one method: an LSTM without an output gate, whose gradient the backend finds."""
+
+    preactivation_names = ("forget", "candidate")
+    state_names = ("hidden", "cell")
+    trace_names = ("forget", "hidden", "cell")
+    saved_names = ("forget",)
+
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
+        total = projected + ops.matmul(states[0], weights[0])
+        forget, candidate = ops.split(total, 2, axis=-1)
+        forget = ops.sigmoid(forget)
+        cell = forget * states[1] + (1 - forget) * candidate
+        return [ops.tanh(cell), cell], {"forget": forget}
+
+
+class ThreeLineCell(Cell):
+    def step(self, projected, states, weights, dropout_mask=None, force=None):
+        hidden = ops.tanh(projected + ops.matmul(states[0], weights[0]))
+        return [hidden], {}
+
+
+@pytest.mark.parametrize("mode", ["eager", "jit"])
+@pytest.mark.parametrize("cell", [StepCell, ThreeLineCell])
+def test_a_cell_with_a_step_alone_learns(cell, mode):
+    options = {"return_sequences": True, "return_state": True, "go_backwards": True}
+    layer = Recurrent(cell(UNITS), **options)
+    if cell is ThreeLineCell:
+        reference = ours("rnn", **options)
+    else:
+        reference = layers.RNN(layer.cell, **options)
+    for each in (layer, reference):
+        each.build(INPUTS.shape)
+    reference.set_weights(randomise(layer))
+    states = STATES[: len(layer.cell.state_names)]
+    results = outputs_and_gradients(layer, INPUTS, states, mode, only=MASK, mask=MASK)
+    assert_same(results, outputs_and_gradients(reference, INPUTS, states, only=MASK, mask=MASK))
+    traced = layer.trace(INPUTS, states, MASK)
+    assert list(traced) == list(cell.trace_names)
+    for method in (layer.jacobians, layer.vjp):
+        with pytest.raises(ValueError, match="gradient is written by hand"):
+            method(INPUTS)
 
 
 def test_stateful_bidirectional_and_stack_reset():
