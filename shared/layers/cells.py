@@ -18,7 +18,7 @@ import operator
 from abc import ABC, abstractmethod
 
 import keras
-from keras import initializers, ops
+from keras import activations, constraints, initializers, ops, regularizers
 
 
 def as_positive_integer(value, name):
@@ -92,9 +92,13 @@ def _masked_outer_products(x, mask, d_product):
     return ops.concatenate([_sum_of_outer_products(x * each, d) for each, d in pairs], axis=-1)
 
 
-def _sigmoid_derivative(gate):
-    """Derivative of the sigmoid, from its value."""
-    return gate * (1 - gate)
+# The derivative of an activation, from its value. Where one is missing, the backend differentiates.
+DERIVATIVES = {
+    activations.tanh: lambda y: 1 - y * y,
+    activations.sigmoid: lambda y: y * (1 - y),
+    activations.relu: lambda y: ops.cast(y > 0, y.dtype),
+    activations.linear: ops.ones_like,
+}
 
 
 class Cell(keras.layers.Layer, ABC):
@@ -124,6 +128,10 @@ class Cell(keras.layers.Layer, ABC):
             pre-activations.
         recurrent_initializer: Initializer of the recurrent weights `(units, n * units)`.
         bias_initializer: Initializer of the bias.
+        use_bias: Whether there is a bias.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of these weights,
+            as in `keras.layers.LSTM`. Peepholes count as recurrent weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints likewise.
         dropout: Fraction of the input features to drop, between 0 and 1.
         recurrent_dropout: Fraction of the hidden units to drop where the hidden state enters
             the recurrent product, between 0 and 1. In `Recurrent` all gates and all time steps of
@@ -157,6 +165,13 @@ class Cell(keras.layers.Layer, ABC):
         kernel_initializer="glorot_uniform",
         recurrent_initializer="orthogonal",
         bias_initializer="zeros",
+        use_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
         dropout=0.0,
         recurrent_dropout=0.0,
         weight_dropout=0.0,
@@ -178,6 +193,13 @@ class Cell(keras.layers.Layer, ABC):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.use_bias = use_bias
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.recurrent_constraint = constraints.get(recurrent_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.dropout = float(dropout)
         self.recurrent_dropout = float(recurrent_dropout)
         self.weight_dropout = float(weight_dropout)
@@ -189,21 +211,35 @@ class Cell(keras.layers.Layer, ABC):
     def build(self, input_shape):
         width = len(self.preactivation_names) * self.units
         self.kernel = self.add_weight(
-            shape=(input_shape[-1], width), initializer=self.kernel_initializer, name="kernel"
+            shape=(input_shape[-1], width),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
         )
         self.recurrent_kernel = self.add_weight(
             shape=self._recurrent_shape(),
             initializer=self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
             name="recurrent_kernel",
         )
-        self.bias = self.add_weight(
-            shape=self._bias_shape(), initializer=self._initial_bias, name="bias"
-        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=self._bias_shape(),
+                initializer=self._initial_bias,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
 
     @property
     def has_written_gradient(self):
         """Whether back-propagation uses `backward_step`, or the backend differentiates `step`."""
-        return type(self).backward_step is not Cell.backward_step
+        functions = [getattr(self, name, None) for name in ("activation", "recurrent_activation")]
+        known = all(function is None or function in DERIVATIVES for function in functions)
+        return known and type(self).backward_step is not Cell.backward_step
 
     @property
     def state_width(self):
@@ -256,7 +292,7 @@ class Cell(keras.layers.Layer, ABC):
     def project(self, inputs, dropout_mask=None):
         """The inputs' part of the n pre-activations: (..., features) -> (..., n * units)."""
         product = _masked_product(inputs, dropout_mask, self._tensor(self.kernel))
-        return product + self._tensor(self.bias)
+        return product + self._tensor(self.bias) if self.use_bias else product
 
     @abstractmethod
     def step(self, projected, states, weights, dropout_mask=None, force=None):
@@ -353,6 +389,13 @@ class Cell(keras.layers.Layer, ABC):
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "recurrent_initializer": initializers.serialize(self.recurrent_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
+            "use_bias": self.use_bias,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "recurrent_regularizer": regularizers.serialize(self.recurrent_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "recurrent_constraint": constraints.serialize(self.recurrent_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
             "weight_dropout": self.weight_dropout,
@@ -366,9 +409,10 @@ class RNNCell(Cell):
 
     Args:
         units: Positive integer, the size of the hidden state.
-        activation: The function f: `"tanh"`, `"relu"` or `"linear"`. With `"relu"` and
-            `recurrent_initializer="identity"` the cell is the IRNN of Le, Jaitly & Hinton (2015),
-            with `"linear"` it is a linear filter.
+        activation: The function f: a name, as in `keras.activations`, or a function. With
+            `"relu"` and `recurrent_initializer="identity"` the cell is the IRNN of Le, Jaitly &
+            Hinton (2015), with `"linear"` it is a linear filter. The gradient of others than
+            tanh, sigmoid, relu and linear is left to the backend.
         **kwargs: The arguments of `Cell`.
 
     States: hidden. Trace: hidden. Weights: kernel `(features, units)`, recurrent_kernel
@@ -385,27 +429,16 @@ class RNNCell(Cell):
 
     def __init__(self, units, activation="tanh", **kwargs):
         super().__init__(units, **kwargs)
-        if activation not in ("tanh", "relu", "linear"):
-            raise ValueError(
-                '`activation` must be "tanh", "relu" or "linear". '
-                f"Received: activation={activation!r}"
-            )
-        self.activation = activation
+        self.activation = activations.get(activation)
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
         hidden = _apply_mask(states[0], dropout_mask)
-        activation = keras.activations.get(self.activation)
-        hidden = activation(projected + ops.matmul(hidden, weights[0]))  # (batch, units)
+        hidden = self.activation(projected + ops.matmul(hidden, weights[0]))  # (batch, units)
         hidden = _apply_force(hidden, "hidden", force)
         return [hidden], {"hidden": hidden}
 
     def local_derivatives(self, states, values, weights, dropout_mask=None):
-        hidden = values["hidden"]
-        if self.activation == "tanh":
-            return [1 - hidden * hidden]
-        if self.activation == "relu":
-            return [ops.cast(hidden > 0, hidden.dtype)]
-        return [ops.ones_like(hidden)]
+        return [DERIVATIVES[self.activation](values["hidden"])]
 
     def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
         d_preactivation = d_states[0] * derivatives[0]  # (batch, units)
@@ -413,7 +446,7 @@ class RNNCell(Cell):
         return [_apply_mask(d_previous, dropout_mask)], d_preactivation
 
     def get_config(self):
-        return {**super().get_config(), "activation": self.activation}
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
 
 @keras.saving.register_keras_serializable("unrolled")
@@ -427,6 +460,10 @@ class LSTMCell(Cell):
 
     Args:
         units: Positive integer, the size of the hidden state and of the cell state.
+        activation: The function of the candidate and of the cell state, tanh in the equations: a
+            name, as in `keras.activations`, or a function. The gradient of others than tanh,
+            sigmoid, relu and linear is left to the backend.
+        recurrent_activation: The function of the gates, σ in the equations, likewise.
         forget_bias: Initial bias of the forget gate. With 1 the gate is open at the start of
             training (Jozefowicz, Zaremba & Sutskever 2015).
         peepholes: Whether the gates also read the cell state through diagonal weights: i and f
@@ -458,6 +495,8 @@ class LSTMCell(Cell):
     def __init__(
         self,
         units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
         forget_bias=1.0,
         peepholes=False,
         coupled=False,
@@ -465,6 +504,8 @@ class LSTMCell(Cell):
         **kwargs,
     ):
         super().__init__(units, **kwargs)
+        self.activation = activations.get(activation)
+        self.recurrent_activation = activations.get(recurrent_activation)
         self.dropout_per_gate = dropout_per_gate
         self.forget_bias = float(forget_bias)
         self.peepholes = peepholes
@@ -478,6 +519,8 @@ class LSTMCell(Cell):
             self.peephole_kernel = self.add_weight(
                 shape=(len(self.preactivation_names) - 1, self.units),
                 initializer=self.kernel_initializer,
+                regularizer=self.recurrent_regularizer,
+                constraint=self.recurrent_constraint,
                 name="peephole_kernel",
             )
 
@@ -500,30 +543,33 @@ class LSTMCell(Cell):
         *gates, candidate, output = ops.split(total, len(self.preactivation_names), axis=-1)
         if self.peepholes:
             gates = [gate + cell * weights[1][n] for n, gate in enumerate(gates)]
-        forget = _apply_force(ops.sigmoid(gates[-1]), "forget", force)
-        entry = 1 - forget if self.coupled else ops.sigmoid(gates[0])  # the input gate
+        forget = _apply_force(self.recurrent_activation(gates[-1]), "forget", force)
+        # The input gate.
+        entry = 1 - forget if self.coupled else self.recurrent_activation(gates[0])
         entry = _apply_force(entry, "input", force)
-        candidate = _apply_force(ops.tanh(candidate), "candidate", force)
+        candidate = _apply_force(self.activation(candidate), "candidate", force)
         cell = _apply_force(forget * cell + entry * candidate, "cell", force)
         if self.peepholes:
             output = output + cell * weights[1][-1]
-        output = _apply_force(ops.sigmoid(output), "output", force)
-        hidden = _apply_force(output * ops.tanh(cell), "hidden", force)
+        output = _apply_force(self.recurrent_activation(output), "output", force)
+        hidden = _apply_force(output * self.activation(cell), "hidden", force)
         values = (entry, forget, candidate, output, cell, hidden)
         return [hidden, cell], dict(zip(self.trace_names, values, strict=True))
 
     def local_derivatives(self, states, values, weights, dropout_mask=None):
         """∂h/∂c, the derivatives of c and h with respect to the pre-activations, and ∂c/∂c'."""
         previous = states[1]
-        entry, forget, candidate, output, cell, hidden = (values[n] for n in self.trace_names)
-        dh_dc = output - hidden * ops.tanh(cell)
-        dh_do = hidden * (1 - output)
-        entering = entry * candidate
-        dc_dg = entry - entering * candidate
+        entry, forget, candidate, output, cell, _ = (values[n] for n in self.trace_names)
+        derivative = DERIVATIVES[self.activation]
+        gate_derivative = DERIVATIVES[self.recurrent_activation]
+        activated = self.activation(cell)
+        dh_dc = output * derivative(activated)
+        dh_do = activated * gate_derivative(output)
+        dc_dg = entry * derivative(candidate)
         if self.coupled:
-            dc_dgates = [(previous - candidate) * _sigmoid_derivative(forget)]
+            dc_dgates = [(previous - candidate) * gate_derivative(forget)]
         else:
-            dc_dgates = [entering * (1 - entry), previous * _sigmoid_derivative(forget)]
+            dc_dgates = [candidate * gate_derivative(entry), previous * gate_derivative(forget)]
         dc_dprevious = forget
         if self.peepholes:
             dh_dc = dh_dc + dh_do * weights[1][-1]
@@ -555,6 +601,8 @@ class LSTMCell(Cell):
     def get_config(self):
         return {
             **super().get_config(),
+            "activation": activations.serialize(self.activation),
+            "recurrent_activation": activations.serialize(self.recurrent_activation),
             "forget_bias": self.forget_bias,
             "peepholes": self.peepholes,
             "coupled": self.coupled,
@@ -616,7 +664,9 @@ class TreeLSTMCell(Cell):
     @property
     def has_written_gradient(self):
         """Whether back-propagation uses `backward_step`, or the backend differentiates `step`."""
-        return type(self).backward_step is not Cell.backward_step
+        functions = [getattr(self, name, None) for name in ("activation", "recurrent_activation")]
+        known = all(function is None or function in DERIVATIVES for function in functions)
+        return known and type(self).backward_step is not Cell.backward_step
 
     @property
     def state_width(self):
@@ -666,7 +716,7 @@ class TreeLSTMCell(Cell):
         forget = ops.concatenate([left, right], axis=-1)
         by_preactivations = [
             entering * (1 - entry),
-            states[1] * _sigmoid_derivative(forget),
+            states[1] * forget * (1 - forget),
             entry - entering * candidate,
             hidden * (1 - output),
         ]
@@ -698,6 +748,8 @@ class GRUCell(Cell):
 
     Args:
         units: Positive integer, the size of the hidden state.
+        activation, recurrent_activation: The functions of the candidate and of the gates, as for
+            `LSTMCell`.
         reset_after: Whether the reset gate is applied after the recurrent product, or before it.
         dropout_per_gate: As for `LSTMCell`.
         **kwargs: The arguments of `Cell`.
@@ -719,8 +771,20 @@ class GRUCell(Cell):
     trace_names = ("update", "reset", "candidate", "hidden")
     saved_names = ("update", "reset", "candidate", "inner")
 
-    def __init__(self, units, reset_after=True, dropout_per_gate=False, **kwargs):
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        reset_after=True,
+        dropout_per_gate=False,
+        **kwargs,
+    ):
         super().__init__(units, **kwargs)
+        self.activation = activations.get(activation)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.activation = activations.get(activation)
+        self.recurrent_activation = activations.get(recurrent_activation)
         self.dropout_per_gate = dropout_per_gate
         self.reset_after = reset_after
 
@@ -728,9 +792,10 @@ class GRUCell(Cell):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
     def project(self, inputs, dropout_mask=None):
-        bias = self._tensor(self.bias)
-        bias = bias[0] if self.reset_after else bias
-        return _masked_product(inputs, dropout_mask, self._tensor(self.kernel)) + bias
+        if not (self.use_bias and self.reset_after):
+            return super().project(inputs, dropout_mask)
+        product = _masked_product(inputs, dropout_mask, self._tensor(self.kernel))
+        return product + self._tensor(self.bias)[0]
 
     def _split_mask(self, dropout_mask):
         """The masks of the hidden state on its way to the gates and to the candidate."""
@@ -741,7 +806,8 @@ class GRUCell(Cell):
     def recurrent_weights(self, training=False):
         (kernel,) = super().recurrent_weights(training)
         if self.reset_after:
-            return [kernel, self._tensor(self.bias)[1]]
+            bias = self._tensor(self.bias)[1] if self.use_bias else ops.zeros_like(kernel[0])
+            return [kernel, bias]
         return [kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]]
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
@@ -755,13 +821,13 @@ class GRUCell(Cell):
         else:
             recurrent = _masked_product(previous, gate_mask, weights[0])  # (batch, 2 * units)
             to_update, to_reset = ops.split(recurrent, 2, axis=-1)
-        update = _apply_force(ops.sigmoid(update + to_update), "update", force)
-        reset = _apply_force(ops.sigmoid(reset + to_reset), "reset", force)
+        update = _apply_force(self.recurrent_activation(update + to_update), "update", force)
+        reset = _apply_force(self.recurrent_activation(reset + to_reset), "reset", force)
         if self.reset_after:
-            candidate = ops.tanh(candidate + reset * inner)
+            candidate = self.activation(candidate + reset * inner)
         else:
             inner = reset * _apply_mask(previous, candidate_mask)
-            candidate = ops.tanh(candidate + ops.matmul(inner, weights[1]))
+            candidate = self.activation(candidate + ops.matmul(inner, weights[1]))
         candidate = _apply_force(candidate, "candidate", force)
         hidden = _apply_force(candidate + update * (previous - candidate), "hidden", force)
         traced = dict(zip(self.trace_names, (update, reset, candidate, hidden), strict=True))
@@ -771,15 +837,16 @@ class GRUCell(Cell):
         """Derivatives of h with respect to the pre-activations, and the gates on the way back."""
         previous = states[0]
         update, reset, candidate, inner = (values[name] for name in self.saved_names)
-        dh_dz = (previous - candidate) * _sigmoid_derivative(update)
-        dh_dg = (1 - update) * (1 - candidate * candidate)
+        gate_derivative = DERIVATIVES[self.recurrent_activation]
+        dh_dz = (previous - candidate) * gate_derivative(update)
+        dh_dg = (1 - update) * DERIVATIVES[self.activation](candidate)
         if self.reset_after:
-            dh_dr = dh_dg * inner * _sigmoid_derivative(reset)
+            dh_dr = dh_dg * inner * gate_derivative(reset)
             by_preactivations = ops.concatenate([dh_dz, dh_dr, dh_dg], axis=-1)
             by_recurrent = ops.concatenate([dh_dz, dh_dr, dh_dg * reset], axis=-1)
             return [by_preactivations, by_recurrent, update]
         hidden = _apply_mask(previous, self._split_mask(dropout_mask)[1])
-        return [dh_dz, hidden * _sigmoid_derivative(reset), dh_dg, reset, update]
+        return [dh_dz, hidden * gate_derivative(reset), dh_dg, reset, update]
 
     def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
         d_hidden = d_states[0]
@@ -818,6 +885,8 @@ class GRUCell(Cell):
     def get_config(self):
         return {
             **super().get_config(),
+            "activation": activations.serialize(self.activation),
+            "recurrent_activation": activations.serialize(self.recurrent_activation),
             "reset_after": self.reset_after,
             "dropout_per_gate": self.dropout_per_gate,
         }

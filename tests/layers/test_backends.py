@@ -30,6 +30,7 @@ TESTS = [
     "test_recursive.py::test_many_trees_at_once_equal_one_by_one[eager-2]",
     "test_recurrent.py::test_saved_model_gives_the_same_outputs[stacked]",
     "test_recurrent.py::test_model_fits",
+    "test_recurrent.py::test_options_of_the_cells_equal_keras[function-gru]",
     "test_recurrent.py::test_a_cell_with_a_step_alone_learns[StepCell-eager]",
 ]
 

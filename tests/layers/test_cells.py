@@ -193,6 +193,56 @@ def check_seed(cell):
     assert not np.array_equal(first, other)
 
 
+def check_use_bias(cell):
+    with_bias, without = (built(cell(use_bias=value)) for value in (True, False))
+    kernels = randomise(without)
+    assert len(kernels) == len(with_bias.get_weights()) - 1
+    with_bias.set_weights([*kernels, np.zeros(with_bias.get_weights()[2].shape)])
+    np.testing.assert_allclose(response(without), response(with_bias), atol=1e-6)
+
+
+def check_regularizer(weight, option):
+    def check(cell):
+        instance = built(cell(**{option: keras.regularizers.L2(0.5)}))
+        randomise(instance)
+        expected = 0.5 * np.sum(ops.convert_to_numpy(getattr(instance, weight)) ** 2)
+        np.testing.assert_allclose([float(loss) for loss in instance.losses], [expected], rtol=1e-5)
+
+    return check
+
+
+def check_constraint(weight, option):
+    def check(cell):
+        instance = built(cell(**{option: keras.constraints.NonNeg()}))
+        randomise(instance)
+        optimizer = keras.optimizers.SGD(0.0)
+        variables = instance.trainable_variables
+        optimizer.apply([ops.zeros_like(variable) for variable in variables], variables)
+        for variable in variables:
+            negative = np.any(ops.convert_to_numpy(variable) < 0)
+            assert negative == (variable is not getattr(instance, weight))
+
+    return check
+
+
+def check_recurrent_activation(cell):
+    instances = [built(cell(recurrent_activation=f)) for f in ("sigmoid", ops.sigmoid, "linear")]
+    for each in instances:
+        randomise(each)
+    usual, function, other = (response(each) for each in instances)
+    np.testing.assert_array_equal(usual, function)
+    assert not np.allclose(usual, other)
+
+
+def check_gated_activation(cell):
+    instances = [built(cell(activation=f)) for f in ("tanh", ops.tanh, "softsign")]
+    for each in instances:
+        randomise(each)
+    usual, function, other = (response(each) for each in instances)
+    np.testing.assert_array_equal(usual, function)
+    assert not np.allclose(usual, other)
+
+
 def check_activation(cell):
     instances = [built(cell(activation=name)) for name in ("tanh", "relu", "linear")]
     for each in instances:
@@ -256,25 +306,33 @@ SHARED_OPTIONS = {
     "kernel_initializer": check_initializer("kernel", "kernel_initializer"),
     "recurrent_initializer": check_initializer("recurrent_kernel", "recurrent_initializer"),
     "bias_initializer": check_initializer("bias", "bias_initializer"),
+    "use_bias": check_use_bias,
+    "kernel_regularizer": check_regularizer("kernel", "kernel_regularizer"),
+    "recurrent_regularizer": check_regularizer("recurrent_kernel", "recurrent_regularizer"),
+    "bias_regularizer": check_regularizer("bias", "bias_regularizer"),
+    "kernel_constraint": check_constraint("kernel", "kernel_constraint"),
+    "recurrent_constraint": check_constraint("recurrent_kernel", "recurrent_constraint"),
+    "bias_constraint": check_constraint("bias", "bias_constraint"),
     "dropout": check_dropout("dropout"),
     "recurrent_dropout": check_dropout("recurrent_dropout"),
     "weight_dropout": check_dropout("weight_dropout"),
     "seed": check_seed,
 }
+GATED_OPTIONS = {
+    **SHARED_OPTIONS,
+    "activation": check_gated_activation,
+    "recurrent_activation": check_recurrent_activation,
+    "dropout_per_gate": check_dropout_per_gate,
+}
 OPTIONS = {
     RNNCell: {**SHARED_OPTIONS, "activation": check_activation},
     LSTMCell: {
-        **SHARED_OPTIONS,
+        **GATED_OPTIONS,
         "forget_bias": check_forget_bias,
         "peepholes": check_lstm_option("peepholes", [(4, 8), (2, 8), (8,), (3, 2)]),
         "coupled": check_lstm_option("coupled", [(4, 6), (2, 6), (6,)]),
-        "dropout_per_gate": check_dropout_per_gate,
     },
-    GRUCell: {
-        **SHARED_OPTIONS,
-        "reset_after": check_reset_after,
-        "dropout_per_gate": check_dropout_per_gate,
-    },
+    GRUCell: {**GATED_OPTIONS, "reset_after": check_reset_after},
     TreeLSTMCell: {**SHARED_OPTIONS, "forget_bias": check_forget_bias},
 }
 
@@ -300,11 +358,19 @@ ANOTHER = {
     "kernel_initializer": "he_normal",
     "recurrent_initializer": "identity",
     "bias_initializer": "ones",
+    "use_bias": False,
+    "kernel_regularizer": keras.regularizers.L1(0.1),
+    "recurrent_regularizer": keras.regularizers.L2(0.1),
+    "bias_regularizer": keras.regularizers.L1L2(0.1, 0.2),
+    "kernel_constraint": keras.constraints.MaxNorm(2),
+    "recurrent_constraint": keras.constraints.NonNeg(),
+    "bias_constraint": keras.constraints.UnitNorm(),
     "dropout": 0.25,
     "recurrent_dropout": 0.5,
     "weight_dropout": 0.75,
     "seed": 7,
-    "activation": "relu",
+    "activation": keras.activations.relu,
+    "recurrent_activation": keras.activations.hard_sigmoid,
     "forget_bias": 2.0,
     "peepholes": True,
     "coupled": True,
@@ -320,7 +386,7 @@ def test_config_round_trip(cell):
     copy = cell.from_config(instance.get_config())
     assert copy.get_config() == instance.get_config()
     for option, value in options.items():
-        if not option.endswith("initializer"):
+        if not option.endswith(("initializer", "regularizer", "constraint")):
             assert getattr(copy, option) == value
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(instance))
     assert type(again) is cell
@@ -347,7 +413,7 @@ def step(cell, shape, *states):
         (lambda: RNNCell(2.5), r"`units`.*units=2\.5"),
         (lambda: GRUCell(True), r"`units`.*units=True"),
         (lambda: TreeLSTMCell("4"), r"`units`.*units='4'"),
-        (lambda: RNNCell(2, activation="gelu"), r"`activation`.*'gelu'"),
+        (lambda: RNNCell(2, activation="no function"), r"activation.*no function"),
         (lambda: LSTMCell(2, dropout=1.0), r"`dropout`.*dropout=1\.0"),
         (lambda: GRUCell(2, recurrent_dropout=-0.1), r"`recurrent_dropout`.*=-0\.1"),
         (lambda: RNNCell(2, weight_dropout=1), r"`weight_dropout`.*=1"),

@@ -436,7 +436,7 @@ def numpy_trace(cell, weights, inputs, mask=None, backwards=False):
     def rnn(x, hidden, _):
         total = x @ kernel + hidden @ recurrent + bias
         activations = {"tanh": np.tanh(total), "relu": np.maximum(total, 0), "linear": total}
-        return {"hidden": activations[cell.activation]}
+        return {"hidden": activations[cell.activation.__name__]}
 
     def lstm(x, hidden, memory):
         total = cut(x @ kernel + hidden @ recurrent + bias)
@@ -873,6 +873,57 @@ def test_a_cell_with_a_step_alone_learns(cell, mode):
     for method in (layer.jacobians, layer.vjp):
         with pytest.raises(ValueError, match="gradient is written by hand"):
             method(INPUTS)
+
+
+def softsign(x):
+    return x / (1 + ops.abs(x))
+
+
+@pytest.mark.parametrize("variant", KERAS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"use_bias": False},
+        {"activation": "relu", "recurrent_activation": "sigmoid"},
+        {"activation": "sigmoid", "recurrent_activation": "tanh"},
+        {"activation": "softsign", "recurrent_activation": "hard_sigmoid"},  # not by hand
+        {"activation": softsign, "recurrent_activation": "linear", "use_bias": False},
+    ],
+    ids=["no bias", "relu", "sigmoid", "softsign", "function"],
+)
+def test_options_of_the_cells_equal_keras(variant, options):
+    if variant == "rnn":
+        options = {name: value for name, value in options.items() if "recurrent" not in name}
+    layer = Recurrent(make_cell(variant, **options), return_sequences=True)
+    reference = keras_layer(variant, return_sequences=True, **options)
+    same_weights(layer, reference)
+    assert layer.cell.has_written_gradient == (
+        options.get("activation") not in ("softsign", softsign)
+    )
+    assert_same(
+        outputs_and_gradients(layer, INPUTS, only=MASK, mask=MASK),
+        outputs_and_gradients(reference, INPUTS, only=MASK, mask=MASK),
+    )
+
+
+def test_regularizers_and_constraints_train_as_in_keras():
+    options = {
+        "kernel_regularizer": "l1",
+        "recurrent_regularizer": keras.regularizers.L2(0.1),
+        "bias_regularizer": "l2",
+        "kernel_constraint": "non_neg",
+        "recurrent_constraint": keras.constraints.MaxNorm(1.0),
+        "bias_constraint": keras.constraints.UnitNorm(),
+    }
+    ends = []
+    for layer in (Recurrent(LSTMCell(UNITS, **options)), layers.LSTM(UNITS, **options)):
+        model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
+        randomise(model)
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        loss = model.fit(INPUTS, STATES[0], epochs=3, shuffle=False, verbose=0).history["loss"]
+        ends.append([np.array(loss), *model.get_weights()])
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_stateful_bidirectional_and_stack_reset():
