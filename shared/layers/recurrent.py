@@ -58,7 +58,7 @@ def custom_gradient(function):
     return run
 
 
-def scan(step, carry, sequences, result_count=1, reverse=False):
+def scan(step, carry, sequences, result_count=1, reverse=False, unroll=False):
     """Fold `step(carry, items) -> (carry, results)` over the first axis of `sequences`.
 
     Args:
@@ -68,10 +68,18 @@ def scan(step, carry, sequences, result_count=1, reverse=False):
         sequences: List of tensors `(time, ...)`.
         result_count: Integer, how many results a step returns, all of the carry's dtype.
         reverse: Go from the last item to the first; each result stays at its item's position.
+        unroll: Whether the loop is written out; the number of items must be known.
 
     Returns:
         The last carry, and a list of the stacked results, each `(time, ...)`.
     """
+    if unroll:
+        indices = range(sequences[0].shape[0])
+        stacks = {}
+        for index in reversed(indices) if reverse else indices:
+            carry, stacks[index] = step(carry, [sequence[index] for sequence in sequences])
+        columns = zip(*(stacks[index] for index in indices), strict=True)
+        return carry, [ops.stack(column) for column in columns]
     if keras.backend.backend() != "tensorflow":
         return ops.scan(step, carry, sequences, reverse=reverse)
     # keras.ops.scan on TensorFlow accepts only results shaped like the carry, and is slower.
@@ -100,7 +108,14 @@ def scan(step, carry, sequences, result_count=1, reverse=False):
 
 
 def forward_through_time(
-    cell, projected, states, weights, step_mask=None, dropout_mask=None, force=None
+    cell,
+    projected,
+    states,
+    weights,
+    step_mask=None,
+    dropout_mask=None,
+    force=None,
+    unroll=False,
 ):
     """The forward pass: run a cell over time.
 
@@ -113,6 +128,7 @@ def forward_through_time(
             are, or None.
         dropout_mask: Mask of the hidden state `(batch, units)`, a list of masks, or None.
         force: Values that gates or states are fixed at, as for `Recurrent.trace`, or None.
+        unroll: As for `scan`.
 
     Returns:
         The list of the last states, and the history: a dict from the cell's `state_names` and
@@ -127,7 +143,7 @@ def forward_through_time(
         return states, [*states, *(values[name] for name in cell.saved_names)]
 
     sequences = [projected] if step_mask is None else [projected, step_mask]
-    last, history = scan(step, states, sequences, len(names))
+    last, history = scan(step, states, sequences, len(names), unroll=unroll)
     return last, dict(zip(names, history, strict=True))
 
 
@@ -140,12 +156,20 @@ def _previous_states(cell, history, states):
 
 
 def backward_through_time(
-    cell, d_sequence, d_last, history, states, weights, step_mask=None, dropout_mask=None
+    cell,
+    d_sequence,
+    d_last,
+    history,
+    states,
+    weights,
+    step_mask=None,
+    dropout_mask=None,
+    unroll=False,
 ):
     """The backward pass of `forward_through_time`.
 
     Args:
-        cell, states, weights, step_mask, dropout_mask: As for `forward_through_time`.
+        cell, states, weights, step_mask, dropout_mask, unroll: As for `forward_through_time`.
         d_sequence: Gradient with respect to the hidden states, `(time, batch, units)`.
         d_last: List of the gradients with respect to each last state, `(batch, units)`.
         history: The dict that `forward_through_time` returned.
@@ -170,18 +194,20 @@ def backward_through_time(
         return d_previous, [d_preactivations]
 
     sequences = [d_sequence, *derivatives, *([] if step_mask is None else [step_mask])]
-    d_states, (d_projected,) = scan(step, d_last, sequences, reverse=True)
+    d_states, (d_projected,) = scan(step, d_last, sequences, reverse=True, unroll=unroll)
     if step_mask is not None:
         d_projected = ops.where(step_mask, d_projected, ops.zeros_like(d_projected))
     d_weights = cell.weight_gradients(d_projected, previous, history, dropout_mask)
     return d_projected, d_states, d_weights
 
 
-def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, training=False):
+def run_cell(
+    cell, projected, states, step_mask=None, dropout_mask=None, training=False, unroll=False
+):
     """`forward_through_time` with `backward_through_time` as its gradient, if the cell has one.
 
     Args:
-        cell, projected, states, step_mask, dropout_mask: As for `forward_through_time`.
+        cell, projected, states, step_mask, dropout_mask, unroll: As for `forward_through_time`.
         training: Whether `weight_dropout` applies to the recurrent weights.
 
     Returns:
@@ -192,7 +218,7 @@ def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, trainin
     if not cell.has_written_gradient:
         weights = cell.recurrent_weights(training)
         last, history = forward_through_time(
-            cell, projected, states, weights, step_mask, dropout_mask
+            cell, projected, states, weights, step_mask, dropout_mask, unroll=unroll
         )
         return history["hidden"], last
 
@@ -200,13 +226,13 @@ def run_cell(cell, projected, states, step_mask=None, dropout_mask=None, trainin
     def run(projected, *tensors):
         states, weights = list(tensors[:count]), list(tensors[count:])
         last, history = forward_through_time(
-            cell, projected, states, weights, step_mask, dropout_mask
+            cell, projected, states, weights, step_mask, dropout_mask, unroll=unroll
         )
 
         def gradient(*upstream):
             d_sequence, *d_last = keras.tree.flatten(upstream)
             d_projected, d_states, d_weights = backward_through_time(
-                cell, d_sequence, d_last, history, states, weights, step_mask, dropout_mask
+                cell, d_sequence, d_last, history, states, weights, step_mask, dropout_mask, unroll
             )
             return (d_projected, *d_states, *d_weights)
 
@@ -241,6 +267,11 @@ class Recurrent(keras.layers.Layer):
         stateful: Whether each batch starts from the last states of the previous batch. The batch
             size must be fixed; `reset_state` sets the states to zero. The carried states are in
             `states` and in `variables`, not in `weights`.
+        zero_output_for_mask: Whether the output at a masked step is zero; the states stay as they
+            are.
+        unroll: Whether the loop over time is written out, which takes longer to compile and can
+            be faster for few time steps; their number must be known. LiteRT converts no other
+            layers.
         **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
             by default the cell's. The cell computes in its own.
 
@@ -271,6 +302,8 @@ class Recurrent(keras.layers.Layer):
         return_state=False,
         go_backwards=False,
         stateful=False,
+        zero_output_for_mask=False,
+        unroll=False,
         **kwargs,
     ):
         if not isinstance(cell, Cell):
@@ -281,6 +314,8 @@ class Recurrent(keras.layers.Layer):
         self.return_state = return_state
         self.go_backwards = go_backwards
         self.stateful = stateful
+        self.zero_output_for_mask = zero_output_for_mask
+        self.unroll = unroll
         self.supports_masking = True
         self._carried = _CarriedStates()
 
@@ -324,11 +359,15 @@ class Recurrent(keras.layers.Layer):
         projected, states, step_mask, dropout_mask = self._prepare(
             inputs, initial_state, mask, training
         )
-        hidden, last = run_cell(self.cell, projected, states, step_mask, dropout_mask, training)
+        hidden, last = run_cell(
+            self.cell, projected, states, step_mask, dropout_mask, training, self.unroll
+        )
         if self.states:
             for variable, state in zip(self.states, last, strict=True):
                 variable.assign(state)
-        outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else last[0]
+        if self.zero_output_for_mask and step_mask is not None:
+            hidden = ops.where(step_mask, hidden, ops.zeros_like(hidden))
+        outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
         return _cast((outputs, *last) if self.return_state else outputs, self.compute_dtype)
 
     def trace(self, inputs, initial_state=None, mask=None, force=None):
@@ -481,6 +520,11 @@ class Recurrent(keras.layers.Layer):
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
         batch, time, _ = inputs.shape
+        if self.unroll and time is None:
+            raise ValueError(
+                "`unroll=True` needs a known number of time steps. "
+                f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
         if time == 0:
             raise ValueError(
                 "`inputs` must have at least one time step. "
@@ -534,6 +578,8 @@ class Recurrent(keras.layers.Layer):
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,
             "stateful": self.stateful,
+            "zero_output_for_mask": self.zero_output_for_mask,
+            "unroll": self.unroll,
         }
 
     @classmethod

@@ -632,7 +632,7 @@ def every_layer():
     """One of each, no option at its default, all seeds set."""
     cell = LSTMCell(4, peepholes=True, coupled=True, forget_bias=2.0, dropout=0.1, seed=3)
     return {
-        "recurrent": Recurrent(cell, go_backwards=True),
+        "recurrent": Recurrent(cell, go_backwards=True, zero_output_for_mask=True),
         "bidirectional": Bidirectional(Recurrent(GRUCell(4, reset_after=False)), merge_mode="ave"),
         "stacked": Stacked(
             [
@@ -759,6 +759,56 @@ def check_stateful():
     np.testing.assert_array_equal(numbers(layer(INPUTS)), first)
 
 
+def check_zero_output_for_mask():
+    for backwards in (False, True):
+        options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
+        layer = ours("lstm", zero_output_for_mask=True, **options)
+        reference = keras_layer("lstm", zero_output_for_mask=True, **options)
+        same_weights(layer, reference)
+        outputs = numbers(layer(INPUTS, mask=MASK))
+        assert not np.any(outputs[0][~MASK[:, ::-1] if backwards else ~MASK])
+        for one, other in zip(outputs, numbers(reference(INPUTS, mask=MASK)), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    last, reference = (make("gru", zero_output_for_mask=True) for make in (ours, keras_layer))
+    same_weights(last, reference)
+    assert_same(
+        outputs_and_gradients(last, INPUTS, mask=MASK),
+        outputs_and_gradients(reference, INPUTS, mask=MASK),
+    )
+    both = Bidirectional(ours("gru", return_sequences=True, zero_output_for_mask=True))
+    reference = layers.Bidirectional(keras_layer("gru", return_sequences=True))
+    same_weights(both, reference)
+    assert_same(
+        outputs_and_gradients(both, INPUTS, mask=MASK),
+        outputs_and_gradients(reference, INPUTS, mask=MASK),
+    )
+
+
+def check_unroll():
+    for variant in ("lstm", "gru reset before"):
+        layer = ours(variant, return_sequences=True, return_state=True, go_backwards=True)
+        layer.build(INPUTS.shape)
+        randomise(layer)
+        states = STATES[: len(layer.cell.state_names)]
+        looped = outputs_and_gradients(layer, INPUTS, states, mask=HOLES)
+        layer.unroll = True
+        assert_same(outputs_and_gradients(layer, INPUTS, states, mask=HOLES), looped)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        def loops(unroll):
+            layer = ours("gru", unroll=unroll)
+            layer.build(INPUTS.shape)
+            graph = tf.function(layer, autograph=False).get_concrete_function(INPUTS).graph
+            return [op.type for op in graph.get_operations() if "While" in op.type]
+
+        assert loops(False)
+        assert not loops(True)
+        run = tf.function(ours("gru", unroll=True))
+        with pytest.raises(ValueError, match="`unroll=True` needs a known number"):
+            run.get_concrete_function(tf.TensorSpec((3, None, 4)))
+
+
 def check_layer():
     assert Bidirectional(ours("gru", 2))(INPUTS).shape == (BATCH, 4)
     assert Bidirectional(ours("gru", 3, return_sequences=True))(INPUTS).shape == (BATCH, TIME, 6)
@@ -799,6 +849,8 @@ OPTIONS = {
         "return_state": check_return_state,
         "go_backwards": check_go_backwards,
         "stateful": check_stateful,
+        "zero_output_for_mask": check_zero_output_for_mask,
+        "unroll": check_unroll,
     },
     Bidirectional: {"layer": check_layer, "merge_mode": check_merge_mode},
     Stacked: {"layers": check_layers},
