@@ -620,7 +620,8 @@ class Bidirectional(keras.layers.Layer):
         layer: A `Recurrent`, the forward layer. The other layer is made from its config, has
             weights of its own and reads in the opposite direction. From the seed of the cell it
             makes another one, so that the two drop different units.
-        merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`.
+        merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`; or
+            None, to return them as two.
         **kwargs: As for `Recurrent`; `dtype` is the layer's by default.
 
     Call arguments:
@@ -629,7 +630,8 @@ class Bidirectional(keras.layers.Layer):
 
     Returns:
         As `Recurrent`, with outputs in the order of the inputs' time steps, of `2 * units`
-        features with `merge_mode="concat"`; with `return_state` the last states of the forward
+        features with `merge_mode="concat"`; with `merge_mode=None` a tuple of the forward and the
+        backward layer's outputs; with `return_state` the last states of the forward
         layer, then those of the backward layer.
 
     Raises:
@@ -646,9 +648,9 @@ class Bidirectional(keras.layers.Layer):
         if not isinstance(layer, Recurrent):
             raise ValueError(f"`layer` must be a Recurrent. Received: layer={layer!r}")
         super().__init__(**{"dtype": layer.dtype_policy, **kwargs})
-        if merge_mode not in MERGE_MODES:
+        if merge_mode is not None and merge_mode not in MERGE_MODES:
             raise ValueError(
-                f"`merge_mode` must be one of {list(MERGE_MODES)}. "
+                f"`merge_mode` must be one of {list(MERGE_MODES)} or None. "
                 f"Received: merge_mode={merge_mode!r}"
             )
         self.forward_layer = layer
@@ -676,11 +678,17 @@ class Bidirectional(keras.layers.Layer):
             layer(inputs, initial_state=states, mask=mask, training=training)
             for layer, states in zip(self._directions, initial_states, strict=True)
         ]
-        if not self.forward_layer.return_state:
-            return _cast(self._merge(*results), self.compute_dtype)
-        (forward, *forward_states), (backward, *backward_states) = results
-        outputs = self._merge(forward, backward), *forward_states, *backward_states
-        return _cast(outputs, self.compute_dtype)
+        states = []
+        if self.forward_layer.return_state:
+            states = [state for _, *states in results for state in states]
+            results = [outputs for outputs, *_ in results]
+        return _cast(self._with_states(self._merge(*results), states), self.compute_dtype)
+
+    def _with_states(self, outputs, states):
+        """What the layer returns of its outputs, its states or of what is known of each."""
+        if self.merge_mode is None:
+            return (*outputs, *states)
+        return (outputs, *states) if states else outputs
 
     def _split_states(self, initial_state):
         """The initial states of the forward and of the backward layer."""
@@ -695,7 +703,7 @@ class Bidirectional(keras.layers.Layer):
             ops.flip(each, axis=1) if layer.return_sequences and layer.go_backwards else each
             for layer, each in zip(self._directions, outputs, strict=True)
         ]
-        return MERGE_MODES[self.merge_mode](*in_order)
+        return in_order if self.merge_mode is None else MERGE_MODES[self.merge_mode](*in_order)
 
     def trace(self, inputs, initial_state=None, mask=None):
         """The trace of each layer, as by `Recurrent`: `{"forward": {...}, "backward": {...}}`."""
@@ -713,14 +721,20 @@ class Bidirectional(keras.layers.Layer):
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
         shape = self.forward_layer.compute_output_shape(inputs_shape)
         outputs, *states = shape if self.forward_layer.return_state else (shape,)
-        width = outputs[-1] * (2 if self.merge_mode == "concat" else 1)
-        outputs = (*outputs[:-1], width)
-        return (outputs, *states, *states) if self.forward_layer.return_state else outputs
+        if self.merge_mode is None:
+            outputs = [outputs, outputs]
+        elif self.merge_mode == "concat":
+            outputs = (*outputs[:-1], 2 * outputs[-1])
+        return self._with_states(outputs, [*states, *states])
 
     def compute_mask(self, inputs, mask=None):
         outputs = _as_array(mask) if self.forward_layer.return_sequences else None
-        states = [None for _ in self.forward_layer.cell.state_names]
-        return (outputs, *states, *states) if self.forward_layer.return_state else outputs
+        if self.merge_mode is None:
+            outputs = [outputs, outputs]
+        states = []
+        if self.forward_layer.return_state:
+            states = [None for layer in self._directions for _ in layer.cell.state_names]
+        return self._with_states(outputs, states)
 
     def get_config(self):
         layer = keras.saving.serialize_keras_object(self.forward_layer)
@@ -762,6 +776,11 @@ class Stacked(keras.layers.Layer):
             )
         for layer in layers[:-1]:
             inner = layer.forward_layer if isinstance(layer, Bidirectional) else layer
+            if getattr(layer, "merge_mode", "concat") is None:
+                raise ValueError(
+                    "Only the last of `layers` may have merge_mode=None. Received: "
+                    f"{layer.name} with merge_mode=None"
+                )
             if not inner.return_sequences or inner.return_state:
                 raise ValueError(
                     "All `layers` but the last need return_sequences=True and "

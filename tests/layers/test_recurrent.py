@@ -827,6 +827,28 @@ def check_merge_mode():
         )
 
 
+@pytest.mark.parametrize("state", [False, True])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_both_outputs_unmerged_equal_keras(sequences, state):
+    options = {"return_sequences": sequences, "return_state": state}
+    layer = Bidirectional(ours("lstm", **options), merge_mode=None)
+    reference = layers.Bidirectional(keras_layer("lstm", **options), merge_mode=None)
+    same_weights(layer, reference)
+    assert_same(
+        outputs_and_gradients(layer, INPUTS, only=MASK, mask=MASK),
+        outputs_and_gradients(reference, INPUTS, only=MASK, mask=MASK),
+    )
+    results = layer(INPUTS, mask=MASK)
+    assert [tuple(x.shape) for x in results] == list(layer.compute_output_shape(INPUTS.shape))
+    announced = layer(keras.Input((TIME, FEATURES), BATCH))
+    assert [tuple(x.shape) for x in announced] == [tuple(x.shape) for x in results]
+    masks = layer.compute_mask(INPUTS, MASK)
+    assert len(masks) == len(results)
+    assert [mask is not None for mask in masks[:2]] == [sequences] * 2
+    stack = Stacked([ours("rnn", return_sequences=True), layer])
+    assert len(stack(INPUTS)) == len(results)
+
+
 MERGED = {
     "concat": lambda a, b: np.concatenate([a, b], -1),
     "sum": lambda a, b: a + b,
@@ -1033,6 +1055,12 @@ def test_last_states_continue_a_sequence():
         (lambda: Recurrent(layers.LSTMCell(3)), r"`cell`.*LSTMCell"),
         (lambda: Bidirectional(layers.LSTM(3)), r"`layer`.*LSTM"),
         (lambda: Bidirectional(ours("rnn"), merge_mode="max"), r"`merge_mode`.*'max'"),
+        (
+            lambda: Stacked(
+                [Bidirectional(ours("rnn", return_sequences=True), merge_mode=None), ours("rnn")]
+            ),
+            r"`layers`.*merge_mode=None",
+        ),
         (lambda: Stacked([]), r"`layers`.*\[\]"),
         (lambda: Stacked([ours("rnn"), ours("rnn")]), r"`layers`.*return_sequences=True"),
     ],
