@@ -365,9 +365,11 @@ class Recurrent(keras.layers.Layer):
         if self.states:
             for variable, state in zip(self.states, last, strict=True):
                 variable.assign(state)
+        final = last[0]
         if self.zero_output_for_mask and step_mask is not None:
             hidden = ops.where(step_mask, hidden, ops.zeros_like(hidden))
-        outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else hidden[-1]
+            final = hidden[-1]
+        outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else final
         return _cast((outputs, *last) if self.return_state else outputs, self.compute_dtype)
 
     def trace(self, inputs, initial_state=None, mask=None, force=None):
