@@ -36,6 +36,13 @@ def as_positive_integer(value, name):
     return number
 
 
+def shapes_agree(shape, expected):
+    """Whether two static shapes agree in every dimension that both of them know."""
+    return len(shape) == len(expected) and all(
+        a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
+    )
+
+
 def _sum_of_outer_products(x, y):
     """Sum of the outer products of x and y over all leading axes: (..., n), (..., m) -> (n, m)."""
     x = ops.reshape(x, (-1, x.shape[-1]))
@@ -373,9 +380,8 @@ class Cell(keras.layers.Layer, ABC):
             )
         shapes = [tuple(state.shape) for state in states]
         batch = inputs.shape[0]
-        if len(shapes) != len(self.state_names) or any(
-            shape[1:] != (self.state_width,) or None not in (batch, shape[0]) and batch != shape[0]
-            for shape in shapes
+        if len(shapes) != len(self.state_names) or not all(
+            shapes_agree(shape, (batch, self.state_width)) for shape in shapes
         ):
             raise ValueError(
                 f"`states` must be {len(self.state_names)} tensor(s) of the shape "

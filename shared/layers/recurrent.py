@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from shared.layers.cells import Cell
+from shared.layers.cells import Cell, shapes_agree
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -532,12 +532,12 @@ class Recurrent(keras.layers.Layer):
                 "`inputs` must have at least one time step. "
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
-        if self.states and not _shapes_agree((batch,), self.states[0].shape[:1]):
+        if self.states and not shapes_agree((batch,), self.states[0].shape[:1]):
             raise ValueError(
                 f"`inputs` of this stateful layer must have a batch of {self.states[0].shape[0]}, "
                 f"as when it was built. Received: inputs.shape={tuple(inputs.shape)}"
             )
-        if mask is not None and not _shapes_agree(mask.shape, (batch, time)):
+        if mask is not None and not shapes_agree(mask.shape, (batch, time)):
             raise ValueError(
                 f"`mask` must have the shape (batch, time) = {(batch, time)}. "
                 f"Received: mask.shape={tuple(mask.shape)}"
@@ -547,7 +547,7 @@ class Recurrent(keras.layers.Layer):
         shapes = [tuple(state.shape) for state in keras.tree.flatten(initial_state)]
         expected = (batch, self.cell.units)
         if len(shapes) != len(self.cell.state_names) or not all(
-            _shapes_agree(s, expected) for s in shapes
+            shapes_agree(s, expected) for s in shapes
         ):
             raise ValueError(
                 f"`initial_state` must have {len(self.cell.state_names)} tensor(s) of the shape "
@@ -597,13 +597,6 @@ def _as_array(mask):
 
 def _cast(tensors, dtype):
     return keras.tree.map_structure(lambda tensor: ops.cast(tensor, dtype), tensors)
-
-
-def _shapes_agree(shape, expected):
-    """Whether two static shapes agree in every dimension that both of them know."""
-    return len(shape) == len(expected) and all(
-        a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
-    )
 
 
 MERGE_MODES = {

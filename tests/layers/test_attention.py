@@ -123,6 +123,43 @@ def test_additive_attention_equals_keras():
         np.testing.assert_allclose(ours, ops.convert_to_numpy(other), atol=1e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_keys_apart_from_the_memory_equal_keras(scaled):
+    keys = RNG.normal(size=(2, 5, 4)).astype("float32")
+    values = RNG.normal(size=(2, 5, 7)).astype("float32")
+    theirs = keras.layers.Attention(use_scale=True)
+    theirs.build([QUERY.shape, values.shape, keys.shape])
+    theirs.set_weights([np.array(0.5 if scaled else 1.0)])  # 1 / √4
+    mask = [None, ops.convert_to_tensor(MASK)]
+    expected = theirs([QUERY, values, keys], mask=mask, return_attention_scores=True)
+    results = called(DotAttention(scaled=scaled), QUERY, values, MASK, keys)
+    assert results[0].shape == (2, 3, 7)
+    for one, other in zip(results, expected, strict=True):
+        np.testing.assert_allclose(one, ops.convert_to_numpy(other), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keys_have_features_of_their_own(kind):
+    keys = RNG.normal(size=(2, 5, 4 if kind == "dot" else 6)).astype("float32")
+    layer, options = KINDS[kind]
+    layer = layer(**options)
+    context, weights = called(layer, QUERY, MEMORY[..., :2], MASK, keys=keys)
+    assert context.shape == (2, 3, 2)
+    np.testing.assert_allclose(context, weights @ MEMORY[..., :2], atol=1e-6)
+    _, same = called(layer, QUERY, keys, MASK)
+    np.testing.assert_allclose(weights, same, atol=1e-6)
+
+
+def test_the_context_has_the_mask_of_the_query():
+    embedding = keras.layers.Embedding(5, 4, mask_zero=True)
+    words = np.array([[1, 2, 0], [3, 0, 0]])
+    context, weights = DotAttention()(embedding(words), MEMORY)
+    after = keras.layers.GlobalAveragePooling1D()(context)
+    expected = ops.convert_to_numpy(context)[1, 0]  # the one word of the second sequence
+    np.testing.assert_allclose(ops.convert_to_numpy(after)[1], expected, atol=1e-6)
+    assert getattr(weights, "_keras_mask", None) is None
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="differentiates with TensorFlow's tape")
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_equal_finite_differences(kind):
@@ -205,6 +242,7 @@ def test_the_mask_attached_to_the_memory_counts(kind):
             lambda: DotAttention()(QUERY, MEMORY, memory_mask=MASK[:, :4]),
             "`memory_mask` must have the shape",
         ),
+        (lambda: make("dot")(QUERY, MEMORY, keys=MEMORY[:, :4]), "`keys` must have the batch and"),
         (lambda: make("additive")(QUERY[0], MEMORY), "`query` must have the shape"),
     ],
 )
