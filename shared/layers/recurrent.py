@@ -269,9 +269,8 @@ class Recurrent(keras.layers.Layer):
             `states` and in `variables`, not in `weights`.
         zero_output_for_mask: Whether the output at a masked step is zero; the states stay as they
             are.
-        unroll: Whether the loop over time is written out, which takes longer to compile and can
-            be faster for few time steps; their number must be known. LiteRT converts no other
-            layers.
+        unroll: Whether the loop over time is written out, which takes longer to compile. The number
+            of time steps must be known.
         **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
             by default the cell's. The cell computes in its own.
 
