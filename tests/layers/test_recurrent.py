@@ -331,7 +331,7 @@ def test_dropout_per_gate_equals_keras(variant, monkeypatch):
     monkeypatch.setattr(reference.cell, "get_recurrent_dropout_mask", lambda _: hidden)
     outputs = numbers(layer(INPUTS, training=True))
     np.testing.assert_allclose(outputs, numbers(reference(INPUTS, training=True)), atol=1e-5)
-    assert not np.allclose(outputs, numbers(layer(INPUTS)))
+    assert not np.allclose(outputs, numbers(reference(INPUTS)))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -516,7 +516,7 @@ def test_dtype_of_the_outputs_is_what_the_layer_announces(wrap):
 
     for layer, expected in (
         (make("float32", dtype="float16"), "float16"),
-        (make("bfloat16", dtype="float32"), "float32"),
+        (make("float16", dtype="float32"), "float32"),
         (make("float16"), "float16"),
         (make("float32"), "float32"),
     ):
@@ -845,7 +845,7 @@ def test_both_outputs_unmerged_equal_keras(sequences, state):
     masks = layer.compute_mask(INPUTS, MASK)
     assert len(masks) == len(results)
     assert [mask is not None for mask in masks[:2]] == [sequences] * 2
-    stack = Stacked([ours("rnn", return_sequences=True), layer])
+    stack = Stacked([ours("rnn", FEATURES, return_sequences=True), layer])
     assert len(stack(INPUTS)) == len(results)
 
 
@@ -930,7 +930,7 @@ class ThreeLineCell(Cell):
 @pytest.mark.parametrize("mode", ["eager", "jit"])
 @pytest.mark.parametrize("cell", [StepCell, ThreeLineCell])
 def test_a_cell_with_a_step_alone_learns(cell, mode):
-    options = {"return_sequences": True, "return_state": True, "go_backwards": True}
+    options = {"return_sequences": True, "return_state": True}
     layer = Recurrent(cell(UNITS), **options)
     if cell is ThreeLineCell:
         reference = ours("rnn", **options)
