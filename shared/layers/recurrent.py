@@ -75,10 +75,10 @@ def scan(step, carry, sequences, result_count=1, reverse=False, unroll=False):
     """
     if unroll:
         indices = range(sequences[0].shape[0])
-        stacks = {}
+        results = {}
         for index in reversed(indices) if reverse else indices:
-            carry, stacks[index] = step(carry, [sequence[index] for sequence in sequences])
-        columns = zip(*(stacks[index] for index in indices), strict=True)
+            carry, results[index] = step(carry, [sequence[index] for sequence in sequences])
+        columns = zip(*(results[index] for index in indices), strict=True)
         return carry, [ops.stack(column) for column in columns]
     if keras.backend.backend() != "tensorflow":
         return ops.scan(step, carry, sequences, reverse=reverse)
