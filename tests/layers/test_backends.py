@@ -30,6 +30,11 @@ TESTS = [
     "test_recursive.py::test_many_trees_at_once_equal_one_by_one[eager-2]",
     "test_recurrent.py::test_saved_model_gives_the_same_outputs[stacked]",
     "test_recurrent.py::test_model_fits",
+    "test_recurrent.py::test_a_compiled_model_carries_states",
+    "test_recurrent.py::test_carried_states_are_no_weights[Bidirectional]",
+    "test_recurrent.py::test_gradients_under_dropout_per_gate_equal_automatic_ones[gru]",
+    "test_recurrent.py::test_both_outputs_unmerged_equal_keras[True-True]",
+    "test_attention.py::test_the_mask_attached_to_the_memory_counts[additive]",
     "test_recurrent.py::test_options_of_the_cells_equal_keras[function-gru]",
     "test_recurrent.py::test_a_cell_with_a_step_alone_learns[StepCell-eager]",
 ]
