@@ -151,7 +151,7 @@ class Captioner(OptionsMixin, keras.Model):
 
     def _logits(self, hidden, memory, mask, training=False):
         hidden = self.dropout(hidden, training=training)
-        context, weights = self.attention(hidden, memory, mask)
+        context, weights = self.attention(hidden, memory, memory_mask=mask)
         gate = self.gate(hidden)  # (batch, time, 1)
         output = self.readout(ops.concatenate([gate * context, hidden], axis=-1))
         output = self.dropout(output, training=training)  # (batch, time, dimensions)

@@ -167,7 +167,7 @@ class Translator(OptionsMixin, keras.Model):
 
     def _logits(self, hidden, memory, mask, training=False):
         if self.attention:
-            context, weights = self.attention(hidden, memory, mask)
+            context, weights = self.attention(hidden, memory, memory_mask=mask)
             hidden = ops.concatenate([context, hidden], axis=-1)
         else:
             weights = ops.zeros((*ops.shape(hidden)[:2], ops.shape(memory)[1]))

@@ -18,7 +18,7 @@ class Attention(keras.layers.Layer, ABC):
     Args:
         kernel_initializer: Initializer of the weights.
 
-    Call arguments:
+    Call arguments, `memory_mask` and `keys` by name:
         query: Tensor `(batch, queries, query features)`, such as the states of a decoder.
         memory: Tensor `(batch, time, memory features)`, such as the states of an encoder.
         memory_mask: Boolean tensor or list `(batch, time)`, False where the memory is padding. If
@@ -44,7 +44,7 @@ class Attention(keras.layers.Layer, ABC):
     def scores(self, query, keys):
         """The scores of each time step for each query, before the softmax."""
 
-    def call(self, query, memory, memory_mask=None, keys=None):
+    def call(self, query, memory, *, memory_mask=None, keys=None):
         if isinstance(memory_mask, list | tuple):
             memory_mask = np.array(memory_mask)
         keys = memory if keys is None else keys

@@ -132,7 +132,7 @@ def test_keys_apart_from_the_memory_equal_keras(scaled):
     theirs.set_weights([np.array(0.5 if scaled else 1.0)])  # 1 / √4
     mask = [None, ops.convert_to_tensor(MASK)]
     expected = theirs([QUERY, values, keys], mask=mask, return_attention_scores=True)
-    results = called(DotAttention(scaled=scaled), QUERY, values, MASK, keys)
+    results = called(DotAttention(scaled=scaled), QUERY, values, memory_mask=MASK, keys=keys)
     assert results[0].shape == (2, 3, 7)
     for one, other in zip(results, expected, strict=True):
         np.testing.assert_allclose(one, ops.convert_to_numpy(other), atol=1e-6)
@@ -143,10 +143,10 @@ def test_keys_have_features_of_their_own(kind):
     keys = RNG.normal(size=(2, 5, 4 if kind == "dot" else 6)).astype("float32")
     layer, options = KINDS[kind]
     layer = layer(**options)
-    context, weights = called(layer, QUERY, MEMORY[..., :2], MASK, keys=keys)
+    context, weights = called(layer, QUERY, MEMORY[..., :2], memory_mask=MASK, keys=keys)
     assert context.shape == (2, 3, 2)
     np.testing.assert_allclose(context, weights @ MEMORY[..., :2], atol=1e-6)
-    _, same = called(layer, QUERY, keys, MASK)
+    _, same = called(layer, QUERY, keys, memory_mask=MASK)
     np.testing.assert_allclose(weights, same, atol=1e-6)
 
 
