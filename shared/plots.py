@@ -166,57 +166,20 @@ def scale_legend(low, middle, high, shade=None):
     ).format(ramp, Markup().join(names))
 
 
-def line_chart(
-    lines,
-    x_title,
-    y_title,
-    description,
-    x=None,
-    low=None,
-    high=None,
-    reference=None,
-    form=None,
-    readouts=None,
-    height=220,
-    levels=None,
-    names=None,
-):
-    """Lines over a common horizontal axis: `chart` with the arguments that most callers need.
-
-    Args:
-        lines: List of `Line`, all of one length.
-        x_title, y_title: What the axes show, with the unit.
-        description: A sentence for those who do not see the figure.
-        x: Positions on the horizontal axis, increasing; 1, 2, 3 … if None.
-        low, high: Ends of the vertical axis; the data's if None.
-        reference: Value of a dashed horizontal line, or None.
-        form: Function that writes a value of the vertical axis.
-        readouts: For each position, the text shown while the pointer is there.
-        height: Of the plot, in pixels.
-        levels: Values of the vertical axis to mark; round ones if None.
-        names: Of the positions, written beneath them instead of round numbers, or None.
-    """
-    form = form or "{:g}".format
-    x = np.arange(1, len(lines[0].values) + 1) if x is None else np.asarray(x, float)
-    levels = None if levels is None else [(level, form(level)) for level in levels]
-    names = None if names is None else list(zip(x, names, strict=True))
-    horizontal = Axis(x_title, ticks=names)
-    vertical = Axis(y_title, low, high, levels, form)
-    return chart(lines, horizontal, vertical, description, x, reference, readouts, height)
-
-
 def chart(layers, x_axis, y_axis, description, x=None, reference=None, readouts=None, height=220):
     """Layers over a common horizontal axis, drawn in their order.
 
     Args:
         layers: List of `Line`, `Band`, `Points` and `Columns` with a value for each position.
-        x_axis, y_axis: Each an `Axis`; the horizontal one always ends with the positions.
+        x_axis, y_axis: Each an `Axis`, or its title; the horizontal one always ends with the
+            positions.
         description: A sentence for those who do not see the figure.
         x: Positions on the horizontal axis, increasing; 1, 2, 3 … if None.
         reference: Value of a dashed horizontal line, or None.
         readouts: For each position, the text shown while the pointer is there.
         height: Of the plot, in pixels.
     """
+    x_axis, y_axis = (Axis(each) if isinstance(each, str) else each for each in (x_axis, y_axis))
     values = [np.asarray(part, float) for layer in layers for part in _values_of(layer)]
     x = np.arange(1, len(values[0]) + 1) if x is None else np.asarray(x, float)
     finite = np.concatenate([part[np.isfinite(part)] for part in values] + [np.zeros(0)])

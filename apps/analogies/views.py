@@ -387,12 +387,11 @@ def draw_learning(progress, by_counting, architecture):
         by_counting: Dict from each watched word to its neighbours by TF-IDF.
         architecture: Its name on the page.
     """
-    chart = plots.line_chart(
+    chart = plots.chart(
         [plots.Line(architecture, progress.losses or [float("nan")], "positive")],
         "seconds of training",
-        "loss, nats per example",
+        plots.Axis("loss, nats per example", form="{:.2f}".format),
         f"Line chart of the loss of {architecture} during training.",
-        form=lambda value: f"{value:.2f}",
     )
     predictor, rows = Predictor(progress.vectors), []
     for word, others in by_counting.items():

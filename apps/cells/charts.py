@@ -34,7 +34,7 @@ def draw_log_chart(
         bounds: Further lines, which do not stretch the y axis.
         limits: Smallest and largest power of ten that the y axis may show.
         reference: Power of ten of a reference line, or None.
-        options: For `plots.line_chart`.
+        options: For `plots.chart`.
     """
     x_title, y_title = axes
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -46,9 +46,11 @@ def draw_log_chart(
     margin = 0 if reference is None else 0.3
     low, high = low - margin, high + margin
     tick = max(1, round((high - low) / 5))
+    powers = range(int(np.ceil(low / tick)) * tick, int(high) + 1, tick)
+    powers = [(power, _power_of_ten(power)) for power in powers]
     lines = [*lines, *bounds]
     column = x_title.split(",")[0]
-    chart = plots.line_chart(
+    chart = plots.chart(
         [
             plots.Line(
                 line.name,
@@ -59,14 +61,10 @@ def draw_log_chart(
             for line, log in zip(lines, logs, strict=True)
         ],
         x_title,
-        y_title,
+        plots.Axis(y_title, low, high, powers),
         f"Line chart of {y_title} over {x_title}.",
         x=x,
-        low=low,
-        high=high,
         reference=reference,
-        form=lambda value: _power_of_ten(round(value)),
-        levels=range(int(np.ceil(low / tick)) * tick, int(high) + 1, tick),
         readouts=line_readouts(lines, x, column.removesuffix("s"), format_power),
         **options,
     )

@@ -126,15 +126,13 @@ def _draw_coverage(result, step):
         "naive": ("last price (naive)", "baseline"),
         "garch": ("GARCH", "baseline", True),
     }
-    chart = plots.line_chart(
+    lowest = min(0.6, *(float(np.nanmin(coverage[name])) for name in lines))
+    chart = plots.chart(
         [plots.Line(title, coverage[name], *look) for name, (title, *look) in lines.items()],
         f"{step}s ahead",
-        "share of outcomes inside the 80 % range",
+        plots.Axis("share of outcomes inside the 80 % range", lowest, 1, form=percent),
         "Line chart of the coverage of the 80 % range by horizon.",
-        low=min(0.6, *(float(np.nanmin(coverage[name])) for name in lines)),
-        high=1,
         reference=0.8,
-        form=percent,
         readouts=list_readouts(coverage, lines, step),
     )
     return plots.figure(

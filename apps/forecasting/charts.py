@@ -68,15 +68,7 @@ def draw_fan(series, at, forecast, fans, level, unit, past=PAST):
         f"{format_date(str(day))} · {price(value)}"
         for day, value in zip(dates[:shown], series.close[start : at + 1], strict=True)
     ]
-    for step, day in enumerate(forecast.dates):
-        ranges = {name: (low[step], high[step])} | {
-            NAMES[model]: [end[step] for end in interval_ends(fan.quantiles, level)]
-            for model, fan in fans.items()
-        }
-        parts = [f"{model} {price(a)} – {price(b)}" for model, (a, b) in ranges.items()]
-        if np.isfinite(forecast.actual[step]):
-            parts.append(f"outcome {price(forecast.actual[step])}")
-        readouts.append(f"{format_date(str(day))} · {' · '.join(parts)}")
+    readouts += _list_ranges(forecast, fans, level)
     title = f"{series.name}, closing price" if unit == "day" else series.name
     return _draw(
         layers,
@@ -87,6 +79,20 @@ def draw_fan(series, at, forecast, fans, level, unit, past=PAST):
         readouts,
         340,
     )
+
+
+def _list_ranges(forecast, fans, level):
+    """For each day ahead, what each model expects and, where it is known, the outcome."""
+    intervals = {forecast.model.upper(): interval_ends(forecast.quantiles, level)}
+    intervals |= {NAMES[name]: interval_ends(fan.quantiles, level) for name, fan in fans.items()}
+    for step, (day, actual) in enumerate(zip(forecast.dates, forecast.actual, strict=True)):
+        parts = [
+            f"{name} {price(low[step])} – {price(high[step])}"
+            for name, (low, high) in intervals.items()
+        ]
+        if np.isfinite(actual):
+            parts.append(f"outcome {price(actual)}")
+        yield f"{format_date(str(day))} · {' · '.join(parts)}"
 
 
 def draw_promises(backtest, level=80):

@@ -229,12 +229,11 @@ def draw_comparison(fans, level, step, card):
     columns = ["Model", f"{level} % range", "Its width", "Chance of a rise", "Loss on the test"]
     lines = {name: (NAMES[name], name) for name in CELLS}
     lines |= {"naive": ("last price (naive)", "baseline"), "garch": ("GARCH", "baseline", True)}
-    chart = plots.line_chart(
+    chart = plots.chart(
         [plots.Line(title, 100 * widths[name], *look) for name, (title, *look) in lines.items()],
         f"{step}s ahead",
-        f"width of the {level} % range, % of the last price",
+        plots.Axis(f"width of the {level} % range, % of the last price", low=0),
         "Line chart of how the range of each model grows with the time ahead.",
-        low=0,
         readouts=list_readouts(widths, lines, step, 1),
     )
     return Markup().join(

@@ -317,15 +317,12 @@ def _running_chart(words, curves):
     styles = {name: ("forget" if name == "general" else name, False) for name in curves}
     if "pretrained" in curves:
         styles |= {"pretrained": ("lstm", False), "lstm": ("lstm", True)}
-    chart = plots.line_chart(
+    chart = plots.chart(
         [plots.Line(NETWORKS[name], curve, *styles[name]) for name, curve in curves.items()],
         "words read",
-        "probability of positive against negative",
+        plots.Axis("probability of positive against negative", 0, 1, form=percent),
         "Line chart of the running sentiment of the networks.",
-        low=0,
-        high=1,
         reference=0.5,
-        form=percent,
         readouts=[
             " · ".join(
                 [f"“{word.text}”"]
@@ -447,19 +444,19 @@ def _learning_curves(curves, counts):
     styles = {"bag of words": ("baseline", False), "from scratch": ("lstm", True)}
     styles = {start: styles.get(start, ("lstm", False)) for start in curves}
     accuracies = {start: [rows[n]["accuracy"] for n in counts] for start, rows in curves.items()}
-    chart = plots.line_chart(
+    positions = np.log10(counts)
+    names = [(at, f"{count:,}") for at, count in zip(positions, counts, strict=True)]
+    chart = plots.chart(
         [plots.Line(start, values, *styles[start]) for start, values in accuracies.items()],
-        "labelled reviews in training (logarithmic)",
-        "accuracy on the official test reviews",
+        plots.Axis("labelled reviews in training (logarithmic)", ticks=names),
+        plots.Axis("accuracy on the official test reviews", form=percent),
         "Line chart of accuracy by number of labels.",
-        x=np.log10(counts),
-        form=percent,
+        x=positions,
         readouts=[
             f"{count:,} labels · "
             + " · ".join(f"{start} {percent(values[n], 1)}" for start, values in accuracies.items())
             for n, count in enumerate(counts)
         ],
-        names=[f"{count:,}" for count in counts],
     )
     return plots.figure(
         chart,

@@ -192,13 +192,12 @@ def bleu_by_length(series, caption):
         )
         for n, group in enumerate(groups)
     ]
-    chart = plots.line_chart(
+    chart = plots.chart(
         lines,
         "English words in the sentence, in groups of five (21 and more at 23)",
-        "BLEU",
+        plots.Axis("BLEU", low=0),
         "Line chart of BLEU by the length of the sentence, a line for each network.",
         x=[middles[group] for group in groups],
-        low=0,
         readouts=readouts,
     )
     legend = plots.legend([(name, shade, dashed) for name, _, shade, dashed in series])

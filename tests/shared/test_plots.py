@@ -12,8 +12,9 @@ from shared import plots
 HOSTILE = "<script>alert(\"1\")</script> & 'x'"
 
 
-def chart(values, **options):
-    return plots.line_chart([plots.Line("a", values)], "x", "y", "A chart.", **options)
+def chart(values, *axis, **options):
+    axis = plots.Axis("y", *axis)
+    return plots.chart([plots.Line("a", values)], "x", axis, "A chart.", **options)
 
 
 def painted(address):
@@ -22,7 +23,7 @@ def painted(address):
 
 
 def test_a_line_starts_left_and_reaches_its_heights():
-    drawn = chart([0, 1, 0.5], low=0, high=1)
+    drawn = chart([0, 1, 0.5], 0, 1)
     assert 'd="M0.00 100.00L50.00 0.00L100.00 50.00"' in drawn
 
 
@@ -100,9 +101,7 @@ def test_every_word_keeps_its_place_in_the_text():
         plots.figure("", HOSTILE),
         plots.legend([(HOSTILE, "lstm")], [(HOSTILE, 0.2)]),
         plots.scale_legend(HOSTILE, HOSTILE, HOSTILE),
-        plots.line_chart(
-            [plots.Line("a", [1, 2])], HOSTILE, HOSTILE, HOSTILE, readouts=[HOSTILE] * 2
-        ),
+        plots.chart([plots.Line("a", [1, 2])], HOSTILE, HOSTILE, HOSTILE, readouts=[HOSTILE] * 2),
         plots.heat_map(np.eye(2), [HOSTILE] * 2, HOSTILE, HOSTILE, readouts=[HOSTILE] * 2),
         plots.bars([(HOSTILE, 1.0)], HOSTILE),
         plots.coloured_words(HOSTILE, [(0, 8), (8, 20)], [1, -1], [HOSTILE] * 2),
@@ -156,6 +155,6 @@ def test_the_horizontal_axis_is_marked_where_asked():
 
 
 def test_the_vertical_axis_is_marked_where_asked():
-    drawn = chart([0, 4], levels=[1, 3], form=lambda value: f"level {value}")
+    drawn = chart([0, 4], 0, 4, [(1, "level 1"), (3, "level 3")])
     assert re.findall("level (\\d)", drawn) == ["1", "3"]
     assert 'y1="75.00%"' in drawn and 'y1="25.00%"' in drawn

@@ -85,13 +85,12 @@ def surprisals(free, held, hold, after):
         + " · ".join(f"{line.name} {chance(np.exp(-line.values[n]))}" for line in lines)
         for n in range(len(free.surprisals))
     ]
-    chart = plots.line_chart(
+    chart = plots.chart(
         lines,
         "character",
-        "surprisal: −log of its probability, nats",
+        plots.Axis("surprisal: −log of its probability, nats", low=0),
         "Line chart of the surprisal of each character.",
         x=range(2, len(free.text) + 1),
-        low=0,
         readouts=readouts,
     )
     caption = (
@@ -159,15 +158,12 @@ def continuations(free, held, hold):
 def sentiment(words, free, held, hold, after):
     """The answer on a review and the chart of its running sentiment, free and held."""
     lines = _pair(free, held, hold)
-    chart = plots.line_chart(
+    chart = plots.chart(
         lines,
         "words read",
-        "probability that the review is positive",
+        plots.Axis("probability that the review is positive", 0, 1, form=percent),
         "Line chart of the running sentiment, free and held.",
-        low=0,
-        high=1,
         reference=0.5,
-        form=percent,
         readouts=[
             f"“{word}” · " + " · ".join(f"{line.name} {chance(line.values[n])}" for line in lines)
             for n, word in enumerate(words)

@@ -121,15 +121,12 @@ def _losses(race):
 def _accuracies(race):
     steps = _steps(race)
     lines = _lines(race, steps, "accuracies")
-    chart = plots.line_chart(
+    chart = plots.chart(
         lines,
         "training steps",
-        "share of right answers",
+        plots.Axis("share of right answers", 0, 1, form=plots.percent),
         "Line chart of each cell’s accuracy over the training steps.",
         x=steps,
-        low=0,
-        high=1,
-        form=plots.percent,
         readouts=line_readouts(lines, steps, "step", plots.percent),
     )
     right = "A sum within 0.1 counts as right. " if race.task.outputs == 1 else ""

@@ -102,14 +102,13 @@ def _response(response, name, caption):
         plots.Line("output y", output, "rnn"),
     ]
     steps = range(len(output))
-    chart = plots.line_chart(
+    chart = plots.chart(
         lines,
         "step t",
-        "y(t)",
+        plots.Axis("y(t)", form=format_short),
         f"The response to the {name}.",
         x=steps,
         reference=0,
-        form=format_short,
         readouts=[
             f"step {t} · x {plots.signed(x)} · y {format_short(y)}"
             for t, x, y in zip(steps, response.signal, output, strict=True)
