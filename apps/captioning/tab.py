@@ -26,7 +26,7 @@ from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
 from shared.site.batch import BatchJob, BatchSection, Inputs
-from shared.site.events import BATCH_QUEUE, COMPUTE, IMMEDIATE, IN_ORDER
+from shared.site.events import COMPUTE, IMMEDIATE, IN_ORDER, QUIET
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
 from shared.site.uploads import Photo as PhotoBox
@@ -46,7 +46,7 @@ BATCH_SIZE = 10  # photos captioned together
 WEBCAMS, WEBCAM_SECONDS = 2, 30
 CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "environment"}}
 
-QUIET = {**COMPUTE, "show_progress": "hidden"}
+Cell = Literal["lstm", "gru", "rnn"]
 
 
 class Search(NamedTuple):
@@ -78,11 +78,11 @@ def build(page, settings):
         "A convolutional network turns your photo into a grid of 49 squares; a recurrent network "
         "writes a sentence and attends to the grid before each word. See where, and how much.",
     )
-    caption = _CaptionSection(page, card)
-    captioned, search = caption.captioned, caption.search
+    section = _CaptionSection(page, card)
+    captioned, search = section.captioned, section.search
     _build_replacement(captioned, search)
     _build_hiding(captioned, search)
-    _build_search(caption)
+    _build_search(section)
     _build_samples(captioned, search)
     if len(card["variants"]) > 1:
         _build_comparison(card, captioned, search)
@@ -93,10 +93,11 @@ def build(page, settings):
         f"training. The image encoder adds {card['encoder']['parameters']:,} parameters.",
     )
     components.html(views.draw_scores(card) + views.PEOPLE_NOTE, wide=True)
-    _build_webcam(caption.options)
-    _build_batch(settings, caption.options)
-    caption.connect()
-    _publish_api(settings, tuple(card["variants"]))
+    _build_webcam(section.options)
+    _build_batch(settings, section.options)
+    section.connect()
+    publish(caption)
+    publish(caption_batch, max_items=settings.max_rows)
 
 
 class _CaptionSection:
@@ -116,11 +117,7 @@ class _CaptionSection:
                 self.photo = PhotoInput(examples.FIRST)
             with gr.Column(min_width=0):
                 self.problem = components.html()
-                self.answer = components.html(
-                    components.note(
-                        "The network is being loaded. The first answer takes a few seconds."
-                    )
-                )
+                self.answer = components.html(components.LOADING)
                 with gr.Row(elem_classes="controls"):
                     self.cell = self.cell_knob.choice(visible=len(cells) > 1)
                     link = page.link_button(
@@ -269,7 +266,7 @@ def _describe(features, search, **constraints):
     return predictor.describe_features(features, search.width, search.alpha, **constraints)[0]
 
 
-def _build_search(caption):
+def _build_search(section):
     """The section with the options and the results of the beam search."""
     components.section(
         "The search",
@@ -278,9 +275,9 @@ def _build_search(caption):
         "word costs. Both sliders change the caption above.",
     )
     with gr.Row(elem_classes="controls"):
-        caption.width.render()
-        caption.alpha.render()
-    caption.beam.render()
+        section.width.render()
+        section.alpha.render()
+    section.beam.render()
 
 
 def _build_samples(captioned, search):
@@ -313,7 +310,7 @@ def _build_comparison(card, captioned, search):
     components.section(
         "LSTM, GRU and RNN compared", "The same photo and recipe with another recurrent cell."
     )
-    comparison = components.html(components.note("This appears after the first answer."))
+    comparison = components.html(components.NO_ANSWER_YET)
 
     @components.explain_errors
     def compare(captioned, search):
@@ -359,7 +356,7 @@ def _build_webcam(options):
         buttons=[],
         webcam_options=gr.WebcamOptions(mirror=False, constraints=CAMERA),
     )
-    caption = components.html()
+    answer = components.html()
 
     @components.explain_errors
     def respond(frame, cell, width, alpha):
@@ -374,7 +371,7 @@ def _build_webcam(options):
     camera.stream(
         respond,
         [camera, *options],
-        caption,
+        answer,
         stream_every=1,
         time_limit=WEBCAM_SECONDS,
         concurrency_id="webcam",
@@ -476,67 +473,60 @@ def _caption_rows(predictor, entries, width, alpha):
     return rows
 
 
-def _publish_api(settings, variants):
-    cells = Literal[variants]
+def caption(
+    photo: gr.FileData,
+    width: int = BEAM_WIDTH,
+    penalty: float = LENGTH_PENALTY,
+    cell: Cell = "lstm",
+) -> dict:
+    """A sentence for a photo, with where the network looked for each word.
 
-    def caption(
-        photo: gr.FileData,
-        width: int = BEAM_WIDTH,
-        penalty: float = LENGTH_PENALTY,
-        cell: cells = "lstm",
-    ) -> dict:
-        """A sentence for a photo, with where the network looked for each word.
+    Args:
+        photo: A JPEG, PNG, WebP, GIF, BMP or TIFF; with gradio_client, handle_file(path).
+        width: Beam width, 1 (greedy) to 8.
+        penalty: Exponent of the length penalty, 0 to 2.
+        cell: The recurrent cell of the network that writes.
 
-        Args:
-            photo: A JPEG, PNG, WebP, GIF, BMP or TIFF; with gradio_client, handle_file(path).
-            width: Beam width, 1 (greedy) to 8.
-            penalty: Exponent of the length penalty, 0 to 2.
-            cell: The recurrent cell of the network that writes.
+    Returns:
+        caption, probability (of this very sentence), words, each (the probability of each word
+        and of the end), gate (how much the attended region contributed to each), attention
+        (for each the weights of the 7 by 7 grid, rows from the top), ended (False if the
+        caption was cut off) and alternatives (caption, log_probability, score; the best first).
+    """
+    predictor = _predictors().Predictor.load(cell)
+    image = photos.open_upload(sent_file(photo))
+    description = predictor.describe([image], width, penalty)[0]
+    best = description.captions[0]
+    return {
+        "caption": best.text,
+        "probability": best.probability,
+        "words": list(best.words),
+        "each": best.word_probabilities.astype(float).round(4).tolist(),
+        "gate": best.gate.astype(float).round(4).tolist(),
+        "attention": best.attention.astype(float).round(4).tolist(),
+        "ended": best.is_complete,
+        "alternatives": [
+            {"caption": e.text, "log_probability": e.log_probability, "score": e.score}
+            for e in description.captions
+        ],
+    }
 
-        Returns:
-            caption, probability (of this very sentence), words, each (the probability of each word
-            and of the end), gate (how much the attended region contributed to each), attention
-            (for each the weights of the 7 by 7 grid, rows from the top), ended (False if the
-            caption was cut off) and alternatives (caption, log_probability, score; the best first).
-        """
-        predictor = _predictors().Predictor.load(cell)
-        image = photos.open_upload(sent_file(photo))
-        description = predictor.describe([image], width, penalty)[0]
-        best = description.captions[0]
-        return {
-            "caption": best.text,
-            "probability": best.probability,
-            "words": list(best.words),
-            "each": best.word_probabilities.astype(float).round(4).tolist(),
-            "gate": best.gate.astype(float).round(4).tolist(),
-            "attention": best.attention.astype(float).round(4).tolist(),
-            "ended": best.is_complete,
-            "alternatives": [
-                {"caption": e.text, "log_probability": e.log_probability, "score": e.score}
-                for e in description.captions
-            ],
-        }
 
-    def caption_batch(photos: list[gr.FileData], cell: cells = "lstm") -> list[dict]:
-        """A sentence for each of many photos.
+def caption_batch(photos: list[gr.FileData], cell: Cell = "lstm") -> list[dict]:
+    """A sentence for each of many photos.
 
-        Args:
-            photos: Files; with gradio_client, a list of handle_file(path).
-            cell: The recurrent cell of the network that writes.
+    Args:
+        photos: Files; with gradio_client, a list of handle_file(path).
+        cell: The recurrent cell of the network that writes.
 
-        Returns:
-            For each photo caption and probability, or a note that says why it was not read.
-        """
-        if len(photos) > settings.max_rows:
-            raise UserError(f"At most {settings.max_rows:,} photos are captioned at once.")
-        predictor = _predictors().Predictor.load(cell)
-        entries, rows = iter([("", sent_file(photo), "") for photo in photos]), []
-        while chunk := list(islice(entries, BATCH_SIZE)):
-            rows += _caption_rows(predictor, chunk, BEAM_WIDTH, LENGTH_PENALTY)
-        return [
-            {"note": note} if note else {"caption": text, "probability": probability}
-            for _, text, probability, note in rows
-        ]
-
-    publish(caption)
-    publish(caption_batch, **BATCH_QUEUE)
+    Returns:
+        For each photo caption and probability, or a note that says why it was not read.
+    """
+    predictor = _predictors().Predictor.load(cell)
+    entries, rows = iter([("", sent_file(photo), "") for photo in photos]), []
+    while chunk := list(islice(entries, BATCH_SIZE)):
+        rows += _caption_rows(predictor, chunk, BEAM_WIDTH, LENGTH_PENALTY)
+    return [
+        {"note": note} if note else {"caption": text, "probability": probability}
+        for _, text, probability, note in rows
+    ]

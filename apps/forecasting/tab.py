@@ -1,14 +1,24 @@
 """The page: a series of prices in, how far it may go out, and what that is worth."""
 
-import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Literal
 
 import gradio as gr
 
 from apps.forecasting import analysis, backtest_views, lesson_views, views, yahoo
+from apps.forecasting.api import Api
 from apps.forecasting.examples import EXAMPLES, example
+from apps.forecasting.knobs import (
+    BACK,
+    CELL,
+    HORIZON,
+    LEVEL,
+    MAX_UPLOAD_ROWS,
+    ORIGINS,
+    PAST,
+    SERIES,
+)
 from apps.forecasting.leakage import leakage
 from apps.forecasting.reader import read_apart
 from apps.forecasting.series import name_step
@@ -16,10 +26,9 @@ from apps.forecasting.session import MAX_SERIES, OwnSeries
 from apps.forecasting.views import CELLS, DISCLAIMER
 from shared import bundle, tables
 from shared.errors import UserError
-from shared.site.api import publish
-from shared.site.components import choice, error, html, note, page_title, section
-from shared.site.events import BACKTEST_QUEUE, COMPUTE, INTERACTIVE
-from shared.site.knobs import Knob, read_link
+from shared.site.components import LOADING, choice, error, html, note, page_title, section
+from shared.site.events import BACKTEST_QUEUE, INTERACTIVE, QUIET
+from shared.site.knobs import read_link
 from shared.site.uploads import download_path
 
 TITLE = "Prices"
@@ -27,19 +36,7 @@ DESCRIPTION = "How far a price may move in the coming weeks, beside GARCH, with 
 SHAPE = "many to many"
 FOLDER = bundle.MODELS / "forecasting"
 FILE_TYPES = [".csv", ".txt", ".tsv", ".zip", ".gz"]
-MAX_ROWS = 300_000  # of a visitor's file
 UNPACKED_FACTOR = 2  # how much larger than the largest upload an archive's content may be
-
-SERIES = Knob(
-    "series", "Series", "sp500", choices={key: each.title for key, each in EXAMPLES.items()}
-)
-CELL = Knob("cell", "Cell", "lstm", choices=CELLS)
-HORIZON = Knob("horizon", "Days ahead", analysis.HORIZON, 1, 20)
-LEVEL = Knob("level", "Interval, %", 80, 10, 90, step=10)
-BACK = Knob("back", "Go back, days", 0, 0, 250)
-PAST = Knob("past", "Days shown", 120, choices={60: "60 days", 120: "120", 250: "250", 750: "750"})
-ORIGINS = Knob("origins", "Start days", 250, 10, 500)
-QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
 def build(page, settings):
@@ -65,7 +62,7 @@ def build(page, settings):
     _build_illusion(state)
     _build_influence(state, inputs.horizon)
     _build_trace(state)
-    _publish_events(settings)
+    Api(settings.max_upload_mb).publish()
 
 
 def headline():
@@ -131,38 +128,41 @@ def _build_inputs(state, settings):
     }
     limits = {
         "max_series": MAX_SERIES,
-        "max_rows": MAX_ROWS,
+        "max_rows": MAX_UPLOAD_ROWS,
         "max_bytes": UNPACKED_FACTOR * settings.max_upload_mb * 2**20,
     }
-
-    def read_upload(path, own):
-        try:
-            path = Path(path)
-            content = path.read_bytes()
-            prices = read_apart(content, path.name.split(".")[0], **limits)
-            return _add_series(own, prices.series, prices.count, content)
-        except OSError:
-            return _refuse("This file is no longer here. Upload it again.")
-        except UserError as problem:
-            return _refuse(problem)
-
-    def read_column(column, key, own):
-        try:
-            name = own.find(key).name
-            content = own.read_file(key)
-            if content is None:
-                return _refuse("Upload the file again to read another of its columns.")
-            prices = read_apart(content, name, column, **limits)
-            return _add_series(own, prices.series, prices.count, content)
-        except UserError as problem:
-            return _refuse(problem)
-
     gr.on([fetch_button.click, ticker.submit], _fetch, [ticker, state.own], **loading)
-    upload.upload(read_upload, [upload, state.own], **loading)
-    column.input(read_column, [column, series, state.own], **loading)
+    upload.upload(partial(_read_upload, limits), [upload, state.own], **loading)
+    column.input(partial(_read_column, limits), [column, series, state.own], **loading)
     return SimpleNamespace(
         series=series, cell=cell, column=column, problem=problem, reading=reading, back=back
     )
+
+
+def _read_upload(limits, path, own):
+    """Add the series of a file, read within the limits of `read_file`; returns the outputs."""
+    try:
+        path = Path(path)
+        content = path.read_bytes()
+        prices = read_apart(content, path.name.split(".")[0], **limits)
+        return _add_series(own, prices.series, prices.count, content)
+    except OSError:
+        return _refuse("This file is no longer here. Upload it again.")
+    except UserError as problem:
+        return _refuse(problem)
+
+
+def _read_column(limits, column, key, own):
+    """Read another column of the file that a series came from; returns the outputs."""
+    try:
+        name = own.find(key).name
+        content = own.read_file(key)
+        if content is None:
+            return _refuse("Upload the file again to read another of its columns.")
+        prices = read_apart(content, name, column, **limits)
+        return _add_series(own, prices.series, prices.count, content)
+    except UserError as problem:
+        return _refuse(problem)
 
 
 def _list_series(own):
@@ -209,7 +209,7 @@ def _refuse(problem):
 
 def _build_forecast(page, state, inputs, card):
     """The answer, its chart, table and comparison; `inputs` gains the slider of days ahead."""
-    answer = html(note("The network is being loaded. The first answer takes a few seconds."))
+    answer = html(LOADING)
     chart = html(wide=True)
     with gr.Row(elem_classes="controls"):
         inputs.horizon = horizon = HORIZON.slider(min_width=200)
@@ -238,51 +238,53 @@ def _build_forecast(page, state, inputs, card):
         download = gr.DownloadButton("Download the forecast", visible=False)
     comparison = html()
 
-    def respond(key, cell, horizon, level, back, past, beside, own):
-        try:
-            series = _find(key, own)
-            at = analysis.find_position(series, back)
-            forecast = analysis.forecast(cell, series, horizon, at)
-        except UserError as problem:
-            return [error(problem), *[gr.skip()] * 8]
-        step = name_step(series.dates)
-        fans = analysis.forecast_baselines(series, at, horizon, beside)
-        about = EXAMPLES[key].about if key in EXAMPLES else None
-        reading = views.describe_reading(series)
-        choices = series.reading.choices if series.reading else ()
-        return [
-            "",
-            note(reading) if reading else "",
-            gr.Dropdown(
-                list(choices),
-                value=series.reading.column if series.reading else None,
-                visible=len(choices) > 1,
-            ),
-            views.draw_answer(forecast, level, step, fans, card, about),
-            views.draw_fan(series, at, forecast, fans, level, step, past),
-            views.draw_credit(cell, card),
-            (key, cell, horizon, level, back),
-            (key, cell),
-            (key, cell, back),
-        ]
-
     def restore(link):
         yahoo.delete_expired()
         values = list(read_link((SERIES, CELL, HORIZON, LEVEL, BACK), link).values())
         yield [*values, *[gr.skip()] * len(outputs)]
         yield [
             *[gr.skip()] * len(values),
-            *respond(*values, PAST.default, ["naive", "garch"], OwnSeries()),
+            *_respond(card, *values, PAST.default, ["naive", "garch"], OwnSeries()),
         ]
 
     settings = [*values.values(), past, beside]
     outputs = [inputs.problem, inputs.reading, inputs.column, answer, chart, credit]
     outputs += [state.question, state.subject, state.day]
-    gr.on([each.input for each in settings], respond, [*settings, state.own], outputs, **QUIET)
-    state.loaded.change(respond, [*settings, state.own], outputs, **QUIET)
+    triggers = [*(each.input for each in settings), state.loaded.change]
+    gr.on(triggers, partial(_respond, card), [*settings, state.own], outputs, **QUIET)
     page.on_open(restore, [*values.values(), *outputs], show_progress="hidden")
     _follow(state.question, state.own, _draw_table, [table, download])
     _follow(state.question, state.own, _draw_comparison, [comparison])
+
+
+def _respond(card, key, cell, horizon, level, back, past, beside, own):
+    """All outputs for the series of a key, on the day `back` days before its last."""
+    try:
+        series = _find(key, own)
+        at = analysis.find_position(series, back)
+        forecast = analysis.forecast(cell, series, horizon, at)
+    except UserError as problem:
+        return [error(problem), *[gr.skip()] * 8]
+    step = name_step(series.dates)
+    fans = analysis.forecast_baselines(series, at, horizon, beside)
+    about = EXAMPLES[key].about if key in EXAMPLES else None
+    reading = views.describe_reading(series)
+    choices = series.reading.choices if series.reading else ()
+    return [
+        "",
+        note(reading) if reading else "",
+        gr.Dropdown(
+            list(choices),
+            value=series.reading.column if series.reading else None,
+            visible=len(choices) > 1,
+        ),
+        views.draw_answer(forecast, level, step, fans, card, about),
+        views.draw_fan(series, at, forecast, fans, level, step, past),
+        views.draw_credit(cell, card),
+        (key, cell, horizon, level, back),
+        (key, cell),
+        (key, cell, back),
+    ]
 
 
 def _follow(subject, own, draw, outputs, inputs=(), triggers=(), **options):
@@ -430,117 +432,3 @@ def _build_trace(state):
 
     _follow(state.day, state.own, draw, [figure, shown], [shown], [shown.input])
     _follow(state.subject, state.own, draw_layer, [layer])
-
-
-# ---------------------------------------------------------------- the API
-
-
-def _publish_events(settings):
-    cells = Literal[tuple(CELLS)]
-
-    def forecast(
-        series: str = SERIES.default, horizon: int = HORIZON.default, cell: cells = CELL.default
-    ) -> dict:
-        """How far a price may go: quantiles of the price on each of the days ahead.
-
-        Args:
-            series: A CSV with the columns date and close (and optionally open, high, low), as
-                text; or a built-in series: sp500, nasdaq, wti, vix, walk, garch, regimes,
-                season, co2 or sunspots.
-            horizon: Days ahead, from 1 to 20.
-            cell: The network that answers: lstm, gru or rnn.
-
-        Returns:
-            name, cell, origin (the last day known), last (its price), dates, levels (of the
-            quantiles), quantiles (for each date), naive and garch (the baselines' quantiles),
-            probability_up, source and notes.
-        """
-        prices = _read_argument(series, settings)
-        horizon = HORIZON.check(horizon)
-        result = analysis.load_predictor(cell).forecast(prices, horizon)
-        fans = analysis.forecast_baselines(prices, len(prices) - 1, horizon)
-        return {
-            "name": result.name,
-            "cell": result.model,
-            "origin": str(result.origin),
-            "last": result.last,
-            "dates": [str(day) for day in result.dates],
-            "levels": list(result.levels),
-            "quantiles": _round(result.quantiles),
-            "naive": _round(fans["naive"].quantiles),
-            "garch": _round(fans["garch"].quantiles),
-            "probability_up": round(result.probability_up(), 4),
-            "source": result.source,
-            "notes": list(result.notes),
-        }
-
-    def backtest(
-        series: str = SERIES.default,
-        horizon: int = HORIZON.default,
-        cell: cells = CELL.default,
-        origins: int = ORIGINS.default,
-    ) -> dict:
-        """How good the forecasts would have been on the last days whose future is known.
-
-        Args:
-            series: A CSV as text, or the key of a built-in series, as for `forecast`.
-            horizon: Days ahead, from 1 to 20; the scores are over all up to it.
-            cell: The network: lstm, gru or rnn.
-            origins: How many days to forecast from, 10 to 500.
-
-        Returns:
-            name, cell, horizon, verdict (in words), origins (the first and the last day),
-            scores (for each model its metrics and the two-sided p-value of a difference from
-            the network) and notes.
-        """
-        prices = _read_argument(series, settings)
-        result = analysis.backtest(cell, prices, HORIZON.check(horizon), ORIGINS.check(origins))
-        return {
-            "name": result.name,
-            "cell": result.cell,
-            "horizon": result.horizon,
-            "verdict": backtest_views.describe_backtest(result),
-            "origins": [str(day) for day in result.origins[[0, -1]]],
-            "scores": [
-                {
-                    "model": score.name,
-                    "p_value": score.p_value,
-                    **{name: _finite(value) for name, value in score.metrics.items()},
-                }
-                for score in result.scores
-            ],
-            "notes": list(result.notes),
-        }
-
-    publish(forecast)
-    publish(backtest, **BACKTEST_QUEUE)
-
-
-def _read_argument(text, settings):
-    """The series that a caller of the API names or sends.
-
-    Raises:
-        UserError: if it is neither the key of a built-in series nor one series as a CSV.
-    """
-    key = text.strip()
-    if key in EXAMPLES:
-        return example(key)
-    if len(text) > settings.max_upload_mb * 2**20:
-        raise UserError(f"At most {settings.max_upload_mb} MB of text is read at once.")
-    if "\n" not in key:
-        raise UserError(
-            f"“{key[:30]}” is not a built-in series. Send a CSV with the columns date and close, "
-            f"or one of: {', '.join(EXAMPLES)}."
-        )
-    prices = read_apart(text, max_series=1, max_rows=MAX_ROWS)
-    if prices.count > 1:
-        raise UserError(f"This CSV has {prices.count} series; send one at a time.")
-    return prices.series[0]
-
-
-def _round(quantiles):
-    return [[float(f"{value:.7g}") for value in row] for row in quantiles]
-
-
-def _finite(value):
-    return float(f"{value:.6g}") if math.isfinite(value) else None

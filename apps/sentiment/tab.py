@@ -23,8 +23,6 @@ DESCRIPTION = (
 )
 SHAPE = "many to one"
 FOLDER = bundle.MODELS / "sentiment"
-LOADING = components.note("The network is being loaded. The first answer takes a few seconds.")
-NO_ANSWER_YET = components.note("This appears with the answer above.")
 STRONGEST, ALL = "strongest", "all"
 BATCH_COLUMNS = ("probability", "label", *views.LABELS, "note")
 COMPUTE = {**events.COMPUTE, "show_progress": "minimal"}
@@ -83,7 +81,7 @@ def _answer_section(page, card, networks, settings):
         sample_labels=[name for name, _ in EXAMPLES],
         label="Examples",
     )
-    answer = components.html(LOADING)
+    answer = components.html(components.LOADING)
     answered = gr.State()
 
     def read(text, network):
@@ -125,7 +123,7 @@ def _comparison_section(answered, networks):
         f"{pretraining if 'pretrained' in networks else 'They differ only in their cell.'} The "
         "baseline adds up weights of words and word pairs and ignores their order.",
     )
-    comparison = components.html(NO_ANSWER_YET)
+    comparison = components.html(components.NO_ANSWER_YET)
     answered.change(_for_answer(_compare), answered, comparison, **COMPUTE)
 
 
@@ -169,7 +167,7 @@ def _rewrites_section(answered):
             yield components.note("Reading the changed versions …")
         yield _for_answer(_rewrite)(answered)
 
-    button.click(rewrite, answered, rewrites, **{**COMPUTE, "show_progress": "hidden"})
+    button.click(rewrite, answered, rewrites, **events.QUIET)
     answered.change(lambda: "", None, rewrites, **events.IMMEDIATE)
 
 
@@ -248,7 +246,7 @@ def _for_answer(show):
 
     def handle(answered):
         if not answered:
-            return NO_ANSWER_YET
+            return components.NO_ANSWER_YET
         try:
             return show(*answered)
         except bundle.BundleError as problem:
@@ -372,8 +370,6 @@ def _publish_api(card, settings, networks):
             For each text probability (of positive against negative), label, and the probabilities
             negative, neutral and positive; or a note that says why it was not read.
         """
-        if len(texts) > settings.max_rows:
-            raise UserError(f"At most {settings.max_rows:,} texts are answered at once.")
         results = _score_texts(_predictors().Predictor.load(cell), texts)
         return [
             {"note": note} if note else dict(zip(BATCH_COLUMNS, values, strict=False))
@@ -398,5 +394,5 @@ def _publish_api(card, settings, networks):
         ]
 
     publish(sentiment)
-    publish(sentiment_batch, **events.BATCH_QUEUE)
+    publish(sentiment_batch, max_items=settings.max_rows)
     publish(sentiment_templates)

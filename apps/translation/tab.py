@@ -38,11 +38,8 @@ SHAPE = "many to many"
 FOLDER = bundle.MODELS / "translation"
 ALIGN_SCRIPT = (Path(__file__).parent / "align.js").read_text(encoding="utf-8")
 BATCH_CHUNK_SIZE = 16  # rows between two reports of progress
-LOADING = components.note("The network is being loaded. The first answer takes a few seconds.")
-NO_ANSWER_YET = components.note("This appears with the answer above.")
 WIDTH = Knob("width", "Beam width", BEAM_WIDTH, 1, MAX_BEAM_WIDTH)
 PENALTY = Knob("penalty", "Length penalty", LENGTH_PENALTY, 0, MAX_LENGTH_PENALTY, step=0.1)
-QUIET = {**events.COMPUTE, "show_progress": "hidden"}
 
 
 def _predictors():
@@ -101,7 +98,7 @@ def _answer_section(page, card, width, penalty):
         sample_labels=[name for name, _ in EXAMPLES],
         label="Examples",
     )
-    answer = components.html(LOADING, script=ALIGN_SCRIPT)
+    answer = components.html(components.LOADING, script=ALIGN_SCRIPT)
     answered = gr.State()
     chosen = gr.Dropdown([], label="Sentence shown below", visible=False)
 
@@ -136,12 +133,12 @@ def _answer_section(page, card, width, penalty):
     gr.on(triggers, answer_text, inputs, outputs, **options)
     copy = "(text) => { navigator.clipboard.writeText(text); }"
     copy_button.click(None, french, None, js=copy, api_visibility="private")
-    examples.click(answer_example, [examples, width, penalty], [text, *outputs], **QUIET)
+    examples.click(answer_example, [examples, width, penalty], [text, *outputs], **events.QUIET)
     page.on_open(restore, [*inputs, *outputs], show_progress="hidden")
     return answered, chosen
 
 
-def _show_sentence(show, answered, chosen, output, *inputs, placeholder=NO_ANSWER_YET):
+def _show_sentence(show, answered, chosen, output, *inputs, placeholder=components.NO_ANSWER_YET):
     """Show `show(sentence, penalty, *values of inputs)` whenever the sentence changes."""
 
     def handle(answer, number, *values):
@@ -153,7 +150,9 @@ def _show_sentence(show, answered, chosen, output, *inputs, placeholder=NO_ANSWE
         except bundle.BundleError as problem:
             return components.error(problem)
 
-    gr.on([answered.change, chosen.input], handle, [answered, chosen, *inputs], output, **QUIET)
+    gr.on(
+        [answered.change, chosen.input], handle, [answered, chosen, *inputs], output, **events.QUIET
+    )
 
 
 def _attention_section(answered, chosen):
@@ -198,7 +197,7 @@ def _comparison_section(answered, chosen, width, card):
         "The same sentence by the other networks of the study, which are smaller and were trained "
         "for a quarter as long, and word for word by a dictionary.",
     )
-    comparison = components.html(NO_ANSWER_YET)
+    comparison = components.html(components.NO_ANSWER_YET)
     components.html(views.study(card))
     others = [name for name in views.NETWORKS if name in card["variants"] and name != "attention"]
 
@@ -217,7 +216,7 @@ def _memory_section(answered, chosen, card, settings):
         "Memorised or composed?",
         "Has the network seen this sentence in training, or parts of it?",
     )
-    overlap = components.html(NO_ANSWER_YET)
+    overlap = components.html(components.NO_ANSWER_YET)
 
     def show(sentence, penalty):
         del penalty
@@ -362,15 +361,13 @@ def _publish_api(card, settings):
             For each text french, confidence (None where it was copied) and note, which says
             why it was not translated or should not be trusted.
         """
-        if len(texts) > settings.max_rows:
-            raise UserError(f"At most {settings.max_rows:,} texts are translated at once.")
         return [
             {"french": french, "confidence": None if confidence == "" else confidence, "note": note}
             for french, confidence, note in _translate_rows(texts, network, card)
         ]
 
     publish(translate)
-    publish(translate_batch, **events.BATCH_QUEUE)
+    publish(translate_batch, max_items=settings.max_rows)
 
 
 def _to_dict(sentence, warnings):

@@ -14,7 +14,7 @@ from shared.plots import percent
 from shared.site import components
 from shared.site.api import publish
 from shared.site.batch import TABLE_TYPES, BatchJob, BatchSection, append_columns, read_table
-from shared.site.events import BATCH_QUEUE, COMPUTE, IN_ORDER
+from shared.site.events import COMPUTE, IN_ORDER, QUIET
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
 from shared.site.uploads import sent_file
@@ -29,7 +29,7 @@ FOLDER = bundle.MODELS / "vqa"
 OTHER_EXAMPLES = ("bus", "lion")  # the photo to compare with, until a visitor chooses another
 HISTORY_LENGTH = 6  # earlier questions shown
 
-QUIET = {**COMPUTE, "show_progress": "hidden"}
+Cell = Literal["lstm", "gru", "rnn"]
 
 
 def _predictors():
@@ -62,7 +62,8 @@ def build(page, settings):
     components.html(views.draw_scores(card), wide=True)
     components.html(views.describe_scores(card))
     _build_batch(settings, encoded, question.cell)
-    _publish_api(settings)
+    publish(ask)
+    publish(ask_batch, max_items=settings.max_rows)
 
 
 class _QuestionSection:
@@ -104,9 +105,7 @@ class _QuestionSection:
             )
         self.photo.explain_link(link)
         self.problem = components.html()
-        self.answer = components.html(
-            components.note("The network is being loaded. The first answer takes a few seconds.")
-        )
+        self.answer = components.html(components.LOADING)
 
     def connect(self):
         """Connect the events; returns the one of the opened page."""
@@ -187,7 +186,7 @@ class _QuestionSection:
 def _build_photo_effect(card, encoded, answered):
     """The section that asks again with the photo greyed out and with another photo."""
     components.section("How much did it look?", views.describe_prior(card))
-    effect = components.html(components.note("This appears after the first answer."))
+    effect = components.html(components.NO_ANSWER_YET)
     other = gr.State()  # an EncodedPhoto, or None
     with gr.Accordion("Choose the other photo", open=False):
         photo = PhotoInput(FIRST, "Another photo")
@@ -220,7 +219,7 @@ def _build_comparison(card, encoded, answered):
         "The same question to every network: three that read it in order and see the photo, one "
         "that only adds up the words, and one that does not see the photo.",
     )
-    comparison = components.html(components.note("This appears after the first answer."))
+    comparison = components.html(components.NO_ANSWER_YET)
 
     @components.explain_errors
     def compare(encoded, answered):
@@ -335,60 +334,53 @@ def _answer_rows(predictor, grid, questions):
     return rows
 
 
-def _publish_api(settings):
-    cells = Literal["lstm", "gru", "rnn"]
+def ask(photo: gr.FileData, question: str, cell: Cell = "lstm") -> dict:
+    """An answer to a question about a photo, with where the network looked.
 
-    def ask(photo: gr.FileData, question: str, cell: cells = "lstm") -> dict:
-        """An answer to a question about a photo, with where the network looked.
+    Args:
+        photo: A JPEG, PNG, WebP, GIF, BMP or TIFF; with gradio_client, handle_file(path).
+        question: In English, at most 500 characters.
+        cell: The network that answers: lstm, gru or rnn.
 
-        Args:
-            photo: A JPEG, PNG, WebP, GIF, BMP or TIFF; with gradio_client, handle_file(path).
-            question: In English, at most 500 characters.
-            cell: The network that answers: lstm, gru or rnn.
+    Returns:
+        answer, sure (False if it is better not relied on), probability, answers (the best
+        five: text, probability), greyed (the best five with the photo greyed out), looked (the
+        share of probability that moves to other answers when it is, 0 to 1), attention (the
+        weights of the 7 by 7 grid, rows from the top), words (text, known, importance: how
+        much the answer's log-probability falls without it) and notes.
+    """
+    reply = _reply(_encode(Photo.from_upload(sent_file(photo))), question, cell)
+    return {
+        "answer": reply.text,
+        "sure": reply.is_confident,
+        "probability": reply.answers[0].probability,
+        "answers": [vars(each) for each in reply.answers],
+        "greyed": [vars(each) for each in reply.reference_answers],
+        "looked": reply.photo_effect,
+        "attention": reply.attention.astype(float).round(4).tolist(),
+        "words": [
+            {"text": w.text, "known": w.is_known, "importance": round(w.importance, 4)}
+            for w in reply.words
+        ],
+        "notes": views.describe_question(reply),
+    }
 
-        Returns:
-            answer, sure (False if it is better not relied on), probability, answers (the best
-            five: text, probability), greyed (the best five with the photo greyed out), looked (the
-            share of probability that moves to other answers when it is, 0 to 1), attention (the
-            weights of the 7 by 7 grid, rows from the top), words (text, known, importance: how
-            much the answer's log-probability falls without it) and notes.
-        """
-        reply = _reply(_encode(Photo.from_upload(sent_file(photo))), question, cell)
-        return {
-            "answer": reply.text,
-            "sure": reply.is_confident,
-            "probability": reply.answers[0].probability,
-            "answers": [vars(each) for each in reply.answers],
-            "greyed": [vars(each) for each in reply.reference_answers],
-            "looked": reply.photo_effect,
-            "attention": reply.attention.astype(float).round(4).tolist(),
-            "words": [
-                {"text": w.text, "known": w.is_known, "importance": round(w.importance, 4)}
-                for w in reply.words
-            ],
-            "notes": views.describe_question(reply),
-        }
 
-    def ask_batch(photo: gr.FileData, questions: list[str], cell: cells = "lstm") -> list[dict]:
-        """Answers to many questions about one photo.
+def ask_batch(photo: gr.FileData, questions: list[str], cell: Cell = "lstm") -> list[dict]:
+    """Answers to many questions about one photo.
 
-        Args:
-            photo: A file; with gradio_client, handle_file(path).
-            questions: In English.
-            cell: lstm, gru or rnn.
+    Args:
+        photo: A file; with gradio_client, handle_file(path).
+        questions: In English.
+        cell: lstm, gru or rnn.
 
-        Returns:
-            For each question answer, probability and a note, which is "" if there is nothing to
-            say; or only a note that says why it was not answered.
-        """
-        if len(questions) > settings.max_rows:
-            raise UserError(f"At most {settings.max_rows:,} questions are answered at once.")
-        encoded = _encode(Photo.from_upload(sent_file(photo)))
-        rows = _answer_rows(_predictors().load(cell), encoded.grid, questions)
-        return [
-            {"answer": text, "probability": value, "note": note} if text else {"note": note}
-            for text, value, note in rows
-        ]
-
-    publish(ask)
-    publish(ask_batch, **BATCH_QUEUE)
+    Returns:
+        For each question answer, probability and a note, which is "" if there is nothing to
+        say; or only a note that says why it was not answered.
+    """
+    encoded = _encode(Photo.from_upload(sent_file(photo)))
+    rows = _answer_rows(_predictors().load(cell), encoded.grid, questions)
+    return [
+        {"answer": text, "probability": value, "note": note} if text else {"note": note}
+        for text, value, note in rows
+    ]

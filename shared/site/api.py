@@ -8,7 +8,7 @@ import gradio as gr
 from pydantic import ValidationError, validate_call
 
 from shared.errors import UserError
-from shared.site.events import COMPUTE_QUEUE
+from shared.site.events import BATCH_QUEUE, COMPUTE_QUEUE
 
 # What an argument must be, by the first word of pydantic's error type.
 EXPECTATIONS = {
@@ -31,7 +31,7 @@ def sentences():
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def publish(fn, **options):
+def publish(fn, max_items=None, **options):
     """Publish a function as an API event under its own name.
 
     Arguments that do not fit the type hints, and a `UserError` of the function, reach the caller
@@ -39,32 +39,36 @@ def publish(fn, **options):
 
     Args:
         fn: Function with type hints, the arguments of the event by name, and a docstring.
-        options: For `gr.api`; by default, the event waits in the queue of events that compute.
+        max_items: Most items of a list, for a function that answers many inputs; None for one that
+            answers a single input. The first kind waits in the queue of batches.
+        options: For `gr.api`.
     """
-    checked = validate_call(fn)
+    checked, names = validate_call(fn), list(inspect.signature(fn).parameters)
 
     @wraps(fn)
     def event(*arguments):
         try:
             with sentences():
+                for name, value in zip(names, arguments, strict=False):
+                    if max_items and isinstance(value, list) and len(value) > max_items:
+                        raise UserError(f"{name} may have at most {max_items:,} items.")
                 return checked(*arguments)
         except ValidationError as error:
-            message = _describe_mismatch(error.errors()[0], fn)
+            message = _describe_mismatch(error.errors()[0], names)
             raise gr.Error(message, print_exception=False) from None
 
-    gr.api(event, api_name=fn.__name__, **{**COMPUTE_QUEUE, **options})
+    queue = BATCH_QUEUE if max_items else COMPUTE_QUEUE
+    gr.api(event, api_name=fn.__name__, **{**queue, **options})
 
 
-def _describe_mismatch(error, fn):
-    """A sentence for one of pydantic's errors about an argument of `fn`."""
+def _describe_mismatch(error, names):
+    """A sentence for one of pydantic's errors about an argument; `names` are those of all."""
     if error["type"] == "value_error":  # of a `Knob`, with its own sentence
         return str(error["ctx"]["error"])
     if error["type"] == "unexpected_positional_argument":
         return "There are more arguments than this event has."
-    if error["type"] == "value_error":  # of a knob
-        return str(error["ctx"]["error"])
     place, *inner = error["loc"]
-    name = list(inspect.signature(fn).parameters)[place] if isinstance(place, int) else place
+    name = names[place] if isinstance(place, int) else place
     if error["type"] == "missing_argument":
         return f"{name} is missing."
     item = f", number {inner[0] + 1}," if inner and isinstance(inner[0], int) else ""

@@ -106,6 +106,11 @@ def note(sentence):
     return Markup('<p class="message">{}</p>').format(sentence)
 
 
+# What stands in the place of answers until the first one comes.
+LOADING = note("The network is being loaded. The first answer takes a few seconds.")
+NO_ANSWER_YET = note("This appears with the answer above.")
+
+
 def answer(number, word, tone, sentence):
     """The answer of a page, first and large.
 

@@ -19,6 +19,8 @@ BACKTEST_QUEUE = {"concurrency_id": "backtest", "concurrency_limit": 2}
 TRAINING_QUEUE = {"concurrency_id": "training", "concurrency_limit": 2}
 COMPUTE = {**COMPUTE_QUEUE, **INTERACTIVE}
 BATCH = {**BATCH_QUEUE, **INTERACTIVE}
+# For events whose outputs stay as they are until the new ones come.
+QUIET = {**COMPUTE, "show_progress": "hidden"}
 # For clicks that each count, such as those on the squares of a photo: all are answered, in order.
 IN_ORDER = {"concurrency_id": "in order", "concurrency_limit": 2, "trigger_mode": "multiple"}
 # For events that answer within a millisecond.

@@ -8,7 +8,7 @@ from shared import bundle
 from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
-from shared.site.events import COMPUTE, answer_or_error, set_inputs_on, user_edits
+from shared.site.events import QUIET, answer_or_error, set_inputs_on, user_edits
 from shared.site.knobs import Knob, read_link
 from shared.site.permalinks import locked
 
@@ -57,7 +57,6 @@ COUNT = Knob("count", "Characters to write", 100, 0, 500)  # of the API
 KNOBS = (MODEL, TEXT, WHAT, VALUE, UNIT, AFTER)
 WRITTEN_CHARACTERS = 240
 CHARACTERS = bundle.MODELS / "characters"
-QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
 def _characters():

@@ -14,8 +14,8 @@ from shared.errors import UserError
 from shared.site import components
 from shared.site.api import publish
 from shared.site.events import (
-    COMPUTE,
     IMMEDIATE,
+    QUIET,
     TRAINING_QUEUE,
     RunSlot,
     answer_or_error,
@@ -83,8 +83,7 @@ def build(page, settings):
     shown = [message, example]
     show = answer_or_error(_draw_example, shown)
     described = [inputs[name] for name in ("task", "length", "seed")]
-    quiet = {**COMPUTE, "show_progress": "hidden"}
-    gr.on([component.input for component in described], show, described, shown, **quiet)
+    gr.on([component.input for component in described], show, described, shown, **QUIET)
 
     def restore(link):
         values = read_link(KNOBS, link)

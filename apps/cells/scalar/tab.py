@@ -5,7 +5,7 @@ import gradio as gr
 from apps.cells.scalar import views
 from shared.site import components
 from shared.site.api import publish
-from shared.site.events import COMPUTE, answer_or_error, set_inputs_on, user_edits
+from shared.site.events import QUIET, answer_or_error, set_inputs_on, user_edits
 from shared.site.knobs import Knob, check_all, read_link
 from shared.site.permalinks import locked
 
@@ -37,7 +37,6 @@ START = (
     Knob("y", "Start, unit 2", 0.6, -10, 10, step=0.01),
 )
 PLANE_KNOBS = (*WEIGHTS, *START)
-QUIET = {**COMPUTE, "show_progress": "hidden"}
 
 
 def _network():

@@ -6,7 +6,7 @@ from apps.cells.knobs import SEED
 from apps.cells.unrolled import views
 from shared.site import components
 from shared.site.api import publish
-from shared.site.events import COMPUTE, answer_or_error, user_edits
+from shared.site.events import QUIET, answer_or_error, user_edits
 from shared.site.knobs import Knob, check_all, read_link
 from shared.site.permalinks import locked
 
@@ -57,10 +57,9 @@ def build(page, settings):
             _, *figures = draw(*read_link(KNOBS, {}).values())
         return [*locked(link, **values), error, *figures]
 
-    quiet = {**COMPUTE, "show_progress": "hidden"}
     components_in_order = [inputs[knob.name] for knob in KNOBS]
-    gr.on(user_edits(components_in_order), draw, components_in_order, outputs, **quiet)
-    page.on_open(restore, [*components_in_order, *outputs], **quiet)
+    gr.on(user_edits(components_in_order), draw, components_in_order, outputs, **QUIET)
+    page.on_open(restore, [*components_in_order, *outputs], **QUIET)
     _publish_api()
 
 

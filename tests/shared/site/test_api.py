@@ -9,10 +9,10 @@ from shared.site import api
 from shared.site.knobs import Knob
 
 
-def published(fn):
+def published(fn, **options):
     """What the site calls for an event of the API."""
     with gr.Blocks() as site:
-        api.publish(fn)
+        api.publish(fn, **options)
     return next(iter(site.fns.values())).fn
 
 
@@ -60,6 +60,17 @@ def test_what_a_caller_did_wrong_reaches_them_as_a_sentence(kind):
     with pytest.raises(gr.Error, match="This cannot be read") as refused:
         published(event)("This")
     assert not refused.value.print_exception
+
+
+def test_a_list_that_is_too_long_is_refused():
+    def event(texts: list[str]) -> int:
+        """An event."""
+        return len(texts)
+
+    called = published(event, max_items=3)
+    assert called(["a"] * 3) == 3
+    with pytest.raises(gr.Error, match="texts may have at most 3 items"):
+        called(["a"] * 4)
 
 
 def test_an_argument_outside_the_range_of_its_knob_gets_the_sentence_of_the_knob():
