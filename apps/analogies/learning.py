@@ -162,11 +162,8 @@ def learn(
         report_seconds: Time between two reports.
     """
     rng = np.random.default_rng(seed)
-    network = WordNetwork(len(text.words), dimensions, seed)
-    network.build()
     rate = LEARNING_RATES[architecture]
-    optimizer = keras.optimizers.Adagrad(rate, initial_accumulator_value=1e-8)
-    network.compile(optimizer, negative_sampling_loss, jit_compile=True)
+    network = _build_network(len(text.words), dimensions, rate, seed)
     size = LARGE_BATCH_SIZE if len(text.tokens) >= LARGE_TEXT_WORDS else BATCH_SIZE
     labels = np.zeros((size, 1 + negatives), "float32")
     labels[:, 0] = 1
@@ -184,7 +181,7 @@ def learn(
     for epochs_done, batch in batches:
         # The rate decays over the epochs, or over the time where that ends first.
         time_used = 0.0 if start is None else (time.monotonic() - start) / seconds
-        optimizer.learning_rate = rate * max(1 - max(epochs_done / epochs, time_used), 0.02)
+        network.optimizer.learning_rate = rate * max(1 - max(epochs_done / epochs, time_used), 0.02)
         recent.append(float(network.train_on_batch(batch, labels)))
         example_count += size
         if start is None:
@@ -200,6 +197,15 @@ def learn(
     if recent:
         losses.append(float(np.mean(recent)))
     yield progress(True)
+
+
+def _build_network(words, dimensions, rate, seed):
+    """A compiled `WordNetwork` of so many words."""
+    network = WordNetwork(words, dimensions, seed)
+    network.build()
+    optimizer = keras.optimizers.Adagrad(rate, initial_accumulator_value=1e-8)
+    network.compile(optimizer, negative_sampling_loss, jit_compile=True)
+    return network
 
 
 def _draw_batches(text, architecture, window, negatives, epochs, sample, size, rng):

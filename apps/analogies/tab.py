@@ -2,11 +2,11 @@
 
 from functools import partial, wraps
 from pathlib import Path
-from typing import Literal
 
 import gradio as gr
 
 from apps.analogies import files, score_views, stored, views, word_map
+from apps.analogies.api import Api
 from apps.analogies.examples import (
     ANALOGIES,
     AXES,
@@ -15,12 +15,13 @@ from apps.analogies.examples import (
     TOOL_EXAMPLES,
     make_sample_text,
 )
-from apps.analogies.predictor import MAX_CHARACTERS, METHODS, Predictor
+from apps.analogies.lookup import MAX_CHARACTERS
+from apps.analogies.predictor import METHODS, Predictor
 from shared import bundle
 from shared.bundle import BundleError
 from shared.errors import UserError
 from shared.site import components, events
-from shared.site.api import publish
+from shared.site.events import QUIET
 from shared.site.knobs import Knob, read_link
 from shared.site.uploads import download_path
 
@@ -49,7 +50,6 @@ WAITING = components.note("Your text is waiting its turn: the site learns from o
 COMPILING = components.note("Reading the text and compiling the network …")
 WATCHED_WORDS = 6  # whose neighbours are shown while vectors are learned
 ERRORS = (UserError, BundleError)
-QUIET = {**events.COMPUTE, "show_progress": "hidden"}
 LEARNING = {"concurrency_id": "learning", "concurrency_limit": 1, "show_progress": "hidden"}
 COMPLETE_SCRIPT = Path(__file__).with_name("complete.js").read_text(encoding="utf-8")
 MAP_SCRIPT = Path(__file__).with_name("map.js").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def build(page, settings):
         _accuracy_section(card, opened)
     _bias_section(predictor, opened)
     _learning_section()
-    _publish_api(predictor)
+    Api(predictor).publish()
 
 
 def _error_as_answer(fn):
@@ -501,119 +501,3 @@ def warm_up():
         stored.load_sizes()
         stored.load_answers()
         word_map.load_map()
-
-
-def _publish_api(predictor):
-    def analogy(a: str, b: str, c: str, method: Literal["3CosAdd", "3CosMul"] = "3CosAdd") -> dict:
-        """A is to b as c is to what?
-
-        Args:
-            a: The first word, such as man.
-            b: The second, such as woman.
-            c: The third, such as king.
-            method: 3CosAdd or 3CosMul.
-
-        Returns:
-            words (as understood), best (word and score of the ten best, the three words excluded),
-            honest (the ten best of all words), and notes.
-        """
-        result = predictor.analogy(a, b, c, method)
-        return {
-            "words": list(result.words),
-            "best": _as_dicts(result.best),
-            "honest": _as_dicts(result.unrestricted),
-            "notes": list(result.notes),
-        }
-
-    def calculate(expression: str) -> list[dict]:
-        """The words nearest to a sum of words.
-
-        Args:
-            expression: Words with + and - between them, such as berlin - germany + france.
-
-        Returns:
-            For each of the ten nearest words word and score, its cosine.
-        """
-        return _as_dicts(predictor.calculate(expression)[1])
-
-    def neighbours(word: str) -> list[dict]:
-        """The ten words nearest to a word or phrase.
-
-        Args:
-            word: In English.
-
-        Returns:
-            For each word and score, its cosine.
-        """
-        return _as_dicts(predictor.neighbours(word)[1])
-
-    def likeness(first: str, second: str) -> dict:
-        """How similar two words or two sentences are.
-
-        Args:
-            first: A word or a sentence.
-            second: Another.
-
-        Returns:
-            cosine (of the word vectors), bag and tf_idf (of counts), and notes.
-        """
-        result = predictor.similarity(first, second)
-        return {
-            "cosine": round(result.cosine, 4),
-            "bag": round(result.bag, 4),
-            "tf_idf": round(result.tf_idf, 4),
-            "notes": list(result.notes),
-        }
-
-    def odd_one_out(words: list[str]) -> list[dict]:
-        """Words by how little they belong to the others.
-
-        Args:
-            words: Three or more.
-
-        Returns:
-            For each word and score, its cosine with the mean of all; the odd one first.
-        """
-        return _as_dicts(predictor.odd_one_out(words))
-
-    def path(start: str, end: str) -> list[dict]:
-        """A chain of near neighbours from one word to another.
-
-        Args:
-            start: The first word.
-            end: The last.
-
-        Returns:
-            For each word of the chain word and score, its cosine with the one before it.
-        """
-        return _as_dicts(predictor.path(start, end))
-
-    def association(
-        first: list[str], second: list[str], attribute: list[str], contrary: list[str]
-    ) -> dict:
-        """Whether two groups of words lean towards different attributes (Caliskan et al. 2017).
-
-        Args:
-            first: Words of the first group.
-            second: Words of the second group.
-            attribute: Words of the first attribute.
-            contrary: Words of the second attribute.
-
-        Returns:
-            effect (size, −2 to 2), p_value, exact, ways and missing.
-        """
-        result = predictor.association(first, second, attribute, contrary)
-        return {
-            "effect": round(result.effect, 4),
-            "p_value": result.p_value,
-            "exact": result.exact,
-            "ways": result.ways,
-            "missing": list(result.missing),
-        }
-
-    for event in (analogy, calculate, neighbours, likeness, odd_one_out, path, association):
-        publish(event)
-
-
-def _as_dicts(words):
-    return [{"word": scored.word, "score": round(scored.score, 4)} for scored in words]
