@@ -191,11 +191,6 @@ def beam_search(step, states, begin, end, steps, width, alpha=0.0):
     begin = ops.repeat(ops.cast(begin, "int32"), beams, axis=0)  # (rows * beams,)
     states = keras.tree.map_structure(lambda state: ops.repeat(state, beams, axis=0), states)
     memory = step(begin, states)[2].shape[-1]  # an extra step, for the size of the memory
-    first_beam = ops.arange(rows, dtype="int32")[:, None] * beams  # of each row
-
-    def reorder(nest, parents):
-        indices = ops.reshape(first_beam + parents, (-1,))
-        return keras.tree.map_structure(lambda part: ops.take(part, indices, axis=0), nest)
 
     def body(time, last, done, scores, states, tokens, log_probabilities, attention, tree):
         predicted, states, attended = step(last, states)
@@ -210,7 +205,7 @@ def beam_search(step, states, begin, end, steps, width, alpha=0.0):
 
         ended, previous_scores = of_parents(done), of_parents(scores)
         attended = ops.where(ops.reshape(done, (-1, 1)), 0.0, ops.cast(attended, "float32"))
-        states, tokens, log_probabilities, attention, attended = reorder(
+        states, tokens, log_probabilities, attention, attended = _reorder(
             (states, tokens, log_probabilities, attention, attended), parents
         )
         added = ops.where(ended, 0.0, new_scores - previous_scores)
@@ -238,13 +233,32 @@ def beam_search(step, states, begin, end, steps, width, alpha=0.0):
     _, _, _, scores, _, tokens, log_probabilities, attention, tree = ops.while_loop(
         _unfinished(steps), body, start
     )
+    return Beams(*_sort_beams(tokens, scores, log_probabilities, attention, alpha), tree)
+
+
+def _reorder(nest, parents):
+    """Put beams in another order, or several in the place of one.
+
+    Args:
+        nest: Nest of tensors `(rows * beams, ...)`.
+        parents: For each beam the one whose entries it gets, `(rows, beams)`.
+    """
+    rows, beams = ops.shape(parents)
+    first_beam = ops.arange(rows, dtype="int32")[:, None] * beams  # of each row
+    indices = ops.reshape(first_beam + parents, (-1,))
+    return keras.tree.map_structure(lambda part: ops.take(part, indices, axis=0), nest)
+
+
+def _sort_beams(tokens, scores, log_probabilities, attention, alpha):
+    """`Sequences` `(rows, beams, ...)` with the best first, and their normalised scores."""
+    beams = scores.shape[-1]
     lengths = ops.sum(ops.cast(ops.not_equal(tokens, 0), "int32"), axis=-1)
     divisors = length_penalty(ops.maximum(ops.reshape(lengths, (-1, beams)), 1), alpha)
     normalized = scores / divisors
     order = ops.argsort(-normalized, axis=-1)
     flat = (tokens, lengths, ops.reshape(scores, (-1,)), log_probabilities, attention)
-    ordered = [ops.reshape(part, (-1, beams, *part.shape[1:])) for part in reorder(flat, order)]
-    return Beams(Sequences(*ordered), ops.take_along_axis(normalized, order, axis=1), tree)
+    ordered = [ops.reshape(part, (-1, beams, *part.shape[1:])) for part in _reorder(flat, order)]
+    return Sequences(*ordered), ops.take_along_axis(normalized, order, axis=1)
 
 
 def _empty_tree(rows, steps, width):

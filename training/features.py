@@ -16,6 +16,7 @@ from shared.image_encoder import ImageEncoder, fold_batch_normalization, read_np
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
+PHOTOS_AT_ONCE = 50  # encoded together
 MOBILENET = Path("vision") / "mobilenet_v2_1.0_224_tf2_int8.npz"
 
 
@@ -49,6 +50,30 @@ def read_pixels(pictures, name):
         return images.squash(images.read(data))
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
+
+
+def encode_photos(predictor, pictures, names, reduce=np.asarray):
+    """What is kept of the features that a predictor's `encode` gives for photographs.
+
+    Args:
+        predictor: A predictor with an image encoder.
+        pictures: `Pictures`.
+        names: List of their names.
+        reduce: Function of features `(photographs, …)` that returns what is kept of them.
+
+    Raises:
+        UserError: if a photograph cannot be read; the message names it.
+    """
+    return np.concatenate(
+        [
+            reduce(predictor.encode([read_pixels(pictures, name) for name in batch]))
+            for batch in _batches(names)
+        ]
+    )
+
+
+def _batches(items):
+    return [items[n : n + PHOTOS_AT_ONCE] for n in range(0, len(items), PHOTOS_AT_ONCE)]
 
 
 def run_checksum(content, pictures, names):
@@ -128,8 +153,20 @@ def _compiled_top(encoder):
     return Compiled(encoder.top, xla=False)
 
 
-def encode_top(encoder, values):
-    """The encoder's features, float32, for what `encode_bottom` returned."""
-    top, batches = _compiled_top(encoder), range(0, len(values), 50)
-    features = [np.asarray(top(values[n : n + 50].astype("float32"))) for n in batches]
-    return np.concatenate(features)
+def encode_top(encoder, values, reduce=np.asarray):
+    """What is kept of the encoder's features, float32, for what `encode_bottom` returned.
+
+    Args:
+        encoder: A built `ImageEncoder`.
+        values: Array `(photographs, …)`.
+        reduce: As for `encode_photos`.
+    """
+    top = _compiled_top(encoder)
+    return np.concatenate(
+        [reduce(np.asarray(top(batch.astype("float32")))) for batch in _batches(values)]
+    )
+
+
+def mean_of_cells(features):
+    """The mean of a grid of features, `(photographs, height, width, n)` to `(photographs, n)`."""
+    return features.mean(axis=(1, 2))

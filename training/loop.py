@@ -11,6 +11,7 @@ from keras import ops
 
 log = logging.getLogger(__name__)
 
+STATE_FILE, PROGRESS_FILE = "state.json", "progress.npz"
 CHECKPOINT_SECONDS = 300  # between two checkpoints within an epoch
 
 
@@ -36,6 +37,19 @@ def smoothed_cross_entropy(smoothing):
         return ops.sum(each * real) / ops.maximum(ops.sum(real), 1)
 
     return loss
+
+
+def warmup_cosine(learning_rate, warm_up, batches):
+    """A schedule that rises from 0 to a rate in the first batches, then falls to 0 as a cosine.
+
+    Args:
+        learning_rate: The highest rate.
+        warm_up: Number of batches in which it rises.
+        batches: Number of all batches.
+    """
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, batches - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
+    )
 
 
 class Batches:
@@ -133,23 +147,8 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
     folder.mkdir(parents=True, exist_ok=True)
     # Otherwise the first step makes its variables, and TensorFlow traces that step twice.
     model.optimizer.build(model.trainable_variables)
-    state_file, progress_file = folder / "state.json", folder / "progress.npz"
-    record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}
-    progress = Progress()  # of the epoch under way
-    # JSON turns tuples into lists, so recipes are compared as JSON.
-    if state_file.exists():
-        saved = json.loads(state_file.read_text())
-        if saved["recipe"] == json.loads(json.dumps(recipe)):
-            record, done = saved, len(saved["epochs"])
-            if done:
-                _load(folder / f"epoch{done % 2}.npz", _state(model))
-            progress = _load_progress(progress_file, done, _state(model))
-            log.info("resumed after epoch %d and batch %d from %s", done, progress.batches, folder)
-        else:
-            log.info("%s holds a run of another recipe: starting afresh", folder)
-    if not record["epochs"] and not progress.batches:
-        progress_file.unlink(missing_ok=True)
-        _write(state_file, record)
+    state_file, progress_file = folder / STATE_FILE, folder / PROGRESS_FILE
+    record, progress = _resume(model, folder, recipe)
     while len(record["epochs"]) < epochs:
         number = len(record["epochs"])
         if record["best"] is not None and number - 1 - record["best"] >= patience:
@@ -176,6 +175,31 @@ def fit(model, epoch_batches, validate, folder, recipe, epochs, patience=2, verb
         progress_file.unlink(missing_ok=True)
     _load(folder / "best.npz", model.trainable_variables)
     return record
+
+
+def _resume(model, folder, recipe):
+    """The record of the run in a folder and the `Progress` of the epoch under way, or new ones.
+
+    The model gets the weights of the last checkpoint.
+    """
+    state_file, progress_file = folder / STATE_FILE, folder / PROGRESS_FILE
+    record = {"recipe": recipe, "epochs": [], "best": None, "minutes": 0.0}
+    progress = Progress()
+    # JSON turns tuples into lists, so recipes are compared as JSON.
+    if state_file.exists():
+        saved = json.loads(state_file.read_text())
+        if saved["recipe"] == json.loads(json.dumps(recipe)):
+            record, done = saved, len(saved["epochs"])
+            if done:
+                _load(folder / f"epoch{done % 2}.npz", _state(model))
+            progress = _load_progress(progress_file, done, _state(model))
+            log.info("resumed after epoch %d and batch %d from %s", done, progress.batches, folder)
+        else:
+            log.info("%s holds a run of another recipe: starting afresh", folder)
+    if not record["epochs"] and not progress.batches:
+        progress_file.unlink(missing_ok=True)
+        _write(state_file, record)
+    return record, progress
 
 
 def _run_epoch(model, batches, verbose, progress, checkpoint):

@@ -43,6 +43,7 @@ from training.command import AsJson, DataDir, Output, WorkDir
 log = logging.getLogger(__name__)
 
 SCORED_ON = "validation questions of our own"
+SHORT_TEXT_WORDS = 2_000_000
 
 
 def train(
@@ -62,15 +63,7 @@ def train(
     if dimensions % 2:
         raise typer.BadParameter("--dimensions must be even: two numbers share a byte.")
     corpus, work_dir = read_corpus(data_dir, input, work_dir, seed)
-    recipe = {**RECIPE, "vector_size": dimensions}
-    if corpus.size < 2_000_000:
-        recipe["min_count"] = 2
-    frequent = sum(count >= recipe["min_count"] for count in corpus.counts.values())
-    if frequent < settings.MIN_VOCABULARY:
-        raise typer.BadParameter(
-            f"This text is too short: at least {settings.MIN_VOCABULARY} different words must "
-            f"occur in it {recipe['min_count']} times."
-        )
+    recipe = {**RECIPE, "vector_size": dimensions, "min_count": _choose_min_count(corpus)}
     output = output or (Path("analogies-model") if input else store.FOLDER)
     folder = work_dir / f"main-{epochs}-{checksum(recipe)}"
     vocabulary, matrix, minutes = learn(corpus, folder, seed, epochs, **recipe)
@@ -116,6 +109,22 @@ def train(
     }
     cards.add_variant(output, card, MODELS[recipe["sg"]], details)
     cards.print_result(output, card, "validation_accuracy", as_json)
+
+
+def _choose_min_count(corpus):
+    """How often a word must occur to get a vector: less often in a short text.
+
+    Raises:
+        typer.BadParameter: if too few words occur as often.
+    """
+    min_count = 2 if corpus.size < SHORT_TEXT_WORDS else RECIPE["min_count"]
+    frequent = sum(count >= min_count for count in corpus.counts.values())
+    if frequent < settings.MIN_VOCABULARY:
+        raise typer.BadParameter(
+            f"This text is too short: at least {settings.MIN_VOCABULARY} different words must "
+            f"occur in it {min_count} times."
+        )
+    return min_count
 
 
 def write_sizes(corpus, vocabulary, work_dir, output, seed):

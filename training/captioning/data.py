@@ -6,9 +6,6 @@ It is read from the official archives, unpacked or not, or from repacked files:
 official one: 6,000, 1,000 and 1,000.
 """
 
-import json
-import lzma
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +19,7 @@ from apps.captioning.scores import split_words
 from shared.errors import UserError
 from shared.text import WordTokenizer
 from training.captioning import recipe
-from training.datasets.download import fetch
+from training.datasets.download import check_part, fetch, read_json_lines_xz, read_member
 from training.datasets.pictures import Pictures
 from training.rows import read_json_lines
 
@@ -64,12 +61,10 @@ def read(data_dir, part):
         ValueError: if there is no such part.
         FileNotFoundError: if the corpus is not there and cannot be downloaded.
     """
-    if part not in PARTS:
-        raise ValueError(f"`part` must be one of {PARTS}. Received: part={part!r}")
+    check_part(part, PARTS)
     repacked = Path(data_dir) / "captioning" / "flickr8k_captions.jsonl.xz"
     if repacked.exists():
-        with lzma.open(repacked, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
+        rows = read_json_lines_xz(repacked)
         return [Photo(r["image"], tuple(r["captions"])) for r in rows if r["split"] == part]
     captions = {}
     for line in _text(Path(data_dir), "Flickr8k.token.txt"):
@@ -93,11 +88,7 @@ def pictures(data_dir):
 
 def _text(data_dir, name):
     """The lines of a file of the official archive of texts."""
-    for place in (data_dir / name, data_dir / "Flickr8k_text" / name):
-        if place.exists():
-            return place.read_text(encoding="utf-8").splitlines()
-    with zipfile.ZipFile(fetch(f"{ARCHIVES}/{TEXT}", None, data_dir / TEXT)) as files:
-        return files.read(name).decode("utf-8").splitlines()
+    return read_member(f"{ARCHIVES}/{TEXT}", data_dir, name, "Flickr8k_text").splitlines()
 
 
 def read_rows(folder, captions=None):

@@ -16,7 +16,7 @@ from training.captioning import data
 from training.captioning.data import Captions, Input
 from training.captioning.recipe import Variant
 from training.command import AsJson, DataDir, Model, Save, data_folder, print_metrics
-from training.features import read_pixels
+from training.features import encode_photos, mean_of_cells
 
 TEST_SET = "Flickr8k test, five references"
 WIDTHS = (1, BEAM_WIDTH, 5)  # of the beam, which are compared; 1 is greedy
@@ -120,33 +120,21 @@ def evaluate(
         baselines = {"human": score_people(photos), "common": score_common(training, photos)}
     predictor = Predictor.load(str(variant), model)
     start = time.perf_counter()
-    texts = []
-    for features in _encode(predictor, photos, pictures):
-        texts += write_captions(predictor, features, width, alpha)
+    features = encode_photos(predictor, pictures, [photo.name for photo in photos])
+    texts = write_captions(predictor, features, width, alpha)
     metrics = {
         **score_captions(texts, references_of(photos)),
         "images": len(photos),
         "seconds": round(time.perf_counter() - start, 1),
     }
-    card = bundle.read_card(model)
     if save:
-        # A file of the user's has no training photographs for the other baselines.
-        fields = {"baselines": card["baselines"] | baselines}
-        fields["baselines_scored_on"] = card.get("baselines_scored_on", card["test_set"])
-        features = np.concatenate([*_encode(predictor, photos, pictures)])
-        if training:
-            means = [each.mean(axis=(1, 2)) for each in _encode(predictor, training, pictures)]
-            baselines = score_baselines(
-                training, np.concatenate(means), photos, features.mean(axis=(1, 2))
-            )
-            fields = {"baselines": baselines}
-        scores = {
-            name: scores_by_width(Predictor.load(name, model), features, photos)
-            for name in card["variants"]
-        }
         test_set = input.name if input else TEST_SET
-        cards.save_scores(model, test_set, scores, examples=len(photos), **fields)
-        card = bundle.read_card(model)
+        if training:
+            names = [photo.name for photo in training]
+            means = encode_photos(predictor, pictures, names, mean_of_cells)
+            baselines = score_baselines(training, means, photos, mean_of_cells(features))
+        _save_scores(model, test_set, photos, features, baselines, is_complete=bool(training))
+    card = bundle.read_card(model)
     if not input and card.get("baselines_scored_on", card["test_set"]) == TEST_SET:
         baselines["nearest"] = card["baselines"]["nearest"]
     for name, scores in baselines.items():
@@ -154,8 +142,25 @@ def evaluate(
     print_metrics(metrics, as_json)
 
 
-def _encode(predictor, photos, pictures, batch_size=50):
-    """The features of photographs, batch by batch."""
-    for first in range(0, len(photos), batch_size):
-        batch = photos[first : first + batch_size]
-        yield predictor.encode([read_pixels(pictures, photo.name) for photo in batch])
+def _save_scores(model, test_set, photos, features, baselines, is_complete):
+    """Score all networks and write the scores into the card.
+
+    Args:
+        model: Folder of the bundle.
+        test_set: What the photographs are, in words.
+        photos: List of `Photo`.
+        features: Their features.
+        baselines: The scores of baselines.
+        is_complete: Whether they are those of all baselines. Otherwise the card keeps the others,
+            and what they were scored on.
+    """
+    card = bundle.read_card(model)
+    fields = {"baselines": baselines}
+    if not is_complete:
+        fields["baselines"] = card["baselines"] | baselines
+        fields["baselines_scored_on"] = card.get("baselines_scored_on", card["test_set"])
+    scores = {
+        name: scores_by_width(Predictor.load(name, model), features, photos)
+        for name in card["variants"]
+    }
+    cards.save_scores(model, test_set, scores, examples=len(photos), **fields)

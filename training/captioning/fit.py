@@ -14,7 +14,7 @@ from training.captioning import recipe
 from training.captioning.data import Photo
 from training.captioning.evaluate import references_of, write_captions
 from training.features import encode_top, weights_bytes
-from training.loop import Batches, fit, smoothed_cross_entropy
+from training.loop import Batches, fit, smoothed_cross_entropy, warmup_cosine
 
 # With TensorFlow on a CPU, XLA takes four times as long as a plain graph for these networks.
 XLA = keras.backend.backend() != "tensorflow"
@@ -158,10 +158,8 @@ def fit_self_critical(captioner, encoder, data, folder, seed, stage):
 
 
 def _optimizer(data, stage):
-    steps = max(1, data.batches * stage.epochs - recipe.WARM_UP_BATCHES)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=stage.learning_rate, warmup_steps=recipe.WARM_UP_BATCHES
-    )
+    batches = data.batches * stage.epochs
+    schedule = warmup_cosine(stage.learning_rate, recipe.WARM_UP_BATCHES, batches)
     return keras.optimizers.Adam(schedule, clipnorm=1.0)
 
 

@@ -25,6 +25,7 @@ from training.command import AsJson, DataDir, Output, WorkDir, checkpoint_dir, d
 from training.features import (
     encode_bottom,
     encode_top,
+    mean_of_cells,
     run_checksum,
     starting_encoder,
     weights_bytes,
@@ -172,14 +173,9 @@ def _describe_encoder(encoder, folder, official):
 def _score_baselines(encoder, dataset):
     photos, values = dataset.validation
     training_means, means = (
-        np.concatenate([encode_top(encoder, part).mean(axis=(1, 2)) for part in parts])
-        for parts in (_chunks(dataset.values[0]), _chunks(values))
+        encode_top(encoder, part, mean_of_cells) for part in (dataset.values[0], values)
     )
     return score_baselines(dataset.photos, training_means, photos, means)
-
-
-def _chunks(values, size=500):
-    return [values[n : n + size] for n in range(0, len(values), size)]
 
 
 def _new_card(output, seed, training, validation, official):

@@ -40,21 +40,6 @@ def fit_network(training, validation, alphabet, folder, seed, epochs=None, verbo
         jit_compile=keras.backend.backend() == "jax",
     )
 
-    def epoch_batches(epoch):
-        # Windows side by side, from a start that differs each epoch, in random order.
-        rng = np.random.default_rng((seed, epoch))
-        spare = len(training) - 1 - per_epoch * size * window
-        first = int(rng.integers(0, max(spare, 0) + 1))
-        starts = first + window * rng.permutation(per_epoch * size)
-        starts = np.minimum(starts, len(training) - 1 - window)
-
-        def make(n):
-            rows = starts[n * size : (n + 1) * size, None] + np.arange(window + 1)
-            windows = training[rows]
-            return windows[:, :-1], windows[:, 1:]
-
-        return Batches(per_epoch, make)
-
     predictor = Predictor(network, alphabet, {})
 
     def validate():
@@ -68,7 +53,30 @@ def fit_network(training, validation, alphabet, folder, seed, epochs=None, verbo
         "time": window,
         "characters": len(training),
     }
-    record = fit(
-        network, epoch_batches, validate, folder, settings, epochs, RECIPE.patience, verbose
-    )
+    batches = _batches(training, per_epoch, seed)
+    record = fit(network, batches, validate, folder, settings, epochs, RECIPE.patience, verbose)
     return network, record
+
+
+def _batches(training, per_epoch, seed):
+    """A function of an epoch's number that gives its `Batches`, as many as `per_epoch`.
+
+    The windows lie side by side, from a start that differs each epoch, and come in random order.
+    """
+    window, size = RECIPE.window, RECIPE.batch_size
+
+    def epoch_batches(epoch):
+        rng = np.random.default_rng((seed, epoch))
+        spare = len(training) - 1 - per_epoch * size * window
+        first = int(rng.integers(0, max(spare, 0) + 1))
+        starts = first + window * rng.permutation(per_epoch * size)
+        starts = np.minimum(starts, len(training) - 1 - window)
+
+        def make(n):
+            rows = starts[n * size : (n + 1) * size, None] + np.arange(window + 1)
+            windows = training[rows]
+            return windows[:, :-1], windows[:, 1:]
+
+        return Batches(per_epoch, make)
+
+    return epoch_batches

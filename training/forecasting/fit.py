@@ -123,18 +123,6 @@ def fit_network(cell, histories, validate, folder, seed, epochs=None, batches=No
     network.compile(
         optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0), loss=Pinball(), jit_compile=True
     )
-    size = RECIPE.batch_size
-
-    def epoch_batches(epoch):
-        starts = draw_windows(histories, size, (seed, epoch))
-
-        def make(n):
-            first = n * size % (len(starts) - size + 1)
-            rng = np.random.default_rng((seed, epoch, n))
-            return make_batch(histories, starts[first : first + size], rng)
-
-        return Batches(batches, make)
-
     predictor = Predictor(network)
 
     def score():
@@ -147,15 +135,33 @@ def fit_network(cell, histories, validate, folder, seed, epochs=None, batches=No
         "epochs": epochs,
         "batches": batches,
         "rate": RECIPE.learning_rate,
-        "batch": size,
+        "batch": RECIPE.batch_size,
         "length": RECIPE.window,
         "every": RECIPE.stride,
         "days": len(rows),
         "seed": seed,
     }
+    epoch_batches = _batches(histories, batches, seed)
     record = fit(network, epoch_batches, score, folder, settings, epochs, epochs, verbose)
     network.every = 1
     return network, record
+
+
+def _batches(histories, count, seed):
+    """A function of an epoch's number that gives its `Batches`, `count` of them."""
+    size = RECIPE.batch_size
+
+    def epoch_batches(epoch):
+        starts = draw_windows(histories, size, (seed, epoch))
+
+        def make(n):
+            first = n * size % (len(starts) - size + 1)
+            rng = np.random.default_rng((seed, epoch, n))
+            return make_batch(histories, starts[first : first + size], rng)
+
+        return Batches(count, make)
+
+    return epoch_batches
 
 
 class Origins(NamedTuple):

@@ -8,8 +8,6 @@ the test, and one in twenty of train2014 the validation.
 """
 
 import json
-import lzma
-import zipfile
 import zlib
 from collections import ChainMap
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ import typer
 
 from shared.errors import UserError
 from shared.text import clean
-from training.datasets.download import fetch
+from training.datasets.download import check_part, fetch, read_json_lines_xz, read_member
 from training.datasets.pictures import Pictures
 from training.rows import read_json_lines
 
@@ -75,8 +73,7 @@ def read(data_dir, part):
         FileNotFoundError: if the corpus is not there and cannot be downloaded, or a file of it is
             not as published.
     """
-    if part not in PARTS:
-        raise ValueError(f"`part` must be one of {PARTS}. Received: part={part!r}")
+    check_part(part, PARTS)
     try:
         return _read(Path(data_dir), part)
     except FileNotFoundError:
@@ -90,9 +87,7 @@ def read(data_dir, part):
 def _read(data_dir, part):
     repacked = data_dir / "vqa" / "coco_qa.jsonl.xz"
     if repacked.exists():
-        with lzma.open(repacked, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
-        return [question(row) for row in rows if row["split"] == part]
+        return [question(row) for row in read_json_lines_xz(repacked) if row["split"] == part]
     half = "val" if part == "test" else "train"
     questions = [*_coco_qa(data_dir, half), *_vqa(data_dir, half)]
     return [each for each in questions if half == "val" or _is_validation(each) == (part == "val")]
@@ -182,7 +177,7 @@ def _coco_qa(data_dir, half):
     """COCO-QA's questions about the photographs of train2014 or val2014."""
     folder = {"train": "train", "val": "test"}[half]
     columns = [
-        _lines(data_dir, f"{folder}/{name}.txt")
+        read_member(COCO_QA, data_dir, f"{folder}/{name}.txt", "cocoqa").splitlines()
         for name in ("img_ids", "questions", "answers", "types")
     ]
     if len({len(column) for column in columns}) > 1:
@@ -196,24 +191,15 @@ def _coco_qa(data_dir, half):
     ]
 
 
-def _lines(data_dir, name):
-    """The lines of a file of COCO-QA's archive."""
-    for place in (data_dir / "cocoqa" / name, data_dir / name):
-        if place.exists():
-            return place.read_text(encoding="utf-8").splitlines()
-    archive = fetch(COCO_QA, None, data_dir / Path(COCO_QA).name)
-    with zipfile.ZipFile(archive) as files:
-        inside = next(each for each in files.namelist() if f"/{each}".endswith(f"/{name}"))
-        return files.read(inside).decode("utf-8").splitlines()
-
-
 def _vqa(data_dir, half):
     """VQA v2's questions about the photographs of train2014 or val2014."""
-    title = half.title()
-    questions = _json(
-        data_dir, f"v2_OpenEnded_mscoco_{half}2014_questions.json", f"Questions_{title}"
+    questions, annotations = (
+        json.loads(read_member(f"{VQA}/v2_{kind}_{half.title()}_mscoco.zip", data_dir, name))
+        for kind, name in (
+            ("Questions", f"v2_OpenEnded_mscoco_{half}2014_questions.json"),
+            ("Annotations", f"v2_mscoco_{half}2014_annotations.json"),
+        )
     )
-    annotations = _json(data_dir, f"v2_mscoco_{half}2014_annotations.json", f"Annotations_{title}")
     texts = {each["question_id"]: each["question"] for each in questions["questions"]}
     return [
         Question(
@@ -225,12 +211,3 @@ def _vqa(data_dir, half):
         )
         for each in annotations["annotations"]
     ]
-
-
-def _json(data_dir, name, archive):
-    """A file of VQA v2, from the archive that it is published in."""
-    if (data_dir / name).exists():
-        return json.loads((data_dir / name).read_text(encoding="utf-8"))
-    archive = f"v2_{archive}_mscoco.zip"
-    with zipfile.ZipFile(fetch(f"{VQA}/{archive}", None, data_dir / archive)) as files:
-        return json.loads(files.read(name))

@@ -3,17 +3,16 @@
 import time
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from apps.vqa.predictor import FOLDER, Predictor
 from training import cards
 from training.command import AsJson, DataDir, Model, Save, data_folder, print_metrics
-from training.features import read_pixels
+from training.features import encode_photos
 from training.vqa import data
 from training.vqa.baselines import answer_by_nearest, answer_by_type
 from training.vqa.data import Images, Input
-from training.vqa.parts import Part
+from training.vqa.parts import Part, photos_of
 from training.vqa.recipe import Variant
 from training.vqa.scores import consistency, scores
 from training.vqa.vocabulary import coverage
@@ -82,11 +81,9 @@ def evaluate(
 
 def _encode(predictor, questions, pictures):
     """Questions and their photographs as a `Part`."""
-    photos = sorted({each.image for each in questions})
-    grids = []
-    for n in range(0, len(photos), 50):
-        grids.append(predictor.encode([read_pixels(pictures, name) for name in photos[n : n + 50]]))
-    return Part.encode(questions, predictor.tokenizer, np.concatenate(grids), photos)
+    photos = photos_of(questions)
+    grids = encode_photos(predictor, pictures, photos)
+    return Part.encode(questions, predictor.tokenizer, grids, photos)
 
 
 def _score_variant(name, model, part):

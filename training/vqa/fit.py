@@ -8,7 +8,7 @@ import numpy as np
 from apps.vqa.model import Answerer
 from apps.vqa.predictor import LENGTH_BUCKETS
 from shared.text import pad
-from training.loop import Batches, fit
+from training.loop import Batches, fit, warmup_cosine
 from training.vqa import recipe
 from training.vqa.scores import scores
 from training.vqa.vocabulary import answer_shares
@@ -37,12 +37,7 @@ def fit_network(options, data, folder, seed, epochs, verbose=1):
     usable = np.flatnonzero(shares.any(axis=1))
     size = min(recipe.BATCH_SIZE, len(usable))
     count = len(usable) // size
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, count * epochs - recipe.WARM_UP_BATCHES),
-        warmup_target=recipe.LEARNING_RATE,
-        warmup_steps=recipe.WARM_UP_BATCHES,
-    )
+    rate = warmup_cosine(recipe.LEARNING_RATE, recipe.WARM_UP_BATCHES, count * epochs)
     network.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=recipe.WEIGHT_DECAY, clipnorm=1.0),
         loss=keras.losses.CategoricalCrossentropy(

@@ -10,6 +10,11 @@ from shared.text import WordTokenizer
 from training.vqa.data import Question
 
 
+def photos_of(questions):
+    """The names of the photographs that questions are about, in order."""
+    return sorted({each.image for each in questions})
+
+
 @dataclass(frozen=True)
 class Part:
     """Encoded questions and photographs.

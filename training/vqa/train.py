@@ -30,7 +30,7 @@ from training.vqa.baselines import (
 )
 from training.vqa.data import Images, Input
 from training.vqa.fit import fit_network
-from training.vqa.parts import Data, Part
+from training.vqa.parts import Data, Part, photos_of
 from training.vqa.recipe import VARIANTS, Variant
 from training.vqa.scores import consistency, fit_temperature, fit_threshold, scores
 from training.vqa.vocabulary import (
@@ -44,7 +44,6 @@ from training.vqa.vocabulary import (
 TOKENIZER_FILE, ANSWERS_FILE = "tokenizer.json", "answers.json"
 SHARED_FILES = (TOKENIZER_FILE, ANSWERS_FILE, EMBEDDINGS_FILE)
 SCORED_ON = "validation questions"
-CHUNK = 500  # photographs that are encoded at once
 
 
 def train(
@@ -63,12 +62,7 @@ def train(
     An interrupted run resumes from its last checkpoint.
     """
     training, validation, pictures = _read(data_dir, input, images, seed)
-    answers = list_answers(training)
-    if not answer_shares(training, answers).any():
-        raise typer.BadParameter(
-            "No answer has words and occurs often enough to be learned: once, or "
-            f"{recipe.MIN_COUNT} times if there are more than {recipe.SMALL_SET:,} questions."
-        )
+    answers = _choose_answers(training)
     output = output or (Path("vqa-model") if input else FOLDER)
     starts_from_bundle = input or SHARED_ENCODER_PATH.exists()
     encoder = starting_encoder(
@@ -77,19 +71,19 @@ def train(
     tokenizer, table, question_words = build_vocabulary(training, vectors.load())
     content = "\n".join(f"{each}" for each in training).encode()
     fingerprint = f"{zlib.crc32(weights_bytes(encoder) + table.tobytes() + content):08x}"
-    names = [each.image for each in (*training, *validation)]
-    work_dir = checkpoint_dir("vqa", work_dir, data_dir) / run_checksum(
-        f"{fingerprint} {seed} {training} {validation}".encode(), pictures, names
-    )
+    content = f"{fingerprint} {seed} {training} {validation}".encode()
+    checksum = run_checksum(content, pictures, photos_of([*training, *validation]))
+    work_dir = checkpoint_dir("vqa", work_dir, data_dir) / checksum
     folder = work_dir / "bundle"
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder / TOKENIZER_FILE)
     text = json.dumps(answers, ensure_ascii=False, indent=0)
     (folder / ANSWERS_FILE).write_text(text + "\n", encoding="utf-8")
-    photos, values = {}, {}
-    for name, questions in (("training", training), ("validation", validation)):
-        photos[name] = sorted({each.image for each in questions})
-        values[name] = encode_bottom(encoder, pictures, photos[name], work_dir / f"{name}.npy")
+    parts = {"training": training, "validation": validation}
+    values = {
+        name: encode_bottom(encoder, pictures, photos_of(questions), work_dir / f"{name}.npy")
+        for name, questions in parts.items()
+    }
     old, stored = cards.old_card(output), output / EMBEDDINGS_FILE
     if (old.get("fingerprint"), old.get("seed")) == (fingerprint, seed) and stored.exists():
         shutil.copy(stored, folder)  # fitted on another machine they would differ
@@ -97,30 +91,35 @@ def train(
         cells = _sample_cells(encoder, values["training"], seed)
         Embeddings.fit(table, cells, recipe.COMPONENTS).save(folder)
     embeddings = Embeddings.load(folder)  # networks are fitted on the embeddings as stored
-    parts = [
-        Part.encode(questions, tokenizer, _grids(embeddings, encoder, values[name]), photos[name])
-        for name, questions in (("training", training), ("validation", validation))
-    ]
-    dataset = Data(embeddings, tokenizer, answers, *parts)
-    card = _new_card(output, fingerprint, seed, training, validation, official=not input)
-    card |= {
-        "question_words": question_words,
-        "words": tokenizer.size,
-        "answers": len(answers),
-        "coverage": {
-            "training": coverage(training, answers),
-            "validation": coverage(validation, answers),
-        },
-        "encoder": _describe_encoder(encoder, folder),
-        "habits": most_frequent_answers(training),
-    }
+    encoded = {}
+    for name, questions in parts.items():
+        grids = encode_top(encoder, values[name], embeddings.project).astype("float16")
+        encoded[name] = Part.encode(questions, tokenizer, grids, photos_of(questions))
+    dataset = Data(embeddings, tokenizer, answers, **encoded)
+    card = _new_card(output, fingerprint, seed, dataset, official=not input)
+    card |= {"question_words": question_words, "encoder": _describe_encoder(encoder, folder)}
     card["baselines"] = _score_baselines(card["habits"], dataset)
     for name in [name for name in VARIANTS if not variant or name in variant]:
-        options = {**VARIANTS[name], "answers": len(answers)}
-        options |= {"dimensions": table.shape[1], "components": embeddings.components.shape[1]}
+        options = {**VARIANTS[name], "answers": len(answers), "dimensions": table.shape[1]}
+        options["components"] = embeddings.components.shape[1]
         network, record = fit_network(options, dataset, work_dir / name, seed, epochs)
         publish(folder, output, card, name, _write_variant(folder, name, network, record, dataset))
     cards.print_result(output, card, "accuracy", as_json)
+
+
+def _choose_answers(questions):
+    """The closed list of answers.
+
+    Raises:
+        typer.BadParameter: if there is none that can be learned.
+    """
+    answers = list_answers(questions)
+    if not answer_shares(questions, answers).any():
+        raise typer.BadParameter(
+            "No answer has words and occurs often enough to be learned: once, or "
+            f"{recipe.MIN_COUNT} times if there are more than {recipe.SMALL_SET:,} questions."
+        )
+    return answers
 
 
 def _read(data_dir, input, images, seed):
@@ -144,22 +143,14 @@ def _sample_cells(encoder, values, seed):
     rng = np.random.default_rng(seed)
     values = values[:: max(1, len(values) // recipe.PCA_PHOTOS)]
     count = -(-recipe.PCA_CELLS // len(values))  # of every photograph
-    cells = []
-    for n in range(0, len(values), CHUNK):
-        features = encode_top(encoder, values[n : n + CHUNK])
+
+    def sample(features):
         grids = features.reshape(len(features), -1, features.shape[-1])
         places = rng.permuted(np.tile(np.arange(grids.shape[1]), (len(grids), 1)), axis=1)
-        cells.append(np.take_along_axis(grids, places[:, :count, None], axis=1))
-    return np.concatenate(cells).reshape(-1, cells[0].shape[-1])
+        return np.take_along_axis(grids, places[:, :count, None], axis=1)
 
-
-def _grids(embeddings, encoder, values):
-    """The grids of photographs, float16."""
-    grids = [
-        embeddings.project(encode_top(encoder, values[n : n + CHUNK]))
-        for n in range(0, len(values), CHUNK)
-    ]
-    return np.concatenate(grids).astype("float16")
+    cells = encode_top(encoder, values, sample)
+    return cells.reshape(-1, cells.shape[-1])
 
 
 def publish(folder, output, card, name, details):
@@ -197,12 +188,11 @@ def _score_baselines(frequent, dataset):
     }
 
 
-def _new_card(output, fingerprint, seed, training, validation, official):
+def _new_card(output, fingerprint, seed, dataset, official):
     """A card with what all variants share."""
-    training_photos, all_photos = (
-        len({each.image for each in questions})
-        for questions in (training, [*training, *validation])
-    )
+    training, validation = dataset.training.questions, dataset.validation.questions
+    training_photos = len(dataset.training.grids)
+    all_photos = training_photos + len(dataset.validation.grids)
     licence = (
         "Weights: Apache-2.0. Questions: CC BY 4.0, not shipped; photographs vary."
         if official
@@ -236,6 +226,13 @@ def _new_card(output, fingerprint, seed, training, validation, official):
             "It chooses from a closed list of frequent answers.",
         ],
         fingerprint=fingerprint,
+        words=dataset.tokenizer.size,
+        answers=len(dataset.answers),
+        coverage={
+            "training": coverage(training, dataset.answers),
+            "validation": coverage(validation, dataset.answers),
+        },
+        habits=most_frequent_answers(training),
     )
 
 
