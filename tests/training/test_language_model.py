@@ -21,7 +21,7 @@ from training.language_model.model import LanguageModel
 from training.language_model.recipe import Corpus, Recipe
 
 NETWORK = {"dimensions": 8, "units": 12, "rows": 2, "dropout": 0.0}
-RECIPE = Recipe(50, NETWORK, passes=6, epochs_per_pass=2, learning_rate=2e-2)
+RECIPE = Recipe(50, NETWORK, epochs=12, epochs_per_pass=2, learning_rate=2e-2)
 LINES = ["the lamp is lit and the cat sleeps", "a dog barks at the lamp and the cat"] * 60
 
 
@@ -64,7 +64,7 @@ def test_perplexity_by_hand_leaves_the_states_as_they_were():
     passages = [np.array([5, 9, END]), np.array([7, 5, 9, 8, END])]
     network(np.full((3, 2), 4))
     before = [np.asarray(state) for state in network.carried]
-    found = perplexity(network, passages)
+    value = perplexity(network, passages)
     np.testing.assert_array_equal(before[0], network.carried[0])
     network.reset_states()
     inputs, targets = cut_into_windows(np.concatenate(passages), 3)[0]
@@ -74,7 +74,7 @@ def test_perplexity_by_hand_leaves_the_states_as_they_were():
         for row, place in zip(*np.nonzero(targets), strict=True)
     ]
     assert len(nats) == 7
-    assert found == pytest.approx(math.exp(np.mean(nats)), rel=1e-4)
+    assert value == pytest.approx(math.exp(np.mean(nats)), rel=1e-4)
 
 
 def test_the_perplexity_of_uniform_probabilities_is_the_size_of_the_vocabulary():
@@ -114,8 +114,8 @@ def test_a_run_learns_and_an_interrupted_one_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "WARM_UP_BATCHES", 10)
     tokenizer, data = corpus(tmp_path)
     _, record = fit.fit_network(RECIPE, data, tokenizer.size, tmp_path / "whole", 0, verbose=0)
-    found = [epoch["perplexity"] for epoch in record["epochs"]]
-    assert found[-1] < 0.6 * found[0]
+    perplexities = [epoch["perplexity"] for epoch in record["epochs"]]
+    assert perplexities[-1] < 0.6 * perplexities[0]
 
     running, started = loop._run_epoch, []
 
@@ -131,7 +131,7 @@ def test_a_run_learns_and_an_interrupted_one_resumes(tmp_path, monkeypatch):
     _, again = fit.fit_network(RECIPE, data, tokenizer.size, tmp_path / "cut", 0, verbose=0)
     assert len(started) == 4 + 9
     resumed = [epoch["perplexity"] for epoch in again["epochs"]]
-    np.testing.assert_allclose(resumed, found, rtol=1e-3)
+    np.testing.assert_allclose(resumed, perplexities, rtol=1e-3)
 
 
 def corpus(folder):
@@ -160,16 +160,16 @@ def test_backward_reads_each_passage_from_its_end(tmp_path, monkeypatch, capsys)
         assert one[:-1].tolist() == other[-2::-1].tolist() and other[-1] == END
     options = {"data_dir": tmp_path, "input": file, "as_json": True}
     options["corpus"] = Corpus.reviews
-    train.train(**options, output=output, work_dir=tmp_path / "w", passes=6, backward=True)
+    train.train(**options, output=output, work_dir=tmp_path / "w", epochs=12, backward=True)
     command = bundle.read_card(output)["variants"]["lstm"]["command"]
-    assert command.endswith("--corpus reviews --backward --passes 6")
-    found = []
+    assert command.endswith("--corpus reviews --backward --epochs 12")
+    perplexities = []
     for backward in (True, False):  # what the card says is how it reads
         card = bundle.read_card(output)
         bundle.write_card(output, {**card, "backward": backward})
         evaluate.evaluate(**options, model=output)
-        found.append(json.loads(capsys.readouterr().out.splitlines()[-1])["own_perplexity"])
-    assert found[0] < 0.8 * found[1]
+        perplexities.append(json.loads(capsys.readouterr().out.splitlines()[-1])["own_perplexity"])
+    assert perplexities[0] < 0.8 * perplexities[1]
 
 
 def test_train_and_evaluate_a_file(tmp_path, monkeypatch, capsys):
@@ -177,14 +177,14 @@ def test_train_and_evaluate_a_file(tmp_path, monkeypatch, capsys):
     corpus(tmp_path)
     options = {"data_dir": tmp_path, "input": tmp_path / "text.txt", "as_json": True}
     output = tmp_path / "bundle"
-    train.train(**options, corpus=Corpus.reviews, output=output, work_dir=tmp_path / "w", passes=2)
+    train.train(**options, corpus=Corpus.reviews, output=output, work_dir=tmp_path / "w", epochs=4)
     trained = json.loads(capsys.readouterr().out.splitlines()[-1])
     card = bundle.read_card(output)
     assert card["variants"]["lstm"]["network"]["units"] == 12
     evaluate.evaluate(**options, corpus=Corpus.reviews, model=output)
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert 1 < found["own_perplexity"] < 50
-    assert found["own_perplexity"] == pytest.approx(trained["validation_perplexity"], rel=0.3)
+    metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 1 < metrics["own_perplexity"] < 50
+    assert metrics["own_perplexity"] == pytest.approx(trained["validation_perplexity"], rel=0.3)
 
 
 def test_training_starts_from_another_language_model(tmp_path, monkeypatch, capsys):
@@ -199,15 +199,15 @@ def test_training_starts_from_another_language_model(tmp_path, monkeypatch, caps
     words = WordTokenizer.load(tmp_path / "a" / "tokenizer.json").words
     before = bundle.load_arrays(tmp_path / "a" / "lstm.safetensors")
     other = corpora.build_tokenizer([["zebra", "cat", "zebra", "lamp"]], 50)
-    found = fit.transfer_weights(tmp_path / "a", NETWORK)(other)
+    weights = fit.transfer_weights(tmp_path / "a", NETWORK)(other)
     assert other.words[3:] == ["zebra", "cat", "lamp"]
     for path, otherwise in (("embedding/embeddings", np.mean), ("output_bias", np.min)):
-        old, new = before[f"language_model/{path}"], found[f"language_model/{path}"]
+        old, new = before[f"language_model/{path}"], weights[f"language_model/{path}"]
         assert len(new) == other.size
         np.testing.assert_array_equal(new[[0, 1, 2]], old[[0, 1, 2]])
         np.testing.assert_array_equal(new[4:], old[[words.index("cat"), words.index("lamp")]])
         np.testing.assert_allclose(new[3], otherwise(old[3:], axis=0), rtol=1e-5)
-    assert not any("carried" in path for path in found)
+    assert not any("carried" in path for path in weights)
 
     # From there two readings of a text that is much the same bring more than from nothing.
     text = tmp_path / "more.txt"
@@ -216,14 +216,14 @@ def test_training_starts_from_another_language_model(tmp_path, monkeypatch, caps
     for name, start in (("alone", None), ("on", tmp_path / "a")):
         capsys.readouterr()
         train.train(
-            **options, input=text, output=tmp_path / name, passes=1,
+            **options, input=text, output=tmp_path / name, epochs=2,
             start=start,
         )  # fmt: skip
         result = json.loads(capsys.readouterr().out.splitlines()[-1])
         perplexities.append(result["validation_perplexity"])
     assert perplexities[1] < 0.7 * perplexities[0]
     details = bundle.read_card(tmp_path / "on")["variants"]["lstm"]
-    assert details["command"].endswith("--passes 1 --start a")
+    assert details["command"].endswith("--epochs 2 --start a")
     assert details["start"]["data"] == "text.txt" and details["start"]["training_words"] > 800
     with pytest.raises(bundle.BundleError, match="has 12 units, not 13"):
         fit.transfer_weights(tmp_path / "a", {**NETWORK, "units": 13})

@@ -147,7 +147,7 @@ def learned(tmp_path_factory):
     lines = folder / "lines.txt"
     lines.write_text("\n".join(row["text"] for row in reviews(60, seed=4)), encoding="utf-8")
     small = language_model.Recipe(
-        60, {"dimensions": 6, "units": 8, "rows": 2}, passes=1, learning_rate=1e-2
+        60, {"dimensions": 6, "units": 8, "rows": 2}, epochs=1, learning_rate=1e-2
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(language_model.RECIPES, "reviews", small)

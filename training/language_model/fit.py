@@ -13,7 +13,7 @@ from training.language_model import recipe as settings
 from training.language_model.data import END
 from training.language_model.evaluate import cut_into_windows, perplexity
 from training.language_model.model import LanguageModel
-from training.loop import Batches, fit
+from training.loop import Batches, fit, warmup_cosine
 
 
 def transfer_weights(folder, network, backward=False):
@@ -82,8 +82,7 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, start=None, verb
     for variable in network.trainable_variables if start else ():
         variable.assign(start[variable.path])
     words = sum(map(len, data["training"]))
-    epochs = recipe.passes * recipe.epochs_per_pass
-    _compile(network, recipe, words, epochs)
+    _compile(network, recipe, words)
     epoch_start = {}
 
     def epoch_batches(epoch):
@@ -112,19 +111,15 @@ def fit_network(recipe, data, size, folder, seed, shuffle=True, start=None, verb
         run_settings["start"] = zlib.crc32(
             b"".join(start[path].tobytes() for path in sorted(start))
         )
+    epochs = recipe.epochs
     record = fit(network, epoch_batches, validate, folder, run_settings, epochs, epochs, verbose)
     return network, record
 
 
-def _compile(network, recipe, words, epochs):
+def _compile(network, recipe, words):
     windows = -(-words // (recipe.network["rows"] * settings.WINDOW))  # of a pass
-    batches = max(1, windows // recipe.epochs_per_pass) * epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, batches - settings.WARM_UP_BATCHES),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=settings.WARM_UP_BATCHES,
-    )
+    batches = max(1, windows // recipe.epochs_per_pass) * recipe.epochs
+    rate = warmup_cosine(recipe.learning_rate, settings.WARM_UP_BATCHES, batches)
     # XLA on a CPU draws a mask of a million weights in 0.4 s, TensorFlow itself in 7 ms.
     plain = keras.backend.backend() == "tensorflow" and recipe.network.get("weight_dropout")
     network.compile(

@@ -11,14 +11,14 @@ class Recipe:
     Attributes:
         vocabulary: Number of words, at most.
         network: Arguments of the `LanguageModel` besides it.
-        passes: How often the text is read.
-        epochs_per_pass: Into how many epochs a pass is cut; the model is validated after each.
+        epochs: How many epochs; the model is validated after each.
+        epochs_per_pass: Into how many epochs one reading of the text is cut.
         learning_rate: The highest, which falls to 0 as a cosine.
     """
 
     vocabulary: int
     network: dict
-    passes: int
+    epochs: int
     epochs_per_pass: int = 1
     learning_rate: float = 3e-3
 
@@ -26,7 +26,7 @@ class Recipe:
 _REVIEWS = Recipe(
     16_000,
     {"dimensions": 192, "units": 384, "samples": 1_000, "rows": 128, "dropout": 0.1},
-    passes=3,
+    epochs=9,
     epochs_per_pass=3,
 )
 _PTB = Recipe(
@@ -40,9 +40,9 @@ _PTB = Recipe(
         "word_dropout": 0.05,
         "weight_dropout": 0.3,
     },
-    passes=12,
+    epochs=12,
 )
-RECIPES = {"reviews": _REVIEWS, "wikipedia": replace(_REVIEWS, passes=1), "ptb": _PTB}
+RECIPES = {"reviews": _REVIEWS, "wikipedia": replace(_REVIEWS, epochs=3), "ptb": _PTB}
 Corpus = StrEnum("Corpus", list(RECIPES))
 WINDOW = 70  # words through which gradients travel back
 WARM_UP_BATCHES = 300

@@ -34,7 +34,10 @@ def train(
     backward: Annotated[
         bool, typer.Option("--backward", help="Read each passage from its end.")
     ] = False,
-    passes: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="A third of the reviews or articles each; default: the recipe's."),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(help="Bundle of a language model of the same sizes to start from."),
@@ -47,7 +50,7 @@ def train(
     An interrupted run resumes from its last checkpoint.
     """
     recipe = RECIPES[corpus.value]
-    recipe = replace(recipe, passes=passes or recipe.passes)
+    recipe = replace(recipe, epochs=epochs or recipe.epochs)
     name = f"{corpus.value}-backward" if backward else corpus.value
     output = output or (Path("language-model") if input else language_model_folder(name))
     weights_for = transfer_weights(start, recipe.network, backward) if start else None
@@ -63,10 +66,7 @@ def train(
     network.reset_states()
     bundle.save_arrays(output / "lstm.safetensors", bundle.get_weights(network))
     scores = {"validation_perplexity": perplexity(network, data["validation"])}
-    command = f"python -m training.language_model train --corpus {corpus.value}"
-    command += " --backward" if backward else ""
-    command += f" --passes {passes}" if passes else ""
-    command += f" --start {start.resolve().name}" if start else ""
+    command = _describe_command(corpus.value, backward, epochs, start)
     details = cards.variant(
         network,
         record,
@@ -94,3 +94,12 @@ def train(
     cards.add_variant(output, card, "lstm", details)
     metrics = {"output": str(output), **scores}
     print(json.dumps(metrics) if as_json else f"Written to {output}.")
+
+
+def _describe_command(corpus, backward, epochs, start):
+    """The command that trains a model with these options, for its card."""
+    options = [f"--corpus {corpus}"]
+    options += ["--backward"] if backward else []
+    options += [f"--epochs {epochs}"] if epochs else []
+    options += [f"--start {start.resolve().name}"] if start else []
+    return f"python -m training.language_model train {' '.join(options)}"

@@ -37,10 +37,7 @@ def train(
     output: Output = None,
     work_dir: WorkDir = None,
     epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs", "--rounds", min=1, help="A quarter pass each; default: the recipe's."
-        ),
+        int | None, typer.Option(min=1, help="A quarter pass each; default: the recipe's.")
     ] = None,
     seed: int = 0,
     as_json: AsJson = False,

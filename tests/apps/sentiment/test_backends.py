@@ -48,7 +48,7 @@ rows = (folder / "rows.jsonl").read_text().splitlines()
 (folder / "rows.txt").write_text("\\n".join(json.loads(row)["text"] for row in rows))
 reviews = language_model.RECIPES["reviews"]
 network = {**reviews.network, "dimensions": 6, "units": 8, "rows": 4}
-reviews = replace(reviews, vocabulary=60, passes=1, network=network)
+reviews = replace(reviews, vocabulary=60, epochs=1, network=network)
 language_model.RECIPES["reviews"] = reviews
 model = str(folder / "language")
 own = ["--input", str(folder / "rows.txt"), "--data-dir", str(folder), "--output", model]
