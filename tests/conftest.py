@@ -17,6 +17,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 FUZZ_SEED = os.environ.setdefault("UNROLLED_FUZZ_SEED", str(secrets.randbelow(2**32)))
 
 TEXTS = Path(__file__).parent / "texts.tsv"
+SETTLED_SECONDS = 4  # for which a text that is written into `TEXTS` has stayed on a page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -158,24 +159,63 @@ def pytest_addoption(parser):
     )
 
 
+class Texts:
+    """Compares sentences that people read with those in `tests/texts.tsv`, in the order of calls.
+
+    Args:
+        expected: The sentences of the test, or None to write them anew.
+    """
+
+    def __init__(self, expected):
+        self.expected, self.seen = expected, []
+
+    def __call__(self, sentence):
+        """Compare a sentence, when the test has ended."""
+        self.seen.append(str(sentence))
+
+    def wait_for(self, locator):
+        """Wait until an element of a page in the browser shows the sentence, and nothing else."""
+        from playwright.sync_api import expect
+
+        if self.expected is None:
+            self.seen.append(self._settled_text(locator))
+            return
+        assert len(self.seen) < len(self.expected), "see `pytest --update-texts`"
+        self.seen.append(self.expected[len(self.seen)])
+        expect(locator).to_have_text(self.seen[-1])
+
+    def _settled_text(self, locator):
+        """What an element shows once it has not changed for a while; it may be an old sentence."""
+        text, waited = None, 0
+        while waited < SETTLED_SECONDS or (waited < 5 * SETTLED_SECONDS and text in self.seen[-1:]):
+            locator.wait_for()
+            shown = " ".join(locator.text_content().split())
+            text, waited = shown, waited + 1 if shown == text else 0
+            locator.page.wait_for_timeout(1000)
+        return text
+
+
 @pytest.fixture
 def texts(request):
-    """A function that compares a sentence that people read with the one in `tests/texts.tsv`.
+    """The `Texts` of a test.
 
-    Each test has its own sentences there, in the order of its calls. After a change of wording,
-    `pytest --update-texts PATH` writes them anew, and the diff of the file shows what changed.
+    After a change of wording, `pytest --update-texts PATH` writes them anew, and the diff of the
+    file shows what changed.
     """
     test = request.node.nodeid.removeprefix("tests/")
-    seen = []
-    yield lambda sentence: seen.append(str(sentence))
     lines = TEXTS.read_text(encoding="utf-8").splitlines() if TEXTS.exists() else []
+    rows = [line.split("\t", 2) for line in lines]
+    expected = {int(n): json.loads(text) for name, n, text in rows if name == test}
     if request.config.getoption("--update-texts"):
+        texts = Texts(None)
+        yield texts
         kept = [line for line in lines if line.split("\t")[0] != test]
         kept += [
-            f"{test}\t{n}\t{json.dumps(text, ensure_ascii=False)}" for n, text in enumerate(seen)
+            f"{test}\t{n}\t{json.dumps(text, ensure_ascii=False)}"
+            for n, text in enumerate(texts.seen)
         ]
         TEXTS.write_text("".join(f"{line}\n" for line in sorted(kept)), encoding="utf-8")
         return
-    rows = [line.split("\t", 2) for line in lines]
-    expected = {int(n): json.loads(text) for name, n, text in rows if name == test}
-    assert seen == [expected[n] for n in sorted(expected)], "see `pytest --update-texts`"
+    texts = Texts([expected[n] for n in sorted(expected)])
+    yield texts
+    assert texts.seen == texts.expected, "see `pytest --update-texts`"

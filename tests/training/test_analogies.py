@@ -1,4 +1,3 @@
-import json
 import random
 import shutil
 
@@ -10,6 +9,7 @@ from apps.analogies import predictor
 from apps.analogies import vectors as store
 from apps.analogies.vectors import Vectors
 from shared import bundle
+from tests.training.commands import refusal, run
 from training.analogies import data, evaluate, fit, recipe
 from training.analogies.__main__ import app
 from training.analogies.ppmi import ppmi_svd
@@ -35,10 +35,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("analogies")
     (folder / "mine.txt").write_text(made_up(400))
     command = ["train", "--input", folder / "mine.txt", "--output", folder / "out"]
-    command += ["--work-dir", folder / "work", "--epochs", "2", "--dimensions", "8", "--json"]
-    result = CliRunner().invoke(app, [str(part) for part in command])
-    assert result.exit_code == 0, result.output
-    return folder, json.loads(result.output.splitlines()[-1])
+    command += ["--work-dir", folder / "work", "--epochs", 2, "--dimensions", 8]
+    return folder, run(app, *command)
 
 
 def questions_file(folder):
@@ -71,10 +69,7 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
     assert predictor._load.__wrapped__(None).card is None
     tests = data.read_questions(questions_file(folder)), [("oslo", "norway", 9.0), ("of", "by", 1)]
     monkeypatch.setattr(data, "official_tests", lambda: tests)
-    command = ["evaluate", "--save", "--json", "--model", model, "--work-dir", folder / "work"]
-    result = CliRunner().invoke(app, [str(part) for part in command])
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.output.splitlines()[-1])
+    metrics = run(app, "evaluate", "--save", "--model", model, "--work-dir", folder / "work")
     card = bundle.read_card(model)
     assert card["test_set"] == evaluate.TEST_SET
     assert card["variants"]["CBOW"]["accuracy"] == card["accuracy"] == metrics["accuracy"]
@@ -89,9 +84,7 @@ def test_evaluation_scores_a_questions_file_and_a_similarity_file(trained):
     pairs = folder / "pairs.tsv"
     pairs.write_text("oslo\tnorway\t9\nrome\titaly\t8\nthe\toslo\t1\nthe\tdragon\t2\n")
     command = ["evaluate", "--model", folder / "out", "--input", questions_file(folder)]
-    command += ["--similarity", pairs, "--json"]
-    result = CliRunner().invoke(app, [str(part) for part in command])
-    metrics = json.loads(result.output.splitlines()[-1])
+    metrics = run(app, *command, "--similarity", pairs)
     assert metrics["questions"] == 13
     assert metrics["covered"] == pytest.approx(12 / 13)
     assert metrics["skipped"] == 1
@@ -107,28 +100,22 @@ def test_evaluation_reads_a_file_of_vectors(tmp_path):
     path.write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in rows.items()))
     questions = tmp_path / "questions.txt"
     questions.write_text(": capitals\nOslo Norway Rome Italy\n")
-    command = ["evaluate", "--vectors", path, "--input", questions, "--json"]
-    result = CliRunner().invoke(app, [str(part) for part in command])
-    assert json.loads(result.output.splitlines()[-1])["accuracy"] == 1
+    assert run(app, "evaluate", "--vectors", path, "--input", questions)["accuracy"] == 1
 
 
-def test_a_file_without_questions_is_refused(trained, tmp_path):
+def test_a_file_without_questions_is_refused(trained, tmp_path, texts):
     folder, _ = trained
     path = tmp_path / "questions.txt"
     path.write_text("one two three\n")
-    command = ["evaluate", "--model", str(folder / "out"), "--input", str(path)]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 2
-    assert "line 1" in result.output
+    command = ["evaluate", "--model", folder / "out", "--input", path]
+    texts(refusal(app, *command, folder=tmp_path))
 
 
 @pytest.mark.parametrize("content", ["too few words", "\n\n"])
 def test_too_little_text_is_refused(tmp_path, content, texts):
     (tmp_path / "mine.txt").write_text(content)
-    command = ["train", "--input", str(tmp_path / "mine.txt"), "--work-dir", str(tmp_path)]
-    command += ["--output", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, command, standalone_mode=False)
-    texts(result.exception)
+    command = ["train", "--input", tmp_path / "mine.txt", "--work-dir", tmp_path]
+    texts(refusal(app, *command, "--output", tmp_path / "out"))
 
 
 def test_an_interrupted_run_resumes_after_its_last_epoch(tmp_path):

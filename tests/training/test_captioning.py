@@ -4,47 +4,33 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from apps.captioning.model import BEGIN, END, Captioner
 from apps.captioning.predictor import Predictor
 from apps.captioning.scores import score_captions
 from shared import bundle
 from shared.errors import UserError
-from shared.image_encoder import ImageEncoder
 from shared.text import WordTokenizer
-from training import cards
+from tests.training import photographs
+from tests.training.commands import refusal, run
+from tests.training.photographs import COLOURS, publish_texts, read_files, tiny_encoder
 from training.captioning import data as corpus
 from training.captioning import evaluate, fit, recipe
 from training.captioning import train as command
 from training.captioning.__main__ import app
 from training.captioning.data import Photo
-from training.command import run
 from training.datasets.pictures import Pictures
 from training.features import encode_bottom, run_checksum
-
-COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
-TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
 
 
 def draw(folder, count):
     """Photographs of one colour, and what people might say of them."""
-    rows = []
-    for n in range(count):
-        colour = list(COLOURS)[n % len(COLOURS)]
-        Image.new("RGB", (40, 30), COLOURS[colour]).save(folder / f"{n}.png")
+
+    def captions(image, colour):
         texts = [f"A {colour} wall .", f"a {colour} wall", f"One {colour} wall ."]
-        rows.append(json.dumps({"image": f"{n}.png", "captions": texts}))
-    (folder / "captions.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return [{"image": image, "captions": texts}]
 
-
-def tiny_encoder(*_):
-    encoder = ImageEncoder(**TINY, features=16)
-    encoder.build()
-    rng = np.random.default_rng(0)
-    scales = {4: 0.6, 1: 0.0}  # of kernels and biases
-    encoder.set_weights([rng.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
-    return encoder
+    photographs.draw(folder, count, "captions.jsonl", captions)
 
 
 def train(photos, output, work, *more):
@@ -61,11 +47,8 @@ def train(photos, output, work, *more):
         small = {"dimensions": 16, "units": 32, "dropout": 0.0, "coverage": 0.0}
         for name in ("lstm", "gru"):
             patch.setitem(recipe.VARIANTS, name, {**small, "cell": name})
-        arguments = ["train", "--input", str(photos), "--output", str(output), "--json"]
-        arguments += ["--work-dir", str(work), "--fine-epochs", "1", "--scored-epochs", "1", *more]
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == 0, result.output
-    return json.loads(result.output.strip().splitlines()[-1])
+        arguments = ["train", "--input", photos, "--output", output, "--work-dir", work]
+        return run(app, *arguments, "--fine-epochs", 1, "--scored-epochs", 1, *more)
 
 
 @pytest.fixture(scope="module")
@@ -104,37 +87,24 @@ def test_a_run_resumes_unless_an_earlier_stage_changed(trained, tmp_path, caplog
     assert caplog.text.count("another recipe") == 3
 
 
-def publish(folder, output, name, encoder, words):
-    """A variant made of letters, and which ones the bundle has with it."""
-    folder.mkdir()
-    stored = {f"{name}.safetensors": name, command.TOKENIZER_FILE: words}
-    if encoder:
-        stored[command.ENCODER_FILE] = encoder
-    for file, text in stored.items():
-        (folder / file).write_text(text)
-    card = dict.fromkeys(bundle.CARD_KEYS, "…") | {
-        "variants": cards.old_card(output).get("variants", {})
-    }
-    details = {"network": {}, "scored_on": "validation"}
-    command.publish(folder, output, card, name, details)
-    assert {file: (output / file).read_text() for file in stored} == stored
-    return list(bundle.read_card(output)["variants"])
-
-
 def test_variants_trained_with_another_encoder_or_vocabulary_are_removed(tmp_path):
-    output = tmp_path / "bundle"
-    assert publish(tmp_path / "1", output, "lstm", "encoder", "words") == ["lstm"]
-    assert publish(tmp_path / "2", output, "gru", None, "words") == ["lstm", "gru"]
-    assert publish(tmp_path / "3", output, "lstm", "encoder", "words") == ["lstm", "gru"]
-    assert publish(tmp_path / "4", output, "gru", None, "other words") == ["gru"]
-    assert publish(tmp_path / "5", output, "rnn", None, "other words") == ["gru", "rnn"]
-    assert publish(tmp_path / "6", output, "lstm", "other encoder", "other words") == ["lstm"]
+    def publish(run, name, encoder, words):
+        files = {f"{name}.safetensors": name, command.TOKENIZER_FILE: words}
+        files |= {command.ENCODER_FILE: encoder} if encoder else {}
+        return publish_texts(command.publish, tmp_path / run, tmp_path / "bundle", name, files)
+
+    assert publish("1", "lstm", "encoder", "words") == ["lstm"]
+    assert publish("2", "gru", None, "words") == ["lstm", "gru"]
+    assert publish("3", "lstm", "encoder", "words") == ["lstm", "gru"]
+    assert publish("4", "gru", None, "other words") == ["gru"]
+    assert publish("5", "rnn", None, "other words") == ["gru", "rnn"]
+    assert publish("6", "lstm", "other encoder", "other words") == ["lstm"]
 
 
 def test_a_bundle_stays_as_it_is_until_a_variant_is_fitted(trained, tmp_path, monkeypatch):
     shutil.copytree(trained[0] / "bundle", tmp_path / "bundle")
     (tmp_path / "bundle" / command.TOKENIZER_FILE).write_text("those of another run")
-    before = {file: file.read_bytes() for file in (tmp_path / "bundle").iterdir()}
+    before = read_files(tmp_path / "bundle")
 
     def stop(*_):
         raise SystemExit("stopped before the last stage")
@@ -143,7 +113,7 @@ def test_a_bundle_stays_as_it_is_until_a_variant_is_fitted(trained, tmp_path, mo
     again = trained[0] / "photos", tmp_path / "bundle", trained[0] / "work", "--variant", "lstm"
     with pytest.raises(AssertionError, match="stopped before the last stage"):
         train(*again, "--epochs", "6")
-    assert {file: file.read_bytes() for file in (tmp_path / "bundle").iterdir()} == before
+    assert read_files(tmp_path / "bundle") == before
 
 
 def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
@@ -177,11 +147,9 @@ def test_captions_that_score_more_than_the_others_become_likelier(tmp_path):
     assert record["epochs"][-1]["cider"] > 0.5 > before["cider"]
 
 
-def test_other_cells_need_the_tuned_encoder(trained, tmp_path):
-    arguments = ["train", "--input", str(trained[0] / "photos"), "--output", str(tmp_path)]
-    result = CliRunner().invoke(app, [*arguments, "--variant", "rnn"], env=WIDE)
-    assert result.exit_code == 2
-    assert "train the variant lstm first" in result.output
+def test_other_cells_need_the_tuned_encoder(trained, tmp_path, texts):
+    arguments = ["train", "--input", trained[0] / "photos", "--output", tmp_path]
+    texts(refusal(app, *arguments, "--variant", "rnn", folder=tmp_path))
 
 
 def test_the_top_of_the_encoder_is_tuned_and_the_rest_stays(trained):
@@ -197,10 +165,7 @@ def test_the_top_of_the_encoder_is_tuned_and_the_rest_stays(trained):
 
 def test_evaluate_prints_the_keys_of_the_contract(trained):
     folder, _ = trained
-    arguments = ["evaluate", "--input", str(folder / "photos"), "--model", str(folder / "bundle")]
-    result = CliRunner().invoke(app, [*arguments, "--json"])
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.output.strip().splitlines()[-1])
+    metrics = run(app, "evaluate", "--input", folder / "photos", "--model", folder / "bundle")
     keys = {"bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l", "images", "seconds"}
     assert keys | {"baseline_human_bleu1", "baseline_human_cider"} <= set(metrics)
     assert metrics["images"] == 60
@@ -215,54 +180,43 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
     before = bundle.read_card(tmp_path / "bundle")
     assert (before["test_set"], before["examples"]) == ("validation photographs", 6)
-    arguments = ["evaluate", "--save", "--json", "--model", str(tmp_path / "bundle")]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.output.strip().splitlines()[-1])
+    metrics = run(app, "evaluate", "--save", "--model", tmp_path / "bundle")
     card = bundle.read_card(tmp_path / "bundle")
     assert (card["test_set"], card["examples"]) == (evaluate.TEST_SET, 8)
     assert card["variants"]["lstm"]["cider"] == metrics["cider"]
     assert card["baselines"]["nearest"]["bleu1"] == metrics["baseline_nearest_bleu1"]
 
 
-WIDE = {"COLUMNS": "300", "TERMINAL_WIDTH": "300"}  # no sentence broken
-
-
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    "line",
     [
-        ("no json", "line 2: expected"),
-        ('{"image": "0.png"}', "line 2: expected"),
-        ('{"image": "0.png", "captions": []}', "line 2: a caption has no words"),
-        ('{"image": "0.png", "captions": ["..."]}', "line 2: a caption has no words"),
-        ('{"image": "0.png", "captions": "A wall"}', "line 2: a caption has no words"),
-        ('{"image": "9.png", "captions": ["A wall"]}', "has no 9.png"),
-        ('{"image": ["0.png"], "captions": ["A wall"]}', "line 2: expected"),
+        "no json",
+        '{"image": "0.png"}',
+        '{"image": "0.png", "captions": []}',
+        '{"image": "0.png", "captions": ["..."]}',
+        '{"image": "0.png", "captions": "A wall"}',
+        '{"image": "9.png", "captions": ["A wall"]}',
+        '{"image": ["0.png"], "captions": ["A wall"]}',
     ],
 )
-def test_a_bad_row_is_named(tmp_path, line, sentence):
+def test_a_bad_row_is_named(tmp_path, line, texts):
     draw(tmp_path, 1)
     with open(tmp_path / "captions.jsonl", "a", encoding="utf-8") as file:
         file.write(line + "\n")
-    result = CliRunner().invoke(app, ["evaluate", "--input", str(tmp_path)], env=WIDE)
-    assert result.exit_code == 2
-    assert sentence in " ".join(result.output.replace("│", " ").split())
+    texts(refusal(app, "evaluate", "--input", tmp_path, folder=tmp_path))
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate"])
-def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, name):
+def test_a_damaged_photo_is_named(trained, tmp_path, monkeypatch, name, texts):
     draw(tmp_path, 3)
     for n in range(3):
         (tmp_path / f"{n}.png").write_bytes(b"no photo")
-    arguments = ["captioning", name, "--input", str(tmp_path)]
-    if name == "train":
-        monkeypatch.setattr(command, "starting_encoder", tiny_encoder)
-        arguments += ["--output", str(tmp_path / "bundle"), "--work-dir", str(tmp_path / "work")]
-    else:
-        arguments += ["--model", str(trained[0] / "bundle")]
-    monkeypatch.setattr("sys.argv", arguments)
-    with pytest.raises(SystemExit, match=r"\d.png: This file is not a photo"):
-        run(app)
+    monkeypatch.setattr(command, "starting_encoder", tiny_encoder)
+    places = {
+        "train": ["--output", tmp_path / "bundle", "--work-dir", tmp_path / "work"],
+        "evaluate": ["--model", trained[0] / "bundle"],
+    }
+    texts(refusal(app, name, "--input", tmp_path, *places[name]))
 
 
 def test_the_card_describes_the_training_photographs(trained):
@@ -314,8 +268,8 @@ def test_people_are_scored_against_each_other():
 
 def test_the_most_common_caption_is_written_for_every_photo():
     training = [Photo("a", ("A dog .", "a cat")), Photo("b", ("a dog", "a bird"))]
-    found = evaluate.score_common(training, [Photo("c", ("a dog",)), Photo("d", ("a man",))])
-    assert found["bleu1"] == 75
+    scores = evaluate.score_common(training, [Photo("c", ("a dog",)), Photo("d", ("a man",))])
+    assert scores["bleu1"] == 75
 
 
 def test_the_checksum_of_a_run_depends_on_its_photographs():
@@ -336,9 +290,9 @@ def test_other_photographs_of_the_same_names_are_another_run(trained, tmp_path, 
     with pytest.raises(AssertionError, match=f"features in {known}."):
         train(photos, tmp_path / "bundle", known.parent, "--variant", "lstm")
     Image.new("RGB", (40, 30)).save(photos / "0.png")
-    with pytest.raises(AssertionError, match=f"features in {known.parent}") as found:
+    with pytest.raises(AssertionError, match=f"features in {known.parent}") as error:
         train(photos, tmp_path / "bundle", known.parent, "--variant", "lstm")
-    assert known.name not in str(found.value)
+    assert known.name not in str(error.value)
 
 
 def test_encoding_resumes_where_it_was_interrupted(tmp_path, monkeypatch):

@@ -1,19 +1,17 @@
 """The command of the character model: n-grams, labels, probes and a run from end to end."""
 
-import json
 import lzma
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from shared import bundle
+from tests.training.commands import refusal, run
 from training.characters import data as corpus
 from training.characters import evaluate, fit, probes
 from training.characters.__main__ import app
-from training.characters.data import find_alphabet, read_texts
+from training.characters.data import find_alphabet
 from training.characters.ngrams import NGrams
 from training.characters.recipe import RECIPE
 
@@ -110,45 +108,35 @@ def test_articles_begin_in_lines_of_a_page(tmp_path, monkeypatch):
     assert corpus.articles(tmp_path, size=2_000).count("\n\n") == 3  # none of the foreign one
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"), [(b"too short", "at least 5,000"), (b"\xff\xfe\x00", "cannot be read")]
-)
-def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
-    path = tmp_path / "mine.txt"
-    path.write_bytes(content)
-    with pytest.raises(typer.BadParameter, match=sentence):
-        read_texts(None, path)
+@pytest.mark.parametrize("content", [b"too short", b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, texts):
+    (tmp_path / "mine.txt").write_bytes(content)
+    texts(refusal(app, "train", "--input", tmp_path / "mine.txt", folder=tmp_path))
 
 
 def test_own_text_is_learned_resumed_and_scored(tmp_path, monkeypatch):
     """A tiny run of the command: it learns, resumes, and what it wrote is scored by evaluate."""
     small = {"units": 8, "dimensions": 4, "batch_size": 8, "window": 32, "learning_rate": 0.02}
     monkeypatch.setattr(fit, "RECIPE", replace(RECIPE, **small))
-
-    def run(*arguments):
-        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout.splitlines()[-1])
-
     path, model = tmp_path / "mine.txt", tmp_path / "model"
     path.write_text(PLAY * 120, encoding="utf-8")
     train = ["train", "--input", path, "--output", model, "--work-dir", tmp_path / "work"]
     train += ["--epochs", 2]
-    first = run(*train)
+    first = run(app, *train)
     card = bundle.read_card(model)
     assert card["variants"]["lstm"]["nats_per_character"] < np.log(len(card["alphabet"]) + 1)
     assert set(card["probes"]) == {*probes.FEATURES["plays"], *probes.FEATURES["articles"]}
-    again = run(*train)
+    again = run(app, *train)
     assert again["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
     # Training scored the validation part, and `evaluate --save` scores another text.
     _, validation, test = corpus.split(PLAY * 120)
     (tmp_path / "validation.txt").write_text(validation, encoding="utf-8")
-    scored = run("evaluate", "--input", tmp_path / "validation.txt", "--model", model)
+    scored = run(app, "evaluate", "--input", tmp_path / "validation.txt", "--model", model)
     assert scored["nats_per_character"] == pytest.approx(first["nats_per_character"], abs=1e-6)
     assert scored["characters"] == card["examples"]
     assert card["test_set"] == "validation part of each text"
     (tmp_path / "test.txt").write_text(test, encoding="utf-8")
-    scored = run("evaluate", "--input", tmp_path / "test.txt", "--model", model, "--save")
+    scored = run(app, "evaluate", "--input", tmp_path / "test.txt", "--model", model, "--save")
     card = bundle.read_card(model)
     assert card["variants"]["lstm"]["nats_per_character"] == scored["nats_per_character"]
     assert card["test_set"] == "test.txt (lstm), validation part of each text (baselines)"
@@ -161,11 +149,9 @@ def test_the_official_texts_are_tested_with_their_baseline_and_probes(tmp_path, 
     monkeypatch.setattr(fit, "RECIPE", replace(RECIPE, **small))
     model = tmp_path / "model"
     arguments = ["--output", model, "--work-dir", tmp_path / "work", "--epochs", 1]
-    assert CliRunner().invoke(app, ["train", *map(str, arguments)]).exit_code == 0
+    run(app, "train", *arguments)
     before = bundle.read_card(model)
-    result = CliRunner().invoke(app, ["evaluate", "--save", "--json", "--model", str(model)])
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.stdout.splitlines()[-1])
+    metrics = run(app, "evaluate", "--save", "--model", model)
     card = bundle.read_card(model)
     assert card["test_set"] == evaluate.TEST_SET
     assert card["baseline"]["nats_per_character"] == metrics["baseline_ngrams_nats_per_character"]

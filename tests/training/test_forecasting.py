@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from apps.forecasting.examples import simulated
 from apps.forecasting.features import HORIZONS, NAMES
 from apps.forecasting.model import ForecastNetwork, Pinball
 from apps.forecasting.predictor import Predictor
 from shared import bundle
+from tests.training.commands import refusal, run
 from training.forecasting import fit, recipe
 from training.forecasting.__main__ import app
 from training.forecasting.data import Split, read_files
@@ -26,10 +26,6 @@ def write(path, days=700, count=3):
     return path
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A bundle fitted to made-up prices by the real command, small and in seconds."""
@@ -40,20 +36,21 @@ def trained(tmp_path_factory):
         patch.setattr(fit, "RECIPE", small)
         patch.setattr(recipe, "SUBSET_STRIDE", 100)
         patch.setattr(recipe, "SUBSET_SERIES", 1)
-        result = run(
-            "train",
-            *("--input", folder / "prices.csv"),
-            *("--output", folder / "bundle"),
-            *("--work-dir", folder / "work"),
-            *("--cell", "gru", "--epochs", 2, "--batches", 2, "--json"),
-        )
-    assert result.exit_code == 0, result.output
-    return folder, result
+        arguments = ["train", "--input", folder / "prices.csv", "--output", folder / "bundle"]
+        arguments += ["--work-dir", folder / "work", "--cell", "gru"]
+        metrics = run(app, *arguments, "--epochs", 2, "--batches", 2)
+    return folder, metrics
+
+
+def evaluate(folder, *more):
+    """The metrics of the command for the network that `trained` fits."""
+    arguments = ["evaluate", "--input", folder / "prices.csv", "--work-dir", folder / "work"]
+    return run(app, *arguments, "--cell", "gru", *more)
 
 
 def test_train_writes_a_bundle_that_answers(trained):
-    folder, result = trained
-    assert json.loads(result.stdout.splitlines()[-1])["gru"] > 0
+    folder, metrics = trained
+    assert metrics["gru"] > 0
     card = bundle.read_card(folder / "bundle")
     details = card["variants"]["gru"]
     for key in ("pinball", "crps", "mase", "coverage_50", "coverage_80", "coverage_90", "origins"):
@@ -76,12 +73,7 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path):
     split = Split.of({"input": [series]})
     origins = split.validation_origins(split.before_test(series))
     assert before["origins"] == 3 * len(origins) > 0
-    result = run(
-        *("evaluate", "--input", folder / "prices.csv", "--model", model, "--save"),
-        *("--work-dir", folder / "work", "--cell", "gru", "--json"),
-    )
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.stdout.splitlines()[-1])
+    metrics = evaluate(folder, "--model", model, "--save")
     card = bundle.read_card(model)
     details = card["variants"]["gru"]
     assert details["pinball"] == metrics["pinball"] != before["pinball"]
@@ -100,12 +92,7 @@ def test_the_state_of_a_run_is_saved(trained):
 
 def test_evaluate_prints_the_promised_keys(trained):
     folder, _ = trained
-    result = run(
-        *("evaluate", "--input", folder / "prices.csv", "--model", folder / "bundle"),
-        *("--work-dir", folder / "work", "--cell", "gru", "--json"),
-    )
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.stdout.splitlines()[-1])
+    metrics = evaluate(folder, "--model", folder / "bundle")
     promised = ["pinball", "crps", "mase", "coverage_50", "coverage_80", "coverage_90", "direction"]
     for name in ("naive", "drift", "seasonal", "ewma", "garch"):
         assert all(f"baseline_{name}_{key}" in metrics for key in promised)
@@ -114,27 +101,16 @@ def test_evaluate_prints_the_promised_keys(trained):
     assert metrics["baseline_naive_direction"] is None
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("date,close\n2024-01-01,5\n", "at least 61"),
-        ("a,b\n1,2\n", "date column"),
-        ("", "empty"),
-    ],
-)
-def test_unusable_files_are_refused(tmp_path, text, why):
+@pytest.mark.parametrize("text", ["date,close\n2024-01-01,5\n", "a,b\n1,2\n", ""])
+def test_unusable_files_are_refused(tmp_path, text, texts):
     path = tmp_path / "prices.csv"
     path.write_text(text)
     for command in ("train", "evaluate"):
-        result = run(command, "--input", path)
-        assert result.exit_code == 2
-        assert why in " ".join(result.output.replace("│", " ").split())
+        texts(refusal(app, command, "--input", path, folder=tmp_path))
 
 
-def test_a_missing_corpus_says_which_file_to_put_where(tmp_path):
-    result = run("train", "--data-dir", tmp_path)
-    assert result.exit_code == 2
-    assert "us_long_1962_2017.csv.xz" in result.output
+def test_a_missing_corpus_says_which_file_to_put_where(tmp_path, texts):
+    texts(refusal(app, "train", "--data-dir", tmp_path, folder=tmp_path))
 
 
 def test_one_step_of_training_lowers_the_loss():

@@ -36,7 +36,7 @@ def test_the_official_downloads_fall_into_parts_that_share_no_sentence(official)
         part: {pair.source for pair in pairs if pair.domain == "tatoeba"}
         for part, pairs in parts.items()
     }
-    assert sum(len(found) for found in sources.values()) == 300
+    assert sum(map(len, sources.values())) == 300
     assert len(set.union(*sources.values())) == 300
     assert all(sources.values())
     # In training a pair is an example, elsewhere a sentence has all of its references.

@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
-from typer.testing import CliRunner
 
 from apps.analogies.vectors import Vectors
 from apps.vqa.predictor import Predictor
 from shared import bundle
-from shared.image_encoder import ImageEncoder
-from training import cards
-from training.command import run
+from tests.training import photographs
+from tests.training.commands import refusal, run
+from tests.training.photographs import COLOURS, publish_texts, read_files
 from training.vqa import baselines, evaluate, recipe, vocabulary
 from training.vqa import data as corpus
 from training.vqa import scores as scoring
@@ -21,36 +19,26 @@ from training.vqa.__main__ import app
 from training.vqa.data import Question
 from training.vqa.parts import Part
 
-COLOURS = {"red": (230, 20, 20), "green": (20, 200, 30)}
-TINY = {"stem": 4, "blocks": ((2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 1, 2), (2, 12, 2, 2))}
-WIDE = {"COLUMNS": "300", "TERMINAL_WIDTH": "300"}  # no sentence broken
-
 
 def draw(folder, count):
     """Photographs of one colour, and questions whose answers only the photograph tells."""
-    rows = []
-    for n in range(count):
-        colour = list(COLOURS)[n % len(COLOURS)]
-        noise = np.random.default_rng(n).integers(-12, 12, (30, 40, 3))
-        pixels = np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype("uint8")
-        Image.fromarray(pixels).save(folder / f"{n}.png")
-        for text, answer, kind in (
-            ("What is the color of the wall?", colour, "color"),
-            ("is this a red wall", "yes" if colour == "red" else "no", "yes/no"),
-        ):
-            rows.append({"image": f"{n}.png", "question": text, "answer": answer, "type": kind})
-    rows[0]["answers"] = ["red", "red", "Red", "maroon"]
-    lines = "\n".join(json.dumps(row) for row in rows)
-    (folder / "questions.jsonl").write_text(lines + "\n", encoding="utf-8")
+
+    def questions(image, colour):
+        is_red = "yes" if colour == "red" else "no"
+        of_colour = {"question": "What is the color of the wall?", "answer": colour}
+        if image == "0.png":
+            of_colour["answers"] = ["red", "red", "Red", "maroon"]
+        return [
+            {"image": image, "type": "color", **of_colour},
+            {"image": image, "question": "is this a red wall", "answer": is_red, "type": "yes/no"},
+        ]
+
+    photographs.draw(folder, count, "questions.jsonl", questions)
 
 
-def tiny_encoder(*_):
-    encoder = ImageEncoder(**TINY, features=16)
-    encoder.build()
-    rng = np.random.default_rng(0)
-    scales = {4: 0.6, 1: 0.0}  # of kernels and biases
-    encoder.set_weights([rng.normal(0, scales[w.ndim], w.shape) for w in encoder.get_weights()])
-    return encoder
+def input_of(folder):
+    """The arguments that name the questions and photographs of a folder."""
+    return ["--input", folder / "questions.jsonl", "--images", folder]
 
 
 def own_vectors():
@@ -67,7 +55,7 @@ def trained(tmp_path_factory):
     (folder / "photos").mkdir()
     draw(folder / "photos", 40)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "starting_encoder", tiny_encoder)
+        patch.setattr(command, "starting_encoder", photographs.tiny_encoder)
         patch.setattr(command, "SHARED_ENCODER_PATH", folder / "nowhere")
         patch.setattr(command.vectors, "load", own_vectors)
         patch.setattr(recipe, "BATCH_SIZE", 8)
@@ -78,14 +66,11 @@ def trained(tmp_path_factory):
             patch.setitem(recipe.VARIANTS, name, {**recipe.VARIANTS[name], **SMALL})
 
         def train(*more):
-            arguments = ["train", "--input", str(folder / "photos/questions.jsonl")]
-            arguments += ["--images", str(folder / "photos"), "--output", str(folder / "bundle")]
-            arguments += ["--work-dir", str(folder / "work"), "--epochs", "10", "--json"]
+            arguments = ["train", *input_of(folder / "photos"), "--output", folder / "bundle"]
+            arguments += ["--work-dir", folder / "work", "--epochs", 10]
             for name in ("lstm", "blind", "bow"):
                 arguments += ["--variant", name]
-            result = CliRunner().invoke(app, [*arguments, *more])
-            assert result.exit_code == 0, result.output
-            return json.loads(result.output.strip().splitlines()[-1])
+            return run(app, *arguments, *more)
 
         yield folder, train(), train
 
@@ -131,35 +116,24 @@ def test_retraining_reuses_the_embeddings_of_the_bundle(trained, monkeypatch):
     assert (folder / "bundle/senses.safetensors").read_bytes() == before
 
 
-def publish(folder, output, name, embeddings, encoder=None):
-    """A variant made of letters, and which ones the bundle has with it."""
-    folder.mkdir()
-    files = dict.fromkeys(command.SHARED_FILES, "…") | {
-        command.EMBEDDINGS_FILE: embeddings,
-        f"{name}.safetensors": name,
-    }
-    files |= {command.ENCODER_FILE: encoder} if encoder else {}
-    for file, text in files.items():
-        (folder / file).write_text(text)
-    card = dict.fromkeys(bundle.CARD_KEYS, "…")
-    card["variants"] = cards.old_card(output).get("variants", {})
-    details = {"network": {}, "scored_on": "validation"}
-    command.publish(folder, output, card, name, details)
-    assert {file: (output / file).read_text() for file in files} == files
-    assert (output / command.ENCODER_FILE).exists() == bool(encoder)
-    return list(bundle.read_card(output)["variants"])
-
-
 def test_variants_trained_with_other_embeddings_are_removed(tmp_path):
     output = tmp_path / "bundle"
-    assert publish(tmp_path / "1", output, "lstm", "embeddings", "encoder") == ["lstm"]
-    assert publish(tmp_path / "2", output, "gru", "embeddings") == ["lstm", "gru"]
-    assert publish(tmp_path / "3", output, "bow", "other embeddings") == ["bow"]
+
+    def publish(name, embeddings, **others):
+        files = {**dict.fromkeys(command.SHARED_FILES, "…"), f"{name}.safetensors": name}
+        files |= {command.EMBEDDINGS_FILE: embeddings, **others}
+        names = publish_texts(command.publish, tmp_path / name, output, name, files)
+        assert (output / command.ENCODER_FILE).exists() == bool(others)
+        return names
+
+    assert publish("lstm", "some", **{command.ENCODER_FILE: "own"}) == ["lstm"]
+    assert publish("gru", "some") == ["lstm", "gru"]
+    assert publish("bow", "others") == ["bow"]
 
 
 def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch):
     folder, _, train = trained
-    before = {file: file.read_bytes() for file in (folder / "bundle").iterdir()}
+    before = read_files(folder / "bundle")
 
     def stop(*_):
         raise SystemExit("stopped in the first epoch")
@@ -167,16 +141,12 @@ def test_a_bundle_stays_as_it_is_until_a_network_is_fitted(trained, monkeypatch)
     monkeypatch.setattr(command, "fit_network", stop)
     with pytest.raises(AssertionError, match="stopped in the first epoch"):
         train("--seed", "1")
-    assert {file: file.read_bytes() for file in (folder / "bundle").iterdir()} == before
+    assert read_files(folder / "bundle") == before
 
 
 def test_evaluate_prints_the_keys_of_the_contract(trained):
     folder, *_ = trained
-    arguments = ["evaluate", "--input", str(folder / "photos/questions.jsonl"), "--json"]
-    arguments += ["--images", str(folder / "photos"), "--model", str(folder / "bundle")]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.output.strip().splitlines()[-1])
+    metrics = run(app, "evaluate", *input_of(folder / "photos"), "--model", folder / "bundle")
     keys = {"accuracy", "accuracy_color", "accuracy_yes/no", "questions", "seconds"}
     keys |= {f"baseline_{n}_accuracy_color" for n in ("majority", "blind", "bow")}
     assert keys <= set(metrics)
@@ -194,9 +164,7 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
     card = bundle.read_card(model)
     assert (card["test_set"], card["examples"]) == ("validation questions", 8)
-    result = CliRunner().invoke(app, ["evaluate", "--save", "--json", "--model", str(model)])
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(result.output.strip().splitlines()[-1])
+    metrics = run(app, "evaluate", "--save", "--model", model)
     card = bundle.read_card(model)
     assert (card["test_set"], card["examples"]) == (evaluate.TEST_SET, 12)
     assert card["variants"]["lstm"]["accuracy"] == metrics["accuracy"]
@@ -205,18 +173,17 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
     assert card["coverage"]["test"] == 1
 
 
-def test_the_nearest_question_is_a_baseline_on_its_own_test_set_only(trained, monkeypatch):
+def test_the_nearest_question_is_a_baseline_on_its_own_test_set_only(trained, monkeypatch, texts):
     folder, *_ = trained
-    asked, pictures = corpus.read_rows(folder / "photos/questions.jsonl", folder / "photos")
-    _, own = corpus.split_by_photo(asked, 0)
+    questions, pictures = corpus.read_rows(folder / "photos/questions.jsonl", folder / "photos")
+    _, own = corpus.split_by_photo(questions, 0)
     monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
-    for test, told in ((own, True), (own[:-1], False)):
+    arguments = ["evaluate", "--data-dir", folder, "--model", folder / "bundle"]
+    for test, has_nearest in ((own, True), (own[:-1], False)):
         monkeypatch.setattr(corpus, "read", lambda *_, test=test: test)
-        arguments = ["evaluate", "--data-dir", str(folder), "--model", str(folder / "bundle")]
-        result = CliRunner().invoke(app, [*arguments, "--json"])
-        assert ("baseline_nearest_accuracy" in result.output) == told, result.output
+        assert ("baseline_nearest_accuracy" in run(app, *arguments)) == has_nearest
     monkeypatch.setattr(corpus, "read", lambda *_: [])
-    assert "no test questions" in CliRunner().invoke(app, arguments, env=WIDE).output
+    texts(refusal(app, *arguments, folder=folder))
 
 
 @pytest.mark.parametrize("answers", ['["yes", "no"]', "{}", "null"])
@@ -229,9 +196,8 @@ def test_files_of_another_bundle_are_noticed(trained, tmp_path, answers):
 
 def test_an_encoder_that_changed_is_noticed(trained, tmp_path):
     folder, *_ = trained
-    for file in (folder / "bundle").iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    encoder = tiny_encoder()
+    shutil.copytree(folder / "bundle", tmp_path, dirs_exist_ok=True)
+    encoder = photographs.tiny_encoder()
     encoder.last.bias.assign(np.asarray(encoder.last.bias) + 1)
     encoder.save(tmp_path / "encoder.safetensors")
     with pytest.raises(bundle.BundleError, match="not the one.*train them again"):
@@ -241,36 +207,24 @@ def test_an_encoder_that_changed_is_noticed(trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    "line",
     [
-        ("no json", "line 3: expected"),
-        ('{"image": "0.png", "question": "what"}', "line 3: expected"),
-        ('{"image": "0.png", "question": "what", "answer": " "}', "line 3: all must be texts"),
-        ('{"image": "0.png", "question": 3, "answer": "a"}', "line 3: all must be texts"),
-        ('{"image": "9.png", "question": "what", "answer": "a"}', "has no 9.png"),
-        ('{"image": ["0.png"], "question": "what", "answer": "a"}', "line 3: all must be texts"),
-        ("[1]", "line 3: expected"),
-        pytest.param("[" * 100_000, "line 3: expected", id="deep"),
-        (
-            '{"image": "0.png", "question": "what", "answer": "a", "answers": "yes"}',
-            'line 3: all must be texts, none empty, and "answers" a list',
-        ),
+        "no json",
+        '{"image": "0.png", "question": "what"}',
+        '{"image": "0.png", "question": "what", "answer": " "}',
+        '{"image": "0.png", "question": 3, "answer": "a"}',
+        '{"image": "9.png", "question": "what", "answer": "a"}',
+        '{"image": ["0.png"], "question": "what", "answer": "a"}',
+        "[1]",
+        pytest.param("[" * 100_000, id="deep"),
+        '{"image": "0.png", "question": "what", "answer": "a", "answers": "yes"}',
     ],
 )
-def test_a_bad_row_is_named(tmp_path, line, sentence):
+def test_a_bad_row_is_named(tmp_path, line, texts):
     draw(tmp_path, 1)
     with open(tmp_path / "questions.jsonl", "a", encoding="utf-8") as file:
         file.write(line + "\n")
-    arguments = [
-        "evaluate",
-        "--input",
-        str(tmp_path / "questions.jsonl"),
-        "--images",
-        str(tmp_path),
-    ]
-    result = CliRunner().invoke(app, arguments, env=WIDE)
-    assert result.exit_code == 2
-    assert sentence in " ".join(result.output.replace("│", " ").split())
+    texts(refusal(app, "evaluate", *input_of(tmp_path), folder=tmp_path))
 
 
 def test_rows_are_read_as_visitors_questions_are(tmp_path):
@@ -278,43 +232,29 @@ def test_rows_are_read_as_visitors_questions_are(tmp_path):
     row = {"image": "0.png", "question": "What’s  <b>this</b>?", "answer": "wall"}
     path = tmp_path / "one.jsonl"
     path.write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8-sig")  # as Windows writes
-    (found,), _ = corpus.read_rows(path, tmp_path)
-    assert (found.text, found.kind, found.answers) == ("What's this ?", "other", ())
+    (read,), _ = corpus.read_rows(path, tmp_path)
+    assert (read.text, read.kind, read.answers) == ("What's this ?", "other", ())
 
 
 def test_questions_without_usable_answers_are_refused(tmp_path, texts):
     draw(tmp_path, 4)
     path = tmp_path / "questions.jsonl"
     path.write_text(path.read_text().replace('"answer": "', '"answer": "?!", "was": "'))
-    arguments = ["train", "--input", str(path), "--images", str(tmp_path)]
-    arguments += ["--output", str(tmp_path / "b")]
-    texts(CliRunner().invoke(app, arguments, standalone_mode=False).exception)
+    texts(refusal(app, "train", *input_of(tmp_path), "--output", tmp_path / "b"))
     assert not (tmp_path / "b").exists()
 
 
-def test_a_damaged_photograph_is_named(trained, tmp_path, monkeypatch):
+def test_a_damaged_photograph_is_named(trained, tmp_path, texts):
     draw(tmp_path, 1)
     (tmp_path / "0.png").write_bytes(b"no photo")
-    arguments = ["vqa", "evaluate", "--input", str(tmp_path / "questions.jsonl")]
-    arguments += ["--images", str(tmp_path), "--model", str(trained[0] / "bundle")]
-    monkeypatch.setattr("sys.argv", arguments)
-    with pytest.raises(SystemExit, match="0.png: This file is not a photo"):
-        run(app)
+    texts(refusal(app, "evaluate", *input_of(tmp_path), "--model", trained[0] / "bundle"))
 
 
-def test_photographs_must_be_named(tmp_path):
+def test_questions_and_photographs_must_both_be_named(tmp_path, texts):
     draw(tmp_path, 1)
-    arguments = ["evaluate", "--input", str(tmp_path / "questions.jsonl")]
-    result = CliRunner().invoke(app, arguments, env=WIDE)
-    assert result.exit_code == 2
-    assert "--images" in result.output
-
-
-@pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_photographs_without_questions_are_not_passed_over(tmp_path, command):
-    result = CliRunner().invoke(app, [command, "--images", str(tmp_path)], env=WIDE)
-    assert result.exit_code == 2
-    assert "with --input" in result.output
+    texts(refusal(app, "evaluate", "--input", tmp_path / "questions.jsonl"))
+    for name in ("train", "evaluate"):
+        texts(refusal(app, name, "--images", tmp_path))
 
 
 def question(text="what", answer="a", kind="object", answers=()):
@@ -330,21 +270,21 @@ def test_answers_are_compared_by_their_canonical_form(answer, same):
 
 
 def test_targets_are_the_shares_of_peoples_answers():
-    asked = [question(answers=("red",) * 6 + ("Red", "blue", "teal", "teal")),
+    questions = [question(answers=("red",) * 6 + ("Red", "blue", "teal", "teal")),
              question(answer="two"), question(answer="teal")]  # fmt: skip
-    found = vocabulary.answer_shares(asked, ["red", "2", "blue"])
-    np.testing.assert_allclose(found, [[7 / 8, 0, 1 / 8], [0, 1, 0], [0, 0, 0]])
+    shares = vocabulary.answer_shares(questions, ["red", "2", "blue"])
+    np.testing.assert_allclose(shares, [[7 / 8, 0, 1 / 8], [0, 1, 0], [0, 0, 0]])
 
 
 def test_rare_answers_are_left_out_of_a_long_list():
-    asked = [question(answer="two")] * 1_001 + [question(answer="cat")] * 2
-    assert vocabulary.list_answers(asked) == ["2"]
-    assert vocabulary.list_answers(asked[-3:]) == ["cat", "2"]
+    questions = [question(answer="two")] * 1_001 + [question(answer="cat")] * 2
+    assert vocabulary.list_answers(questions) == ["2"]
+    assert vocabulary.list_answers(questions[-3:]) == ["cat", "2"]
 
 
 def test_words_take_vectors_of_their_stems_and_questions_come_first():
-    asked = [question("What is this dog's wall, zyx?")]
-    tokenizer, table, count = vocabulary.build_vocabulary(asked, own_vectors())
+    questions = [question("What is this dog's wall, zyx?")]
+    tokenizer, table, count = vocabulary.build_vocabulary(questions, own_vectors())
     words = tokenizer.words
     assert set(words[2:count]) == {"what", "is", "this", "dog's", "wall", "zyx"}
     assert set(words[count:]) == {"the", "color", "of", "a", "red", "green", "photo", "dogs",
@@ -373,15 +313,19 @@ def test_rephrasing_by_rule(text, other):
 
 
 def test_scores_by_type():
-    asked = [question(answer="two", kind="number"), question(answer="dog"), question(answer="cat")]
-    found = scoring.scores(["2", "A dog", "dog"], asked, "x_")
-    assert found == {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
+    questions = [
+        question(answer="two", kind="number"),
+        question(answer="dog"),
+        question(answer="cat"),
+    ]
+    scores = scoring.scores(["2", "A dog", "dog"], questions, "x_")
+    assert scores == {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
 
 
 def test_the_most_frequent_answer_depends_on_the_type():
-    asked = [question(answer=a, kind=k) for a, k in
+    questions = [question(answer=a, kind=k) for a, k in
              [("no", "yes/no")] * 3 + [("red", "color")] * 2 + [("dog", "object")]]  # fmt: skip
-    common = baselines.most_frequent_answers(asked)
+    common = baselines.most_frequent_answers(questions)
     tested = [question(kind=kind) for kind in ("color", "yes/no", "number")]
     assert baselines.answer_by_type(common, tested) == ["red", "no", "no"]
 
@@ -389,9 +333,9 @@ def test_the_most_frequent_answer_depends_on_the_type():
 def test_most_answers_below_the_threshold_are_wrong():
     confidence = np.linspace(0.05, 0.95, 10)
     right = np.array([0, 0, 0, 1, 0, 1, 1, 1, 1, 1], "bool")
-    found = scoring.fit_threshold(confidence, right)
+    threshold = scoring.fit_threshold(confidence, right)
     # Of the first five one is right (20 %), of the first six two (33 %).
-    assert found == {"probability": 0.55, "share": 0.5, "accuracy_of_the_rest": 1.0}
+    assert threshold == {"probability": 0.55, "share": 0.5, "accuracy_of_the_rest": 1.0}
     always = scoring.fit_threshold(confidence, np.ones(10, "bool"))
     assert always["probability"] == 0.05
     assert always["share"] == 0.0
@@ -410,9 +354,9 @@ def test_the_nearest_question_about_the_nearest_photograph_answers():
     vectors = np.array([[0, 0], [0, 0], [1, 0], [0, 1]], "float32")
     embeddings = Embeddings(vectors, np.zeros(2), np.eye(2))
     grids = np.array([[[1, 0]], [[0, 1]]], "float16")
-    asked = [question(answer=a) for a in ("red", "green", "yes", "no")]
+    questions = [question(answer=a) for a in ("red", "green", "yes", "no")]
     numbers = [np.array([n]) for n in (2, 2, 3, 3)]
-    training = Part(asked, numbers, grids, np.array([0, 1, 0, 1]))
+    training = Part(questions, numbers, grids, np.array([0, 1, 0, 1]))
     validation = replace(training, grids=grids * 2)
     weight = baselines.choose_weight(embeddings, training, validation)
     (answers,) = baselines.answer_by_nearest(embeddings, training, validation, [weight])

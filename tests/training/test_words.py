@@ -31,9 +31,9 @@ def test_words_are_lower_case_letters_without_accents_or_figures():
 
 
 def test_paragraphs_are_lists_of_words_without_the_headings(corpora):
-    found = list(words.wikipedia(corpora))
-    assert [paragraph[0] for paragraph in found] == ["the", "the", "rivers"]
-    assert found[2] == ["rivers", "flow", "to", "the", "sea", "or", "to", "a", "lake"]
+    articles = list(words.wikipedia(corpora))
+    assert [paragraph[0] for paragraph in articles] == ["the", "the", "rivers"]
+    assert articles[2] == ["rivers", "flow", "to", "the", "sea", "or", "to", "a", "lake"]
 
 
 def test_the_official_dump_is_read_as_it_is_downloaded(tmp_path):
@@ -63,15 +63,15 @@ def test_without_the_corpus_a_sentence_says_which_file_to_put_where(tmp_path):
 
 
 def test_the_test_reviews_are_never_read(monkeypatch):
-    asked = []
+    urls = []
 
     def read(data_dir, part):
-        asked.append(part)
+        urls.append(part)
         return []
 
     monkeypatch.setattr(words.imdb, "read", read)
     assert list(words.reviews("somewhere")) == []
-    assert asked == ["train", "unsup"]
+    assert urls == ["train", "unsup"]
 
 
 def test_questions_are_read_by_section(tmp_path):
