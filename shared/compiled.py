@@ -18,7 +18,7 @@ _calls_before_xla = ContextVar("calls_before_xla", default=CALLS_BEFORE_XLA)
 
 @contextmanager
 def compile_at_first_call():
-    """Let XLA compile what this thread calls within this context at its first call already.
+    """Within this context, XLA compiles what this thread calls at the first call.
 
     It is meant for warming up.
     """
@@ -30,7 +30,7 @@ def compile_at_first_call():
 
 
 def wait_for_compilation(timeout_seconds=None):
-    """Wait until XLA has compiled everything that is due so far.
+    """Wait until all compilations that have been scheduled are done.
 
     Raises:
         TimeoutError: if it takes longer than `timeout_seconds`.

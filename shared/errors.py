@@ -1,4 +1,4 @@
-"""The one error that visitors and operators read."""
+"""The exception whose message visitors and operators read."""
 
 
 class UserError(ValueError):

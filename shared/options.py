@@ -1,4 +1,4 @@
-"""The options of a network: the arguments that make it again."""
+"""The options of a network: the arguments from which it can be built again."""
 
 import inspect
 from typing import Any

@@ -2,220 +2,270 @@
 // `value`: {view, words, points (x, y[, z] in −1…1), clusters, clusterNames, marked, axes}.
 const canvas = element.querySelector("canvas");
 const status = element.querySelector(".map-status");
-const pen = canvas.getContext("2d");
-const SHADES = ["positive", "negative", "gru", "rnn", "forget", "output", "lstm", "baseline"];
-let data = null, zoom = 1, shift = [0, 0], turn = [0.6, 0.35], places = [], over = -1, waiting = false;
+const context = canvas.getContext("2d");
+const COLOURS = ["positive", "negative", "gru", "rnn", "forget", "output", "lstm", "baseline"];
+const FEW_WORDS = 200; // a map of fewer words has larger dots, and labels for short words too
+const POINTER_RADIUS = 14; // pixels around the pointer in which a dot is pointed at
+const MAX_ZOOM = 60, MIN_ZOOM = 0.5;
+let data = null;
+let zoom = 1, offset = [0, 0], angles = [0.6, 0.35];
+let positions = []; // of the points on the canvas: [left, top, depth]
+let hovered = -1; // number of the word that the pointer is on
+let isScheduled = false;
 
 const style = (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
-const deep = () => data.points.length && data.points[0].length === 3;
+const hasDepth = () => data.points.length && data.points[0].length === 3;
+const isSmall = () => data.words.length < FEW_WORDS;
 
-function project([x, y, z = 0]) {
-  if (!deep()) return [x, y, 0];
-  const [a, b] = turn, side = x * Math.cos(a) + z * Math.sin(a), far = z * Math.cos(a) - x * Math.sin(a);
-  return [side * 0.8, (y * Math.cos(b) - far * Math.sin(b)) * 0.8, y * Math.sin(b) + far * Math.cos(b)];
+function scheduleDraw() {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(draw);
+}
+
+// A point as the visitor has turned the map: across, up and towards them.
+function rotate([x, y, z = 0]) {
+  if (!hasDepth()) return [x, y, 0];
+  const [a, b] = angles;
+  const across = x * Math.cos(a) + z * Math.sin(a), back = z * Math.cos(a) - x * Math.sin(a);
+  return [
+    across * 0.8,
+    (y * Math.cos(b) - back * Math.sin(b)) * 0.8,
+    y * Math.sin(b) + back * Math.cos(b),
+  ];
 }
 
 // Pixels from the middle of the canvas to a point at 1, across and up.
 function extent() {
-  const width = canvas.clientWidth, height = canvas.clientHeight, half = Math.min(width, height) / 2 - 8;
-  return deep() ? [half, half] : [width / 2 - 24, height / 2 - 16];
-}
-
-// Moves a flat map to the word that was found, so near that its neighbours are told apart.
-function showMarked() {
-  if (deep() || !data.marked.length) return;
-  const [first, ...others] = data.marked.map((n) => data.points[n]), [wide, high] = extent();
-  const far = others.map(([x, y]) => Math.max(Math.abs(x - first[0]), Math.abs(y - first[1]))).sort((a, b) => a - b);
-  zoom = Math.min(12, Math.max(1, 0.6 / (far[Math.floor(far.length / 2)] || 1)));  // half of the neighbours are in view
-  shift = [-first[0] * wide * zoom, first[1] * high * zoom];
+  const width = canvas.clientWidth, height = canvas.clientHeight;
+  const half = Math.min(width, height) / 2 - 8;
+  return hasDepth() ? [half, half] : [width / 2 - 24, height / 2 - 16];
 }
 
 function draw() {
-  waiting = false;
-  if (!data) return;
-  const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
-  if (!width) return;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-  }
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  const shades = SHADES.map(style), ink = style("ink"), faint = style("ink-2"), ground = style("ground");
-  const [wide, high] = extent();
-  places = data.points.map((point) => {
-    const [x, y, z] = project(point);
-    return [width / 2 + shift[0] + x * wide * zoom, height / 2 + shift[1] - y * high * zoom, z];
+  isScheduled = false;
+  const width = canvas.clientWidth, height = canvas.clientHeight;
+  if (!data || !width) return;
+  const ratio = window.devicePixelRatio || 1;
+  const pixels = [width, height].map((side) => Math.round(side * ratio));
+  if (canvas.width !== pixels[0] || canvas.height !== pixels[1])
+    [canvas.width, canvas.height] = pixels;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.textBaseline = "middle";
+  const [scaleX, scaleY] = extent();
+  positions = data.points.map((point) => {
+    const [x, y, depth] = rotate(point);
+    const left = width / 2 + offset[0] + x * scaleX * zoom;
+    return [left, height / 2 + offset[1] - y * scaleY * zoom, depth];
   });
-  pen.textBaseline = "middle";
-  const occupied = data.axes ? axes(width, height, faint) : [];
-  const marked = new Set(data.marked);
-  const order = places.map((_, n) => n);
-  if (deep()) order.sort((a, b) => places[a][2] - places[b][2]);
-  const size = Math.min(4.5, 1.7 + 0.5 * Math.log2(zoom) + (data.words.length < 200 ? 2 : 0));
+  const occupied = data.axes ? drawAxes(width, height) : [];
+  const radius = Math.min(4.5, 1.7 + 0.5 * Math.log2(zoom) + (isSmall() ? 2 : 0));
+  drawDots(width, height, radius);
+  drawLabels(width, height, radius, occupied);
+}
+
+// Returns the boxes of the texts, where no word is labelled.
+function drawAxes(width, height) {
+  const x = width / 2 + offset[0], y = height / 2 + offset[1];
+  context.strokeStyle = style("rule");
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(0, y);
+  context.lineTo(width, y);
+  context.moveTo(x, 0);
+  context.lineTo(x, height);
+  context.stroke();
+  context.fillStyle = style("ink-2");
+  context.font = `600 13px ${style("sans")}`;
+  const [left, right, low, high] = data.axes;
+  const beside = Math.min(height - 12, Math.max(12, y - 10));
+  const titles = [ // text, the share of it that lies to the left of x, x, y
+    [`← ${left}`, 0, 4, beside],
+    [`${right} →`, 1, width - 4, beside],
+    [`↑ ${high}`, 0.5, x, 12],
+    [`↓ ${low}`, 0.5, x, height - 10],
+  ];
+  return titles.map(([text, share, at, middle]) => {
+    const length = context.measureText(text).width, start = at - share * length;
+    context.fillText(text, start, middle);
+    return [start - 4, middle - 9, start + length + 4, middle + 9];
+  });
+}
+
+function drawDots(width, height, radius) {
+  const colours = COLOURS.map(style), marked = new Set(data.marked);
+  const order = positions.map((_, n) => n);
+  if (hasDepth()) order.sort((a, b) => positions[a][2] - positions[b][2]); // the nearest last
   for (const n of order) {
-    const [x, y, z] = places[n];
+    const [x, y, depth] = positions[n];
     if (x < -5 || y < -5 || x > width + 5 || y > height + 5) continue;
-    pen.globalAlpha = (marked.size && !marked.has(n) ? 0.35 : 0.85) * (deep() ? 0.55 + 0.45 * Math.min(1, Math.max(0, (z + 1) / 2)) : 1);
-    pen.fillStyle = shades[data.clusters[n] % shades.length];
-    pen.beginPath();
-    pen.arc(x, y, size, 0, 7);
-    pen.fill();
+    const nearness = hasDepth() ? 0.55 + 0.45 * Math.min(1, Math.max(0, (depth + 1) / 2)) : 1;
+    context.globalAlpha = (marked.size && !marked.has(n) ? 0.35 : 0.85) * nearness;
+    context.fillStyle = colours[data.clusters[n] % colours.length];
+    context.beginPath();
+    context.arc(x, y, radius, 0, 7);
+    context.fill();
   }
-  pen.globalAlpha = 1;
-  // Words are written where there is room: marked ones first, then frequent ones.
-  pen.font = `13px ${style("sans")}`;
-  const budget = Math.min(420, Math.round((width * height) / 5200));
-  const write = (n, strong, always) => {
-    const [x, y] = places[n], text = data.words[n];
+  context.globalAlpha = 1;
+}
+
+// Labels words where there is room: marked ones first, then frequent ones.
+function drawLabels(width, height, radius, occupied) {
+  const ink = style("ink"), faint = style("ink-2"), ground = style("ground");
+  context.font = `13px ${style("sans")}`;
+
+  // Returns whether there was room for the label of a word.
+  function label(n, isStrong, isForced) {
+    const [x, y] = positions[n], text = data.words[n];
     if (x < 0 || y < 0 || x > width || y > height) return false;
-    const long = pen.measureText(text).width, left = x + size + 4 + long > width ? x - size - 4 - long : x + size + 4;
-    const box = [left - 3, y - 9, left + long + 3, y + 9];
-    if (!always && occupied.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return false;
+    const length = context.measureText(text).width;
+    const left = x + radius + 4 + length > width ? x - radius - 4 - length : x + radius + 4;
+    const box = [left - 3, y - 9, left + length + 3, y + 9];
+    const overlaps = (other) =>
+      box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1];
+    if (!isForced && occupied.some(overlaps)) return false;
     occupied.push(box);
-    if (strong) {
-      pen.globalAlpha = 0.85;
-      pen.fillStyle = ground;
-      pen.fillRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
-      pen.globalAlpha = 1;
+    if (isStrong) {
+      context.globalAlpha = 0.85;
+      context.fillStyle = ground;
+      context.fillRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
+      context.globalAlpha = 1;
     }
-    pen.lineWidth = 3;
-    pen.strokeStyle = ground;
-    pen.strokeText(text, left, y);
-    pen.fillStyle = strong ? ink : faint;
-    pen.fillText(text, left, y);
+    context.lineWidth = 3;
+    context.strokeStyle = ground;
+    context.strokeText(text, left, y);
+    context.fillStyle = isStrong ? ink : faint;
+    context.fillText(text, left, y);
     return true;
-  };
+  }
+
   for (const [place, n] of data.marked.entries()) {
-    write(n, true, place === 0);
-    pen.strokeStyle = ink;
-    pen.lineWidth = 1.5;
-    pen.beginPath();
-    pen.arc(places[n][0], places[n][1], size + 3, 0, 7);
-    pen.stroke();
+    label(n, true, place === 0);
+    context.strokeStyle = ink;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.arc(positions[n][0], positions[n][1], radius + 3, 0, 7);
+    context.stroke();
   }
-  let written = 0;
-  const short = data.words.length < 200 ? 0 : 2;  // letters of words that are not labelled among thousands
-  for (let n = 0; n < places.length && written < budget; n++) if (!marked.has(n) && data.words[n].length > short && write(n, false)) written++;
-  if (over >= 0) write(over, true, true);
+  const marked = new Set(data.marked);
+  const shortest = isSmall() ? 1 : 3; // letters of a word that is labelled among thousands
+  let room = Math.min(420, Math.round((width * height) / 5200)); // labels
+  for (let n = 0; n < positions.length && room > 0; n++)
+    if (!marked.has(n) && data.words[n].length >= shortest && label(n, false)) room--;
+  if (hovered >= 0) label(hovered, true, true);
 }
 
-function axes(width, height, faint) {
-  pen.strokeStyle = style("rule");
-  pen.lineWidth = 1;
-  pen.beginPath();
-  pen.moveTo(0, height / 2 + shift[1]);
-  pen.lineTo(width, height / 2 + shift[1]);
-  pen.moveTo(width / 2 + shift[0], 0);
-  pen.lineTo(width / 2 + shift[0], height);
-  pen.stroke();
-  pen.fillStyle = faint;
-  pen.font = `600 13px ${style("sans")}`;
-  const [left, right, low, high] = data.axes, y = Math.min(height - 12, Math.max(12, height / 2 + shift[1] - 10));
-  const x = width / 2 + shift[0];
-  return [[`← ${left}`, 0, 4, y], [`${right} →`, 1, width - 4, y], [`↑ ${high}`, 0.5, x, 12], [`↓ ${low}`, 0.5, x, height - 10]].map(
-    ([text, part, at, middle]) => {
-      const long = pen.measureText(text).width, start = at - part * long;
-      pen.fillText(text, start, middle);
-      return [start - 4, middle - 9, start + long + 4, middle + 9];  // where no word is written
-    });
+// Moves a flat map to the first marked word, so near that half of the others are in view.
+function showMarked() {
+  if (hasDepth() || !data.marked.length) return;
+  const [first, ...others] = data.marked.map((n) => data.points[n]);
+  const distances = others
+    .map(([x, y]) => Math.max(Math.abs(x - first[0]), Math.abs(y - first[1])))
+    .sort((a, b) => a - b);
+  const median = distances[Math.floor(distances.length / 2)] || 1;
+  const [scaleX, scaleY] = extent();
+  zoom = Math.min(12, Math.max(1, 0.6 / median));
+  offset = [-first[0] * scaleX * zoom, first[1] * scaleY * zoom];
 }
 
-function later() {
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(draw);
-}
-
-function read() {
+function readValue() {
   const text = element.querySelector(".map-data").textContent;
-  const fresh = text ? JSON.parse(text) : null;
-  if (fresh && (!data || fresh.view !== data.view)) {
+  const next = text ? JSON.parse(text) : null;
+  if (next && (!data || next.view !== data.view)) {
     zoom = 1;
-    shift = [0, 0];
+    offset = [0, 0];
   }
-  const isNewSearch = fresh && String(fresh.marked) !== String(data?.marked ?? []);
-  data = fresh;
+  const isNewSearch = next && String(next.marked) !== String(data?.marked ?? []);
+  data = next;
   if (isNewSearch) showMarked();
-  over = -1;
+  hovered = -1;
   status.textContent = "";
-  later();
+  scheduleDraw();
 }
 
-function at(event) {
-  const box = canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
-  let best = -1, least = 196;
-  places.forEach(([left, top], n) => {
-    const apart = (left - x) ** 2 + (top - y) ** 2;
-    if (apart < least) [best, least] = [n, apart];
+// The number of the word at the pointer; -1 if there is none.
+function wordAt(event) {
+  const box = canvas.getBoundingClientRect();
+  const x = event.clientX - box.left, y = event.clientY - box.top;
+  let nearest = -1, least = POINTER_RADIUS ** 2;
+  positions.forEach(([left, top], n) => {
+    const distance = (left - x) ** 2 + (top - y) ** 2;
+    if (distance < least) [nearest, least] = [n, distance];
   });
-  return best;
+  return nearest;
 }
 
-function scale(factor, x, y) {
-  const bounded = Math.min(60, Math.max(0.5, zoom * factor)), step = bounded / zoom;
+// Zooms about a place of the canvas.
+function zoomBy(factor, x, y) {
+  const bounded = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, zoom * factor)), step = bounded / zoom;
   const centre = [canvas.clientWidth / 2, canvas.clientHeight / 2];
-  shift = [0, 1].map((n) => ([x, y][n] - centre[n]) * (1 - step) + shift[n] * step);
+  offset = [x, y].map((place, n) => (place - centre[n]) * (1 - step) + offset[n] * step);
   zoom = bounded;
-  later();
+  scheduleDraw();
 }
 
-let dragged = null, moved = 0;
+const zoomAtCentre = (factor) => zoomBy(factor, canvas.clientWidth / 2, canvas.clientHeight / 2);
+
+let dragStart = null, dragLength = 0;
 canvas.addEventListener("pointerdown", (event) => {
-  dragged = [event.clientX, event.clientY];
-  moved = 0;
+  dragStart = [event.clientX, event.clientY];
+  dragLength = 0;
 });
-window.addEventListener("pointerup", () => { dragged = null; });
+window.addEventListener("pointerup", () => { dragStart = null; });
 canvas.addEventListener("pointermove", (event) => {
   if (!data) return;
-  if (dragged && event.pointerType !== "touch") {
-    const by = [event.clientX - dragged[0], event.clientY - dragged[1]];
-    dragged = [event.clientX, event.clientY];
-    moved += Math.abs(by[0]) + Math.abs(by[1]);
-    if (deep() && !event.shiftKey) turn = [turn[0] + by[0] / 150, turn[1] + by[1] / 150];
-    else shift = [shift[0] + by[0], shift[1] + by[1]];
-    later();
+  if (dragStart && event.pointerType !== "touch") {
+    const moved = [event.clientX - dragStart[0], event.clientY - dragStart[1]];
+    dragStart = [event.clientX, event.clientY];
+    dragLength += Math.abs(moved[0]) + Math.abs(moved[1]);
+    if (hasDepth() && !event.shiftKey) angles = angles.map((angle, n) => angle + moved[n] / 150);
+    else offset = offset.map((value, n) => value + moved[n]);
+    scheduleDraw();
     return;
   }
-  const pointed = at(event);
-  if (pointed !== over) {
-    over = pointed;
-    canvas.style.cursor = over >= 0 ? "pointer" : "grab";
-    status.textContent = over >= 0 ? `${data.words[over]} · ${data.clusterNames[data.clusters[over]] || ""}` : "";
-    later();
-  }
+  const word = wordAt(event);
+  if (word === hovered) return;
+  hovered = word;
+  canvas.style.cursor = word >= 0 ? "pointer" : "grab";
+  const cluster = data.clusterNames[data.clusters[word]] || "";
+  status.textContent = word >= 0 ? `${data.words[word]} · ${cluster}` : "";
+  scheduleDraw();
 });
 canvas.addEventListener("click", (event) => {
-  if (!data || moved > 6) return;
-  const pointed = at(event);
-  if (pointed >= 0) trigger("click", { word: data.words[pointed] });
+  if (!data || dragLength > 6) return;
+  const word = wordAt(event);
+  if (word >= 0) trigger("click", { word: data.words[word] });
 });
 canvas.addEventListener("wheel", (event) => {
   // A wheel alone scrolls the page; with Ctrl, or a pinch, it zooms.
   if (!event.ctrlKey && !event.metaKey) return;
   event.preventDefault();
-  scale(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
+  zoomBy(Math.exp(-event.deltaY / 200), event.offsetX, event.offsetY);
 }, { passive: false });
-element.querySelectorAll("[data-zoom]").forEach((button) => button.addEventListener("click", () => {
-  const factor = Number(button.dataset.zoom);
-  if (factor) scale(factor, canvas.clientWidth / 2, canvas.clientHeight / 2);
-  else {
+for (const button of element.querySelectorAll("[data-zoom]"))
+  button.addEventListener("click", () => {
+    const factor = Number(button.dataset.zoom);
+    if (factor) return zoomAtCentre(factor);
     zoom = 1;
-    shift = [0, 0];
-    turn = [0.6, 0.35];
-    later();
-  }
-}));
+    offset = [0, 0];
+    angles = [0.6, 0.35];
+    scheduleDraw();
+  });
 canvas.addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }[event.key];
-  if (step) shift = shift.map((value, n) => value + step[n]);
-  else if (event.key === "+" || event.key === "=") return scale(1.5, canvas.clientWidth / 2, canvas.clientHeight / 2);
-  else if (event.key === "-") return scale(1 / 1.5, canvas.clientWidth / 2, canvas.clientHeight / 2);
-  else return;
+  const arrows = {
+    ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40],
+  };
+  const step = arrows[event.key];
+  if (event.key === "+" || event.key === "=") return zoomAtCentre(1.5);
+  if (event.key === "-") return zoomAtCentre(1 / 1.5);
+  if (!step) return;
   event.preventDefault();
-  later();
+  offset = offset.map((value, n) => value + step[n]);
+  scheduleDraw();
 });
-new ResizeObserver(later).observe(canvas);
-new MutationObserver(later).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-watch("value", read);
-read();
+new ResizeObserver(scheduleDraw).observe(canvas);
+new MutationObserver(scheduleDraw)
+  .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+watch("value", readValue);
+readValue();

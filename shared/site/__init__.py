@@ -1,1 +1,1 @@
-"""What every page of the site shares; besides `app.py` and the tabs, the only code on Gradio."""
+"""What all pages of the site use. Only this package, `app.py` and the tabs import Gradio."""

@@ -146,7 +146,7 @@ class Knob:
 
 
 def read_link(knobs, link):
-    """The values of several knobs in a link, a dict from names to text; a dict in their order."""
+    """The values of several knobs, by their names, from a link: a dict of texts by name."""
     return {knob.name: knob.from_link(link.get(knob.name)) for knob in knobs}
 
 

@@ -1,4 +1,4 @@
-"""Pages with addresses: navigation, title, link preview, and what a tab builds on."""
+"""Pages with addresses of their own: navigation, titles, link previews, and the page builder."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Serves the site: mounts it behind the guard, warms it up, sweeps, and stops losing no answer."""
+"""Serves the site: mounts it behind the guard, warms it up, and stops without losing answers."""
 
 import asyncio
 import ctypes
@@ -87,7 +87,7 @@ def mount(site, pages, settings):
 
 
 class OldLinks:
-    """ASGI middleware that leads addresses of the past to the pages of today.
+    """ASGI middleware that redirects addresses of earlier versions to the current pages.
 
     Until version 1.0 the site was one page: `/?tab=cells&lesson=race&units=32`. A final slash goes
     too. The answers are relative, so that they hold below any path of a proxy.
@@ -126,7 +126,7 @@ class OldLinks:
 
 
 class Server(uvicorn.Server):
-    """The site at an address. Told to stop, it begins nothing new and delivers what is due.
+    """The site at an address. When it is stopped, it delivers the answers under way first.
 
     Args:
         site: The `gr.Blocks` that `pages.build_site` returned.

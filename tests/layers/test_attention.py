@@ -115,10 +115,10 @@ def test_additive_attention_equals_keras():
     layer = make("additive")
     query_kernel, memory_kernel, bias, score_kernel = layer.get_weights()
     theirs = keras.layers.AdditiveAttention()
-    asked, known = QUERY @ query_kernel, MEMORY @ memory_kernel + bias
-    theirs.build([asked.shape, MEMORY.shape, known.shape])
+    query, key = QUERY @ query_kernel, MEMORY @ memory_kernel + bias
+    theirs.build([query.shape, MEMORY.shape, key.shape])
     theirs.set_weights([score_kernel[:, 0]])
-    expected = theirs([asked, MEMORY, known], return_attention_scores=True)
+    expected = theirs([query, MEMORY, key], return_attention_scores=True)
     for ours, other in zip(called(layer, QUERY, MEMORY), expected, strict=True):
         np.testing.assert_allclose(ours, ops.convert_to_numpy(other), atol=1e-6)
 

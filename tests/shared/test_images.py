@@ -201,6 +201,6 @@ def torn(kind):
          "large", "bomb", "one pixel", "a line"],
 )  # fmt: skip
 def test_what_is_no_photo_gets_a_sentence(source, sentence):
-    with pytest.raises(UserError, match=sentence) as found:
+    with pytest.raises(UserError, match=sentence) as refusal:
         images.read(source)
-    assert str(found.value).endswith(".")
+    assert str(refusal.value).endswith(".")

@@ -87,7 +87,7 @@ def test_what_is_asked_while_the_stream_ends_is_answered(open_page):
 # Lets what the link says reach the page, and holds all that follows until the test says `go`.
 HELD_LINE = """
 const send = window.fetch, typed = new Promise((done) => { window.go = done; });
-let text = "", found = false;
+let text = "", answered = false;
 window.fetch = async (request, options) => {
   const reply = await send(request, options);
   if (!String(request.url ?? request).includes("/queue/data?")) return reply;
@@ -96,9 +96,9 @@ window.fetch = async (request, options) => {
       const parts = (text + chunk).split("\\n\\n");
       text = parts.pop();
       for (const part of parts) {
-        if (found) await typed;
+        if (answered) await typed;
         stream.enqueue(`${part}\\n\\n`);
-        found ||= part.includes("Fine film.");
+        answered ||= part.includes("Fine film.");
       }
     },
   });

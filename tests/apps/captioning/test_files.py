@@ -22,9 +22,9 @@ def contents(paths, most=100, largest=1000):
 
 def test_files_and_what_is_in_archives_come_in_their_order(tmp_path):
     box = packed(tmp_path / "box.ZIP", [("in/deep/b.png", b"b"), ("c.txt", b"c")])
-    found = contents([tmp_path / "a.jpg", box, str(tmp_path / "a.jpg")])
+    photos = contents([tmp_path / "a.jpg", box, str(tmp_path / "a.jpg")])
     alone = ("a.jpg", str(tmp_path / "a.jpg"), "")
-    assert found == [alone, ("in/deep/b.png", b"b", ""), ("c.txt", b"c", ""), alone]
+    assert photos == [alone, ("in/deep/b.png", b"b", ""), ("c.txt", b"c", ""), alone]
 
 
 def test_what_computers_add_is_left_out_and_a_name_leads_nowhere(tmp_path):
@@ -48,9 +48,9 @@ def test_what_unpacks_to_too_much_is_left_unread(tmp_path):
     assert zeros[1] is None and "unpacks to more than" in zeros[2]
     assert fine == ("fine", b"x", "")
     many = packed(tmp_path / "many.zip", [(str(n), bytes(900)) for n in range(20)])
-    found = contents([many])
-    assert sum(data is not None for _, data, _ in found) == 12  # at most 10,000 bytes and the last
-    assert "many.zip unpacks to more" in found[-1][2]
+    photos = contents([many])
+    assert sum(data is not None for _, data, _ in photos) == 12  # at most 10,000 bytes and the last
+    assert "many.zip unpacks to more" in photos[-1][2]
 
 
 def test_damaged_entries_count_as_unpacked(tmp_path):

@@ -11,8 +11,8 @@ def split(*texts):
 
 
 def test_words_are_compared_without_case_and_punctuation():
-    found = split_words("A man's two-wheeled Bike , fast .")
-    assert found == ["a", "man's", "two", "wheeled", "bike", "fast"]
+    words = split_words("A man's two-wheeled Bike , fast .")
+    assert words == ["a", "man's", "two", "wheeled", "bike", "fast"]
 
 
 def test_bleu_equals_a_hand_computed_value():
@@ -72,16 +72,16 @@ def test_all_scores_equal_those_of_the_reference_code():
     written = [text.split() for text in WRITTEN]
     references = [split(*texts) for texts in REFERENCES]
     np.testing.assert_allclose(Cider(references).score_each(written, references), CIDER, atol=1e-6)
-    found = [rouge_l(*pair) for pair in zip(written, references, strict=True)]
-    np.testing.assert_allclose(found, ROUGE_L, atol=1e-6)
-    found = [bleu(written, references, n) for n in range(1, 5)]
-    np.testing.assert_allclose(found, BLEU, atol=1e-4)
+    scores = [rouge_l(*pair) for pair in zip(written, references, strict=True)]
+    np.testing.assert_allclose(scores, ROUGE_L, atol=1e-6)
+    scores = [bleu(written, references, n) for n in range(1, 5)]
+    np.testing.assert_allclose(scores, BLEU, atol=1e-4)
 
 
 def test_scores_are_named_with_the_prefix():
-    found = score_captions(WRITTEN, REFERENCES, "validation_")
+    scores = score_captions(WRITTEN, REFERENCES, "validation_")
     names = ["bleu1", "bleu2", "bleu3", "bleu4", "cider", "rouge_l"]
-    assert list(found) == [f"validation_{name}" for name in names]
-    assert found["validation_bleu1"] > found["validation_bleu4"] > 0
-    assert found["validation_cider"] == pytest.approx(np.mean(CIDER), abs=1e-4)
+    assert list(scores) == [f"validation_{name}" for name in names]
+    assert scores["validation_bleu1"] > scores["validation_bleu4"] > 0
+    assert scores["validation_cider"] == pytest.approx(np.mean(CIDER), abs=1e-4)
     assert score_captions([""] * 4, REFERENCES)["rouge_l"] == 0

@@ -57,9 +57,9 @@ def run(variant, weights, inputs, states):
 def gradient(function, at, nudge=1e-6):
     """Central finite differences of a number by a vector."""
     at = np.asarray(at, float)
-    found = np.zeros_like(at)
+    slopes = np.zeros_like(at)
     for n in range(at.size):
         moved = np.zeros_like(at)
         moved.flat[n] = nudge
-        found.flat[n] = (function(at + moved) - function(at - moved)) / (2 * nudge)
-    return found
+        slopes.flat[n] = (function(at + moved) - function(at - moved)) / (2 * nudge)
+    return slopes

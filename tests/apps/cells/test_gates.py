@@ -82,8 +82,8 @@ def test_a_held_reading_equals_numpy(predictor, hold, after):
     surprise, cells = by_numpy(predictor, TEXT, hold, after)
     reading = predictor.read(TEXT, hold, after)
     np.testing.assert_allclose(reading.surprisals, surprise, rtol=1e-3, atol=1e-4)
-    found = predictor.trace(TEXT, hold, after)["cell"]
-    np.testing.assert_allclose(found, cells, rtol=1e-3, atol=1e-4)
+    held = predictor.trace(TEXT, hold, after)["cell"]
+    np.testing.assert_allclose(held, cells, rtol=1e-3, atol=1e-4)
 
 
 def test_every_hold_changes_the_reading(predictor):

@@ -25,7 +25,7 @@ def make_problem(name, setting):
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_at_every_lag_equal_finite_differences(name):
     weights, inputs, readout, count = make_problem(name, SMALL)
-    found = flow.measure(name, SMALL)
+    measured = flow.measure(name, SMALL)
     units, norms, memory = SMALL.units, [], []
     for lag in range(SMALL.length + 1):
         at = SMALL.length - lag
@@ -47,11 +47,11 @@ def test_gradients_at_every_lag_equal_finite_differences(name):
         memory.append(np.linalg.norm(by_sequence[:, units:], axis=1).mean())
     # A ReLU that is exactly at its kink has no derivative: the first state of the IRNN is 0.
     stop = -1 if name == "irnn" else None
-    np.testing.assert_allclose(found.norms[:stop], norms[:stop], rtol=2e-4, atol=1e-6)
+    np.testing.assert_allclose(measured.norms[:stop], norms[:stop], rtol=2e-4, atol=1e-6)
     if count == 2:
-        np.testing.assert_allclose(found.memory, memory, rtol=2e-4, atol=1e-6)
+        np.testing.assert_allclose(measured.memory, memory, rtol=2e-4, atol=1e-6)
     else:
-        assert found.memory is None
+        assert measured.memory is None
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -70,7 +70,7 @@ def test_the_gradient_with_respect_to_recurrent_weights_equals_finite_difference
 
 def test_the_largest_singular_value_is_that_of_the_product():
     weights, inputs, _, _ = make_problem("rnn", SMALL)
-    found = flow.measure("rnn", SMALL).largest
+    radius = flow.measure("rnn", SMALL).largest
     largest = np.zeros(SMALL.length + 1)
     for sequence in inputs:
         states, _ = numpy_cells.run("rnn", weights, sequence, [np.zeros(SMALL.units)])
@@ -80,19 +80,19 @@ def test_the_largest_singular_value_is_that_of_the_product():
                 product = product @ np.diag(1 - states[-lag] ** 2) @ weights[1].T
             top = np.sqrt(np.linalg.eigvalsh(product @ product.T)[-1])
             largest[lag] = max(largest[lag], top)
-    np.testing.assert_allclose(found, largest, rtol=1e-4)
+    np.testing.assert_allclose(radius, largest, rtol=1e-4)
 
 
 @pytest.mark.parametrize("start", ["orthogonal", "gaussian"])
 @pytest.mark.parametrize("name", ["rnn", "irnn"])
 def test_no_curve_lies_above_its_bound(name, start):
     setting = replace(SMALL, start=start, radius=1.3, length=40)
-    found = flow.measure(name, setting)
+    measured = flow.measure(name, setting)
     weights = make_problem(name, setting)[0]
-    assert found.weight_norm == pytest.approx(np.linalg.svd(weights[1])[1][0])
-    np.testing.assert_allclose(found.bound, found.weight_norm ** np.arange(41))
-    assert (found.norms <= found.bound * (1 + 1e-4)).all()
-    assert (found.largest <= found.bound * (1 + 1e-4)).all()
+    assert measured.weight_norm == pytest.approx(np.linalg.svd(weights[1])[1][0])
+    np.testing.assert_allclose(measured.bound, measured.weight_norm ** np.arange(41))
+    assert (measured.norms <= measured.bound * (1 + 1e-4)).all()
+    assert (measured.largest <= measured.bound * (1 + 1e-4)).all()
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -151,10 +151,10 @@ def test_the_gradient_of_omega_equals_finite_differences():
 
 def test_descent_on_omega_keeps_the_gradient_from_vanishing():
     setting = flow.Setting(length=40, units=8, radius=0.6, omega=10, seed=1)
-    found = flow.regularise(setting)
-    assert len(found.values) == 11
-    assert found.values.min() < 0.1 * found.values[0]
-    assert found.flow.norms[-1] > 1000 * flow.measure("rnn", setting).norms[-1]
+    regularised = flow.regularise(setting)
+    assert len(regularised.values) == 11
+    assert regularised.values.min() < 0.1 * regularised.values[0]
+    assert regularised.flow.norms[-1] > 1000 * flow.measure("rnn", setting).norms[-1]
 
 
 def test_the_story_names_the_outcome():
@@ -168,16 +168,16 @@ def test_the_story_names_the_outcome():
 
 def test_an_overflowing_state_is_reported_with_its_step():
     # 2.5 times more at every step: 10^38 is reached after less than 38 / log10(2.5) = 96 steps.
-    found = flow.measure("irnn", flow.Setting(length=200, units=8, radius=2.5))
-    assert 80 < found.broken < 110
-    assert np.isnan(found.norms).all()
-    assert views.outcome(found) == "overflowed"
-    said = views.story([found], None, 0)
-    assert f"at step {found.broken}" in said
+    measured = flow.measure("irnn", flow.Setting(length=200, units=8, radius=2.5))
+    assert 80 < measured.broken < 110
+    assert np.isnan(measured.norms).all()
+    assert views.outcome(measured) == "overflowed"
+    said = views.story([measured], None, 0)
+    assert f"at step {measured.broken}" in said
     assert "NaN" in said
-    assert "not a number" in views.answer([found])
-    views.curves([found], None)
-    views.products([found], None)
+    assert "not a number" in views.answer([measured])
+    views.curves([measured], None)
+    views.products([measured], None)
 
 
 def test_the_listing_computes_the_same_numbers():

@@ -74,10 +74,10 @@ def test_gradients_equal_finite_differences(trial):
     def losses_of(logits, targets):
         return keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
-    found = recall.last_answer_gradients(network, symbols, targets, losses_of)
+    gradients = recall.last_answer_gradients(network, symbols, targets, losses_of)
     for place, unit in ((0, 0), (2, 5), (LENGTH - 1, 9)):
         slope = (loss(place, unit, 1e-2) - loss(place, unit, -1e-2)) / 2e-2
-        assert float(found[0, place, unit]) == pytest.approx(slope, abs=2e-3)
+        assert float(gradients[0, place, unit]) == pytest.approx(slope, abs=2e-3)
 
 
 def test_attention_lengthens_the_gradient_at_the_first_symbol():

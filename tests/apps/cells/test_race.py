@@ -44,9 +44,9 @@ def test_tasks_have_their_shapes_at_every_length(task, length):
     inputs, targets, scored = make(task, length, 3)
     assert inputs.shape == (3, length, TASKS[task].features)
     assert targets.shape == scored.shape == (3, length)
-    asked = TASKS[task].scored_steps(length)
-    assert (scored[:, asked] == 1).all()
-    assert targets[:, asked].shape[1] >= 1
+    steps = TASKS[task].scored_steps(length)
+    assert (scored[:, steps] == 1).all()
+    assert targets[:, steps].shape[1] >= 1
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -317,9 +317,9 @@ def test_only_the_first_tickers_are_cleaned_and_short_ones_not_at_all(monkeypatc
     lines += [f"S{n},2024-01-01,1" for n in range(3000)]
     for ticker in "ABCD":
         lines += [f"{ticker},{day},{price}" for day, price in zip(DAYS, PRICES, strict=True)]
-    found = read_file("\n".join(lines), max_series=2)
-    assert found.count == 4
-    assert [series.name for series in found.series] == cleaned == ["A", "B"]
+    prices = read_file("\n".join(lines), max_series=2)
+    assert prices.count == 4
+    assert [series.name for series in prices.series] == cleaned == ["A", "B"]
 
 
 def test_several_tickers_and_the_range_of_the_day():

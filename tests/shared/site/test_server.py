@@ -126,8 +126,8 @@ def test_a_batch_that_nothing_stops_is_a_file(serve, slow):
     said = client.get(f"/gradio_api/call/spell/{event}").text.strip().rpartition("data: ")[2]
     shown, download = json.loads(said)
     assert shown == "<p>Spelled.</p>"
-    found = client.get(f"/gradio_api/file={download['value']['path']}")
-    assert found.text == "WORD"
+    response = client.get(f"/gradio_api/file={download['value']['path']}")
+    assert response.text == "WORD"
     running.handle_exit(signal.SIGTERM, None)
     thread.join(TIMEOUT_SECONDS)
 
@@ -181,10 +181,10 @@ def test_calls_of_the_api_do_not_push_out_an_open_page(slow, monkeypatch):
 def test_one_visitor_cannot_take_the_whole_queue(serve, slow, monkeypatch):
     monkeypatch.setattr(limits, "WAITING_QUESTIONS_PER_VISITOR", 3)
     running, thread, client = serve()
-    asked = [ask(client, "word") for _ in range(5)]
-    assert [answer.status_code for answer in asked] == [200, 200, 200, 429, 429]
+    requests = [ask(client, "word") for _ in range(5)]
+    assert [answer.status_code for answer in requests] == [200, 200, 200, 429, 429]
     slow[1].set()
-    for answer in asked[:3]:
+    for answer in requests[:3]:
         assert "WORD" in client.get(f"/gradio_api/call/wait/{answer.json()['event_id']}").text
     assert ask(client, "word").status_code == 200
     assert client.post("/gradio_api/run/wait", json={"data": ["word"]}).status_code == 404
