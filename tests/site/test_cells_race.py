@@ -1,15 +1,25 @@
 """Lessons 4 to 6 in a browser: the race, hands on the gates, attention as memory."""
 
 import csv
+import math
 import re
+import time
 
 from playwright.sync_api import expect
+
+from apps.cells.race import race, tab
+from shared.site.pages import Page
+from tests.site.test_embedding import TIMEOUT_SECONDS, small_site
 
 FIRST = {
     "race": ".sheet img >> visible=true",
     "gates": ".answer .number >> visible=true",
     "memory": "button:has-text('Train both') >> visible=true",
 }
+
+
+MAX_UPDATES = 60  # of a race whose page was closed, until the server knows
+IDLE_SECONDS = 5  # without an update, of which there are up to four in a second
 
 
 def lesson(open_page, query):
@@ -71,13 +81,25 @@ def test_buttons_pressed_while_a_run_ends_take_effect(open_page):
     expect(page.get_by_role("alert").first).to_contain_text("from 10 to 400, not ")
 
 
-def test_closing_the_page_stops_the_race(open_page, site):
-    """Two races may run: if those of closed pages went on, a third would wait for a minute."""
-    for _ in range(3):
-        page = lesson(open_page, "race?length=10&units=4&cells=rnn&task=parity&speed=1")
+def test_closing_the_page_stops_the_race(browser, monkeypatch):
+    """Updates are counted where the race runs, on a site of its own where it never pauses."""
+    updates = []
+    advance = race.Race.advance
+    monkeypatch.setattr(race.Race, "advance", lambda *args: (updates.append(1), advance(*args)))
+    monkeypatch.setattr(tab, "MAX_SECONDS", math.inf)
+    own = [Page(path, tab.TITLE, "A lesson.", tab.build) for path in ("", "cells-race")]
+    with small_site(own) as address:
+        page = browser.new_page()
+        page.set_default_timeout(1000 * TIMEOUT_SECONDS)
+        page.goto(f"{address}/cells-race?length=10&units=4&cells=rnn&task=parity&rate=0.00001")
         press(page, "Start")
         expect(status(page, r"^Step [1-9]")).to_be_visible()
         page.close()
+        before, count = len(updates), -1
+        while count < len(updates) < before + MAX_UPDATES:
+            count = len(updates)
+            time.sleep(IDLE_SECONDS)
+        assert len(updates) < before + MAX_UPDATES
 
 
 def test_a_link_restores_the_race_and_an_unusable_length_is_refused(open_page):

@@ -35,6 +35,12 @@ def build_echo(page, settings):
     page.on_open(lambda link: (link.get("word", ""), link.get("word", "").upper()), [box, answer])
 
 
+PAGES = [
+    pages.Page("", "Home", "Home.", build_echo),
+    pages.Page("echo", "Echo", "Echo.", build_echo),
+]
+
+
 @contextmanager
 def running(make_server):
     """The address of a `uvicorn.Server` in a thread."""
@@ -52,16 +58,10 @@ def running(make_server):
         thread.join(TIMEOUT_SECONDS)
 
 
-@contextmanager
-def small_site(**options):
-    """The address of a site of two pages with these settings."""
-    own = [
-        pages.Page("", "Home", "Home.", build_echo),
-        pages.Page("echo", "Echo", "Echo.", build_echo),
-    ]
+def small_site(own=PAGES, **options):
+    """The address of a site of these pages with these settings, as a context."""
     settings = Settings(**options)
-    with running(lambda: server.Server(pages.build_site(own, settings), own, settings)) as address:
-        yield address
+    return running(lambda: server.Server(pages.build_site(own, settings), own, settings))
 
 
 def proxy(upstream):
