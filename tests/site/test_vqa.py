@@ -120,36 +120,6 @@ def test_a_question_that_cannot_be_answered_gets_a_sentence_and_stays_in_its_box
     expect(page.locator(".looked .shot")).to_have_attribute("style", re.compile("1.0000"))
 
 
-PASTE = """async () => {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 90;
-  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
-}"""
-
-
-def test_a_photo_is_pasted(page):
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Tower").first.click()
-    expect(page.locator(".looked .shot")).to_have_attribute("aria-label", re.compile("tower"))
-    page.evaluate(PASTE)
-    page.get_by_role("button", name="Paste from clipboard").first.click()
-    expect(page.locator(".looked .shot")).to_have_attribute("style", re.compile("1.0000"))
-    page.context.clear_permissions()
-
-
-def test_a_photo_is_taken(open_page):
-    """On a page of its own, without the permissions that pasting needs: they shut out others."""
-    page = open_page("vqa", wait_for=FIRST)
-    page.get_by_role("button", name="Capture from camera").first.click()
-    page.get_by_text("Click to Access Webcam").first.click()
-    # Gradio takes no photo before the camera has sent one.
-    sent = "document.querySelector('.page video')?.videoWidth > 0"
-    page.wait_for_function(sent, polling=100)
-    page.get_by_role("button", name="capture photo").first.click()
-    expect(page.locator(".looked .shot")).to_have_attribute("style", re.compile("1.3333"))
-
-
 def test_many_questions_come_back_as_a_csv(page, tmp_path):
     upload = tmp_path / "questions.csv"
     rows = ["1,What color is it?", "2,", "3,Что это такое?", *["4,=Is it night?"] * 100]
