@@ -233,7 +233,8 @@ def beam_search(step, states, begin, end, steps, width, alpha=0.0):
     _, _, _, scores, _, tokens, log_probabilities, attention, tree = ops.while_loop(
         _unfinished(steps), body, start
     )
-    return Beams(*_sort_beams(tokens, scores, log_probabilities, attention, alpha), tree)
+    sequences, normalized = _sort_beams(tokens, scores, log_probabilities, attention, alpha)
+    return Beams(sequences, normalized, tree)
 
 
 def _reorder(nest, parents):
