@@ -41,8 +41,7 @@ def build(answered):
     with gr.Row(elem_classes="controls"):
         chosen = gr.Dropdown([], label="Sentence of your review", visible=False)
     examples = components.presets(EXAMPLES)
-    waiting = components.note("This appears with the answer above.")
-    tree = components.html(waiting, wide=True, script=TREE_SCRIPT)
+    tree = components.html(components.NO_ANSWER_YET, wide=True, script=TREE_SCRIPT)
     components.html(views.score_line(bundle.read_card(FOLDER)))
     options = {**events.COMPUTE, "show_progress_on": tree}
 
