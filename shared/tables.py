@@ -21,7 +21,7 @@ _JSON = re.compile(
     r'\s{0,100}(?:\[\s{0,100}"|(?:\[\s{0,100})?\{\s{0,100}"[^"\n]{1,100}"\s{0,100}:)'
 )
 _OTHER_FORMATS = {
-    re.compile(r'\s{0,100}(?:\[\s{0,100}\[|\[?\s{0,100}\{\s{0,100}(?:"|$))'): "JSON",
+    re.compile(r'\s{0,100}+(?:\[\s{0,100}+\[|(?:\[\s{0,100}+)?\{\s{0,100}+(?:"|$))'): "JSON",
     re.compile(r"\s{0,100}<(?:!doctype|html|table|\?xml)", re.I): "a web page or XML",
     re.compile(r"\{\\rtf"): "a formatted document",
 }
