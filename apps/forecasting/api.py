@@ -1,6 +1,7 @@
 """The events of the public API."""
 
 import math
+from typing import Literal
 
 from apps.forecasting import analysis, backtest_views
 from apps.forecasting.examples import EXAMPLES, example
@@ -9,6 +10,8 @@ from apps.forecasting.reader import read_apart
 from shared.errors import UserError
 from shared.site.api import publish
 from shared.site.events import BACKTEST_QUEUE
+
+Cell = Literal["lstm", "gru", "rnn"]
 
 
 class Api:
@@ -30,7 +33,7 @@ class Api:
         self,
         series: str = SERIES.default,
         horizon: HORIZON.annotation = HORIZON.default,
-        cell: CELL.annotation = CELL.default,
+        cell: Cell = CELL.default,
     ) -> dict:
         """How far a price may go: quantiles of the price on each of the days ahead.
 
@@ -68,7 +71,7 @@ class Api:
         self,
         series: str = SERIES.default,
         horizon: HORIZON.annotation = HORIZON.default,
-        cell: CELL.annotation = CELL.default,
+        cell: Cell = CELL.default,
         origins: ORIGINS.annotation = ORIGINS.default,
     ) -> dict:
         """How good the forecasts would have been on the last days whose future is known.
