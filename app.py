@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Annotated
 import typer
 
 from apps import APPLICATIONS, load_tab
-from shared import settings
+from shared import logs, settings
 from shared.errors import UserError
+from shared.memory import share_heaps
 from shared.site import server
 from shared.site.gradio_patches import without_type_stubs
 
@@ -70,10 +72,10 @@ def main(
         os.environ[settings.variable("vectors")] = str(vectors)
     try:
         options = settings.read()
+        _prepare_process(options)
     except UserError as problem:
         typer.echo(problem, err=True)
         raise typer.Exit(2) from None
-    _prepare_process(options)
     try:
         listener = _listen(options)
     except OSError:
@@ -87,7 +89,6 @@ def main(
     def on_start():
         log.info("Unrolled is at http://%s:%s; Ctrl+C stops it.", options.host, options.port)
         warm_up()
-        server.sweep_for_ever()
 
     with suppress(KeyboardInterrupt):
         server.Server(*build(options), options, on_start).run([listener])
@@ -95,7 +96,9 @@ def main(
 
 def _prepare_process(options):
     """Set logging, limits and the environment, before Gradio and Keras are imported."""
-    logging.basicConfig(format="%(levelname)s %(message)s")
+    logging.basicConfig()
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(logs.Formatter("%(levelname)s %(message)s"))
     log.setLevel(options.log_level.upper())
     # TensorFlow warns of every text length that is compiled for the first time.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -104,15 +107,28 @@ def _prepare_process(options):
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(_upload_folder())
     server.allow_connections()
-    server.share_heaps()
+    share_heaps()
 
 
 def _upload_folder():
-    """A folder for uploads alone, since `uploads.sweep` deletes old files in it."""
+    """A folder for uploads alone, since `storage.sweep` deletes old files in it.
+
+    Raises:
+        UserError: if somebody else could have made it, or a link in its place.
+    """
     parent = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
-    folder = Path(parent) / f"unrolled-{getattr(os, 'getuid', int)()}"
+    user = getattr(os, "getuid", int)()
+    folder = Path(parent) / f"unrolled-{user}"
     with suppress(OSError):  # on a full disk, whoever uploads gets a sentence
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user:
+            raise UserError(
+                f"{folder} is not a folder of yours. Set GRADIO_TEMP_DIR to another folder."
+            )
+        if os.name == "posix":
+            folder.chmod(0o700)
     return folder
 
 

@@ -1,7 +1,5 @@
 """Functions of arrays that run as a plain graph at first, and faster once XLA has compiled them."""
 
-import ctypes
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +8,8 @@ from contextvars import ContextVar
 
 import keras
 import numpy as np
+
+from shared.memory import trim_memory
 
 CALLS_BEFORE_XLA = 3  # with the same shapes
 MAX_XLA_ROWS = 8  # with 64 rows XLA saves 10 to 20 % of the time and takes 60 to 180 MB
@@ -36,12 +36,6 @@ def wait_for_compilation(timeout_seconds=None):
         TimeoutError: if it takes longer than `timeout_seconds`.
     """
     Compiled._worker.submit(lambda: None).result(timeout_seconds)
-
-
-def trim_memory():
-    """Return freed memory to the system. glibc keeps it otherwise, 50 MB after each compilation."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
 
 
 class Compiled:

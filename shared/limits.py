@@ -30,6 +30,18 @@ LONG_QUESTION_BYTES = 1_500  # a longer question is one that may take seconds
 WAITING_BYTES = 96 * MIB  # of requests that arrive or wait for an answer, of all visitors
 WAITING_BYTES_PER_VISITOR = 32 * MIB
 
+# Files on the disk, which are kept for an hour at most
+FREE_DISK_BYTES = 512 * MIB  # uploads leave so much free, or a quarter of a small disk
+KEPT_BYTES = 2_048 * MIB  # of all visitors
+KEPT_BYTES_PER_VISITOR = 512 * MIB  # a class may share one address
+LEAST_FILE_BYTES = 64 * 1024  # that a small file counts as
+
+# Sessions: what pages that are open, or were just left, hold in memory
+SESSIONS = 400
+SESSION_BYTES = 256 * MIB  # of all visitors
+SESSION_BYTES_PER_VISITOR = 128 * MIB
+SESSION_NAME_CHARACTERS = 64  # browsers choose about ten
+
 # Text
 TEXT_CHARACTERS = 5_000_000  # of one text; pages and commands have lower limits of their own
 COMBINING_MARKS = 30  # in a row, as in Unicode's stream-safe text format (UAX 15)

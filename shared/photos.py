@@ -2,7 +2,7 @@
 
 import base64
 import io
-import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,6 @@ from markupsafe import Markup
 from PIL import Image
 
 from shared import images
-from shared.errors import UserError
 
 GRADIO, SKLEARN = ("gradio", "media_assets/images"), ("sklearn", "datasets/images")
 DISPLAY_PIXELS, THUMBNAIL_PIXELS = 720, 132  # on the longer side
@@ -104,9 +103,9 @@ class Photo:
         return cls.from_image(images.read(EXAMPLES[key].path), key)
 
     @classmethod
-    def from_upload(cls, source):
+    def from_upload(cls, source, keep_pixels=False):
         """Load a visitor's photo; see `open_upload`."""
-        return cls.from_image(open_upload(source))
+        return cls.from_image(open_upload(source, keep_pixels))
 
     @property
     def alt_text(self):
@@ -114,13 +113,13 @@ class Photo:
         return f"The photo: {EXAMPLES[self.example].description}" if self.example else "Your photo."
 
 
-def open_upload(source):
-    """Read a visitor's photo and remove the metadata from its file, such as where it was taken.
-
-    A file that cannot be read is deleted.
+def open_upload(source, keep_pixels=False):
+    """Read a visitor's photo, and delete its file.
 
     Args:
-        source: The path of an upload, which is overwritten, or the bytes of a file.
+        source: The path of an upload, or the bytes of a file.
+        keep_pixels: Whether a file at the path stays that holds the pixels alone, without metadata
+            such as where the photo was taken; one that cannot be read is deleted all the same.
 
     Returns:
         A PIL image, as from `images.read`.
@@ -128,18 +127,20 @@ def open_upload(source):
     Raises:
         UserError: if it cannot be read.
     """
+    if isinstance(source, bytes):
+        return images.read_apart(source)
+    kept = False
     try:
         image = images.read_apart(source)
-    except UserError:
-        if isinstance(source, str):
+        if keep_pixels:
+            bare = Path(source).with_suffix(f".{uuid.uuid4().hex}")
+            image.save(bare, "BMP")  # takes 1 ms; a PNG takes 50
+            bare.replace(source)
+            kept = True
+    finally:
+        if not kept:
             with suppress(OSError):  # it was not there, or is a folder
                 Path(source).unlink()
-        raise
-    if isinstance(source, str):
-        bare = Path(source).with_suffix(f".{time.time_ns()}")
-        # Gradio stores equal uploads once: a second visitor must read the same pixels.
-        image.save(bare, "BMP")  # takes 1 ms; a PNG takes 50
-        bare.replace(source)
     return image
 
 

@@ -42,6 +42,34 @@ def test_a_bad_setting_ends_with_a_sentence():
     assert result.output.startswith("UNROLLED_PORT is 'eighty'")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has owners and such links")
+@pytest.mark.parametrize("kind", ["link", "file", "folder of somebody else"])
+def test_a_folder_for_uploads_that_another_user_made_is_refused(kind, monkeypatch, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / f"unrolled-{os.getuid()}"
+    if kind == "link":
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif kind == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+        user = os.getuid()
+        folder = folder.rename(tmp_path / f"unrolled-{user + 1}")
+        monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    result = CliRunner().invoke(app.command, env={"GRADIO_TEMP_DIR": str(tmp_path)})
+    assert result.exit_code == 2
+    assert f"{folder} is not a folder of yours" in result.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has such permissions")
+def test_the_folder_for_uploads_is_the_user_s_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    folder = app._upload_folder()
+    folder.chmod(0o777)
+    assert app._upload_folder() == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_port_in_use_ends_with_a_sentence():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -80,7 +108,7 @@ HEAPS = """
 import ctypes, threading
 import app
 
-app.server.share_heaps()
+app.share_heaps()
 together = threading.Barrier(8)
 
 def take():

@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from shared import bundle
 from shared.site import components
-from shared.site.gradio_patches import SESSION_TTL_SECONDS
+from shared.site.sessions import ANSWER_TTL_SECONDS, SESSION_TTL_SECONDS
 
 CELLS = (
     ("rnn", "Simple recurrent network", "One state, rewritten at every step (Elman 1990)."),
@@ -39,12 +39,13 @@ RETENTION = (
     ),
     (
         "Files",
-        "Uploaded files, and files made from them, are deleted from the disk within an hour.",
+        "An uploaded file is deleted from the disk once it has been read. A table of which another "
+        "column can be read is deleted within an hour, and so are files to download.",
     ),
     (
         "Answers through the API",
-        "An answer is deleted when it is fetched. One that nobody fetches stays in memory until "
-        "2,000 later calls have replaced it or the site restarts.",
+        "An answer is deleted when it is fetched. One that nobody fetches is deleted after about "
+        f"{ANSWER_TTL_SECONDS // 60} minutes.",
     ),
     (
         "Prices of a ticker",

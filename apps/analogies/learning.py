@@ -80,17 +80,20 @@ def read_text(path):
     """The text of an uploaded file.
 
     Raises:
-        UserError: if it is empty, too large or no text.
+        UserError: if it is not there, empty, too large or no text.
     """
-    if not os.path.getsize(path):
+    try:
+        size = os.path.getsize(path or "")
+        raw = Path(path).read_bytes() if size <= MAX_BYTES else b""
+    except OSError as error:
+        raise UserError("This file is no longer here. Upload it again.") from error
+    if not size:
         raise UserError("This file is empty. Choose another text.")
-    if os.path.getsize(path) > MAX_BYTES:
-        size = os.path.getsize(path) / 2**20
+    if size > MAX_BYTES:
         raise UserError(
-            f"This file has {size:.1f} MB; at most {MAX_BYTES // 2**20} MB are accepted here. "
-            "For more, run python -m training.analogies train --input FILE."
+            f"This file has {size / 2**20:.1f} MB; at most {MAX_BYTES // 2**20} MB are accepted "
+            "here. For more, run python -m training.analogies train --input FILE."
         )
-    raw = Path(path).read_bytes()
     if b"\0" in raw or sum(byte < 9 for byte in raw[:4096]) > 10:
         raise UserError("This file is not plain text. Choose a .txt file.")
     try:

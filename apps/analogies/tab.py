@@ -23,6 +23,7 @@ from shared.errors import UserError
 from shared.site import components, events
 from shared.site.events import QUIET
 from shared.site.knobs import Knob, read_link
+from shared.site.storage import discard
 from shared.site.uploads import download_path
 
 TITLE = "Words"
@@ -452,6 +453,8 @@ def _read_upload(path):
         return read_text(path), ""
     except UserError as error:
         return gr.skip(), components.error(error)
+    finally:
+        discard(path or "")
 
 
 def _learn(slot, text, architecture, watch):

@@ -1,7 +1,6 @@
 """The page: a photo in, a sentence out, and where the network attended for each word."""
 
 import time
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -29,6 +28,7 @@ from shared.site.batch import BatchJob, BatchSection, Inputs
 from shared.site.events import COMPUTE, IMMEDIATE, IN_ORDER, QUIET
 from shared.site.knobs import Knob
 from shared.site.photo_input import PhotoInput
+from shared.site.storage import discard
 from shared.site.uploads import Photo as PhotoBox
 from shared.site.uploads import sent_file
 
@@ -388,7 +388,7 @@ def _build_batch(settings, options):
         f"Several photos, or a zip of them: up to {settings.max_rows:,} photos, "
         f"{settings.max_upload_mb} MB per file and "
         f"{settings.max_upload_mb * limits.UPLOAD_FILES:,} MB together. You get a CSV with a "
-        "caption for each; what you sent is deleted after about an hour.",
+        "caption for each; what you sent is deleted once it has been read.",
         ["image", ".zip"],
         "Download the captions",
         file_label="Photos",
@@ -419,21 +419,16 @@ def _prepare_batch(settings, paths, _, cell, width, alpha):
 def _read_batch(settings, paths, cell, width, alpha):
     """Yield the entries of the files and a predictor, then (name, content, problem) of each entry.
 
-    Files that nobody read are deleted in the end, archives among them; of the others only the
-    pixels are left.
+    In the end all files are deleted: archives, and those that nobody read.
     """
-    unread = set(paths)
     try:
         entries = files.list_photos_apart(paths, settings.max_rows)
         _predictors().check_search(width, alpha)
         yield entries, _predictors().Predictor.load(cell)
-        for name, content, problem in files.read_photos(entries, settings.max_upload_mb * 2**20):
-            unread.discard(content)
-            yield name, content, problem
+        yield from files.read_photos(entries, settings.max_upload_mb * 2**20)
     finally:
-        for path in unread:
-            with suppress(OSError):  # already deleted, or a folder
-                Path(path).unlink()
+        for path in paths:
+            discard(path)
 
 
 def headline():

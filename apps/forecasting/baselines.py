@@ -157,7 +157,7 @@ def fit_garch(returns, start=None):
                 options={"ftol": 1e-6 if start is None else 1e-3},
             )
         except Exception as error:  # the optimiser and linear algebra raise their own
-            log.debug("GARCH could not be fitted: %s", error)
+            log.debug("GARCH could not be fitted: %s", type(error).__name__)
             return None
     constant, alpha, beta, freedom = (float(value) for value in result.params)
     if not np.isfinite([constant, alpha, beta, freedom]).all() or alpha + beta > 1.001:

@@ -29,6 +29,7 @@ from shared.errors import UserError
 from shared.site.components import LOADING, choice, error, html, note, page_title, section
 from shared.site.events import BACKTEST_QUEUE, INTERACTIVE, QUIET
 from shared.site.knobs import read_link
+from shared.site.storage import discard
 from shared.site.uploads import download_path
 
 TITLE = "Prices"
@@ -142,8 +143,9 @@ def _build_inputs(state, settings):
 def _read_upload(limits, path, own):
     """Add the series of a file, read within the limits of `read_file`; returns the outputs."""
     try:
-        path = Path(path)
+        path = Path(path or "")
         content = path.read_bytes()
+        discard(path)
         prices = read_apart(content, path.name.split(".")[0], **limits)
         return _add_series(own, prices.series, prices.count, content)
     except OSError:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from shared import tables
 from shared.errors import UserError
 from shared.site import components, events
+from shared.site.storage import discard
 from shared.site.uploads import download_path
 
 BYTE_ORDER_MARK = "\ufeff"  # without it, Excel takes a CSV for the system's old encoding
@@ -70,6 +71,8 @@ def read_table(path, max_rows, chosen=None, wanted="text"):
     chosen = chosen or Chosen()
     table = tables.read_apart(path, max_rows, chosen.has_header)
     numbers = tables.text_columns(table, wanted)
+    if len(numbers) == 1 and table.has_header is None:  # else it is read again for another choice
+        discard(path)
     column = chosen.column if chosen.column in numbers else numbers[0]
     return Inputs(
         table.column(column),
@@ -85,6 +88,7 @@ def read_table(path, max_rows, chosen=None, wanted="text"):
 def read_lines(path, max_rows):
     """The `Inputs` in a text file: its lines."""
     lines = tables.lines_apart(path, max_rows)
+    discard(path)
     return Inputs(lines, "1 line." if len(lines) == 1 else f"{len(lines):,} lines.")
 
 
@@ -158,6 +162,9 @@ class BatchSection:
             except UserError as problem:
                 hidden = gr.update(visible=False)
                 controls = [gr.skip() if chosen else hidden] * 2  # for another choice
+                if not chosen:
+                    for file in [path] if isinstance(path, str) else path or []:
+                        discard(file)
                 yield "", *controls, str(components.error(problem)), hidden
 
         def run_upload(slot, path, *values):

@@ -10,18 +10,23 @@ https://github.com/gradio-app/gradio/issues/12532.
 """
 
 import inspect
+import math
 import random
 import re
+import shutil
 import time
 from collections import ChainMap, defaultdict
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from shared.site import guard, turns
+from shared import limits
+from shared.logs import log_error
+from shared.site import guard, sessions, turns
+from shared.site.storage import current_visitor, storage
 
 GRADIO_VERSION = "6.31.0"
-SESSION_TTL_SECONDS = 600  # how long the state of a page that was left is kept
-MAX_SESSIONS = 400  # one with a photo holds half a megabyte
+MAX_TRACKED_UPLOADS = 200  # whose progress pages can show
+TOO_LONG = "the name of a session is too long"
 
 METADATA = """\
 {% set path = config.get("current_page", "") %}
@@ -68,32 +73,48 @@ def patch_session_state():
     the visitor typed, of up to 10,000 sessions. That is 53 ms and 1,055 kB a session; with this
     patch it is 0.03 ms and 0.6 kB. See https://github.com/gradio-app/gradio/issues/11602.
     """
+    from gradio.queueing import Queue
     from gradio.state_holder import SessionState, StateHolder
 
     original = SessionState.__init__
+    original_set_item, original_push = SessionState.__setitem__, Queue.push
 
     def init(self, blocks):
         original(self, SimpleNamespace(default_config=blocks.default_config, blocks=()))
         self.blocks_config.blocks = ChainMap({}, blocks.default_config.blocks)
         self.blocks_config.fns = ChainMap({}, blocks.default_config.fns)
-        self.STATE_TTL_WHEN_CLOSED = SESSION_TTL_SECONDS
+        self.STATE_TTL_WHEN_CLOSED = math.inf  # by a clock that jumps; see `drop_sessions`
+        self.visitor, self.used, self.sizes = current_visitor.get(), time.monotonic(), {}
 
-    SessionState.__init__ = init
-    SessionState._update_config = SessionState._update_value_in_config = lambda *_: None
+    def set_item(self, key, value):
+        original_set_item(self, key, value)
+        if key in self.state_data:
+            self.sizes[key] = sessions.count_bytes(value)
 
-    def update(self, session_id):
-        """Mark a session as used; if there are too many, evict one, first those without state."""
+    def update(self, name):
+        """Mark a session as used, and evict others if there are too many or they hold too much."""
+        if len(name) > limits.SESSION_NAME_CHARACTERS:
+            del self.session_data[name]
+            raise KeyError(TOO_LONG)
         with self.lock:
-            if session_id in self.session_data:
-                self.session_data.move_to_end(session_id)
-            if len(self.session_data) > self.capacity:
-                *others, _ = list(self.session_data)
-                stateless = (key for key in others if not self.session_data[key].state_data)
-                evicted = next(stateless, others[0])
-                del self.session_data[evicted]
+            self.session_data[name].used = time.monotonic()
+            self.session_data.move_to_end(name)
+            held = {
+                key: (each.visitor, sum(each.sizes.values()))
+                for key, each in self.session_data.items()
+            }
+            while evicted := sessions.choose_evicted(held, name):
+                del held[evicted], self.session_data[evicted]
                 self.time_last_used.pop(evicted, None)
 
-    StateHolder.update = update
+    async def push(self, body, *arguments, **options):
+        if len(body.session_hash or "") > limits.SESSION_NAME_CHARACTERS:
+            raise KeyError(TOO_LONG)
+        return await original_push(self, body, *arguments, **options)
+
+    SessionState.__init__, SessionState.__setitem__ = init, set_item
+    SessionState._update_config = SessionState._update_value_in_config = lambda *_: None
+    StateHolder.update, Queue.push = update, push
 
 
 def patch_remote_files():
@@ -106,6 +127,72 @@ def patch_remote_files():
 
     processing_utils.async_ssrf_protected_get = refuse
     processing_utils.async_ssrf_protected_download = refuse
+
+
+def patch_uploads():
+    """Give each upload a folder of its own, which is deleted if the upload breaks off.
+
+    Gradio stores equal files once, so that who deletes one after reading it deletes it for
+    everybody who has sent the same. Of an upload that breaks off, what has come stays; and so does
+    the progress of an upload that no page watches.
+    """
+    from gradio import routes
+
+    original = getattr(routes.upload_fn, "original", routes.upload_fn)
+
+    async def upload_fn(request, upload_dir, *arguments, **options):
+        folder = storage.make_folder(request.scope.get(guard.VISITOR, ""))
+        progress = routes.file_upload_statuses
+        for tracked in (progress._statuses, progress._signals):
+            while len(tracked) > MAX_TRACKED_UPLOADS:
+                tracked.pop(next(iter(tracked)), None)
+        try:
+            return await original(request, folder, *arguments, **options)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    upload_fn.original = original
+    routes.upload_fn = upload_fn
+
+
+def patch_file_component():
+    """Take the path of an upload as it is; Gradio also makes an empty file that nobody deletes."""
+    import gradio as gr
+
+    def process(self, file):
+        types = self.file_types
+        if types and not client_utils.is_valid_file(file.path, types):
+            raise gr.Error(f"This file must be one of: {', '.join(types)}.", print_exception=False)
+        return file.path
+
+    from gradio_client import utils as client_utils
+
+    for component in (gr.File, gr.UploadButton):
+        component._process_single_file = process
+
+
+def patch_calls():
+    """Let `storage.current_visitor` say for whom a function is called."""
+    from gradio import route_utils
+
+    original = getattr(route_utils.call_process_api, "original", route_utils.call_process_api)
+
+    async def call_process_api(app, body, *arguments, **options):
+        scope = body.request.scope if body.request else {}
+        current_visitor.set(scope.get(guard.VISITOR, ""))
+        return await original(app, body, *arguments, **options)
+
+    call_process_api.original = original
+    route_utils.call_process_api = call_process_api
+
+
+def patch_log():
+    """Log errors without their messages, in which Gradio and others quote what visitors sent."""
+    from gradio import queueing, route_utils, routes
+
+    for module in (queueing, route_utils, routes):
+        module.traceback = SimpleNamespace(print_exc=log_error)
 
 
 def patch_error_payload():
@@ -152,6 +239,10 @@ def patch_all(metadata):
     """Apply the patches that a served site needs."""
     patch_session_state()
     patch_remote_files()
+    patch_uploads()
+    patch_file_component()
+    patch_calls()
+    patch_log()
     patch_error_payload()
     patch_page_template(metadata)
 
@@ -162,7 +253,55 @@ def mark_as_launched(site):
     A `gr.Blocks` that was mounted counts as being built, and its events may then read any file.
     """
     site.has_launched = True
-    site.state_session_capacity = MAX_SESSIONS
+
+
+def forget_files(site):
+    """Empty the lists of files that were sent and served, which Gradio keeps to delete them.
+
+    `storage` deletes them; the lists would only grow.
+    """
+    for files in site.temp_file_sets:
+        files.clear()
+
+
+def drop_sessions(site, open_sessions):
+    """Forget the sessions of pages that were left some time ago, and of callers of the API.
+
+    Args:
+        site: The `gr.Blocks`.
+        open_sessions: Names of the sessions whose pages are open.
+    """
+    now, holder = time.monotonic(), site.state_holder
+    with holder.lock:
+        for name, session in list(holder.session_data.items()):
+            if name in open_sessions:
+                session.used = now
+            elif now - session.used >= sessions.SESSION_TTL_SECONDS:
+                del holder.session_data[name]
+                holder.time_last_used.pop(name, None)
+
+
+def list_answers(site):
+    """(session, whether there are messages for it) of all for which nothing is being computed."""
+    queue = site._queue
+    asking = {event.session_hash for event in queue.event_ids_to_events.values()}
+    messages = queue.pending_messages_per_session
+    names = {*messages, *queue.pending_event_ids_session} - asking
+    return [(name, name in messages and not messages[name].empty()) for name in names]
+
+
+def has_answer(site, event_id):
+    """Whether an event waits for its turn or is being computed, or its answer for being fetched."""
+    queue = site._queue
+    waiting = queue.pending_event_ids_session.values()
+    return event_id in queue.event_ids_to_events or any(event_id in each for each in waiting)
+
+
+def drop_answers(site, answers):
+    """Forget answers that nobody has fetched, as from `list_answers`."""
+    for name, _ in answers:
+        site._queue.pending_messages_per_session.pop(name, None)
+        site._queue.pending_event_ids_session.pop(name, None)
 
 
 def take_fair_turns(site):

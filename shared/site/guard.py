@@ -105,6 +105,7 @@ class Guard:
         frame_ancestors: The sites that may show the pages in a frame.
         root_path: Path below which a proxy serves the site. Gradio answers below it as well if the
             proxy does not remove it.
+        storage: The `Storage` of uploads; None if there is room for every one.
 
     Attributes:
         closing: Whether the site is about to stop and accepts nothing new.
@@ -112,7 +113,7 @@ class Guard:
 
     def __init__(
         self, app, max_bytes, per_minute=0, proxies=0, waiting=tuple,
-        frame_ancestors=FRAME_ANCESTORS, root_path="",
+        frame_ancestors=FRAME_ANCESTORS, root_path="", storage=None,
     ):  # fmt: skip
         self.app = app
         self.max_bytes = max_bytes
@@ -120,6 +121,7 @@ class Guard:
         self.proxies = proxies
         self.waiting = waiting
         self.root_path = root_path or ""
+        self.storage = storage
         self.closing = False
         self._headers = [
             (name.encode(), value.encode())
@@ -153,10 +155,23 @@ class Guard:
         receive = limit_body(self._max_bytes(self._path(scope)), receive)
         if refusal := self._refusal(scope):
             await refusal(scope, receive, send)
-        elif scope["method"] != "POST" or self._path(scope).endswith("/upload"):
+        elif scope["method"] != "POST":
             await self.app(scope, receive, send)
+        elif self._path(scope).endswith("/upload"):
+            await self._pass_on_upload(scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
+
+    async def _pass_on_upload(self, scope, receive, send):
+        """Hand on an upload if there is room for it on the disk."""
+        visitor, expected = scope[VISITOR], self._announced_bytes(scope)
+        if not self.storage:
+            await self.app(scope, receive, send)
+        elif sentence := self.storage.refuse(visitor, expected):
+            await refuse(self._path(scope), 507, sentence)(scope, receive, send)
+        else:
+            with self.storage.arriving(visitor, expected):
+                await self.app(scope, receive, send)
 
     async def _pass_on(self, scope, receive, send):
         """Hand on a request whose body is JSON, once all of it has come and was checked."""

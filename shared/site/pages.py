@@ -59,7 +59,7 @@ def build_site(pages, settings):
         pages: List of `Page`, the home page first.
         settings: The settings, for every `build`.
     """
-    site = gr.Blocks(title="Unrolled", analytics_enabled=False, delete_cache=(300, 3000))
+    site = gr.Blocks(title="Unrolled", analytics_enabled=False)
     for page in pages:
         if page.path:  # the home page is there from the start
             site.route(page.title, page.path)

@@ -6,6 +6,14 @@ import gradio as gr
 
 from shared.photos import EXAMPLES, OWN_PHOTO_NOTE, Photo
 from shared.site import components, events, uploads
+from shared.site.storage import storage
+
+
+def _load_upload(path):
+    """The `Photo` of an upload, of which the page shows the pixels until it has an answer."""
+    photo = Photo.from_upload(path, keep_pixels=True)
+    storage.discard_soon(path)
+    return photo
 
 
 class PhotoInput:
@@ -33,7 +41,7 @@ class PhotoInput:
         """
 
         def read_upload(path, *values):
-            return None, *fn(partial(Photo.from_upload, path), *values)
+            return None, *fn(partial(_load_upload, path), *values)
 
         def read_example(event: gr.EventData, *values):
             return fn(self.loader(event.choice), *values)

@@ -1,7 +1,6 @@
 """Serves the site: mounts it behind the guard, warms it up, and stops without losing answers."""
 
 import asyncio
-import ctypes
 import logging
 import sys
 import threading
@@ -16,7 +15,10 @@ from starlette.responses import FileResponse, RedirectResponse
 
 from shared import limits
 from shared.bundle import BundleError
-from shared.site import connections, gradio_patches, guard
+from shared.logs import log_loop_error
+from shared.memory import trim_memory
+from shared.site import connections, gradio_patches, guard, sessions
+from shared.site.storage import storage
 
 log = logging.getLogger("unrolled")
 SHUTDOWN_SECONDS = 3  # how long a stopping site waits for the answers under way
@@ -140,17 +142,22 @@ class Server(uvicorn.Server):
         self.mounted = mount(site, pages, settings)
         # Gradio compresses its scripts, but not the page, which is larger than all of them.
         compressed = GZipMiddleware(self.mounted, SMALLEST_COMPRESSED_BYTES, COMPRESSION_LEVEL)
+        self.visits = sessions.Visits(
+            compressed, lambda event: gradio_patches.has_answer(site, event)
+        )
         self.guard = guard.Guard(
-            OldLinks(compressed, [page.path for page in pages]),
+            OldLinks(self.visits, [page.path for page in pages]),
             settings.max_upload_mb * 2**20,
             settings.requests_per_minute,
             settings.proxies,
             lambda: gradio_patches.waiting_requests(site),
             settings.frame_ancestors,
             settings.root_path,
+            storage,
         )
         config = uvicorn.Config(
             self.guard,
+            log_config=None,
             log_level="warning",
             server_header=False,
             proxy_headers=False,  # `Guard` reads them, where the settings say so
@@ -171,8 +178,24 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets=None):
         await super().startup(sockets)
+        asyncio.get_running_loop().set_exception_handler(log_loop_error)
+        self._sweeping = asyncio.create_task(self._sweep_for_ever())
         if self.on_start:
             threading.Thread(target=self.on_start, daemon=True).start()
+
+    async def _sweep_for_ever(self):
+        """Every minute, delete what is kept of visitors no longer, and return freed memory."""
+        ages = sessions.Ages()
+        while True:
+            gradio_patches.forget_files(self.site)
+            gradio_patches.drop_sessions(self.site, self.visits.open)
+            unfetched = ages.select(
+                gradio_patches.list_answers(self.site), sessions.ANSWER_TTL_SECONDS
+            )
+            gradio_patches.drop_answers(self.site, unfetched)
+            await asyncio.to_thread(storage.sweep)
+            await asyncio.to_thread(trim_memory)
+            await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
 
     async def shutdown(self, sockets=None):
         end = time.monotonic() + SHUTDOWN_SECONDS
@@ -184,7 +207,9 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.05)
         gradio_patches.refuse_waiting(self.site, guard.RESTARTING)
         gradio_patches.close_streams(self.mounted)
+        self._sweeping.cancel()
         await super().shutdown(sockets)
+        storage.clear()
 
 
 def warm_up(functions):
@@ -200,17 +225,6 @@ def warm_up(functions):
                 function()
         except BundleError as problem:
             log.warning(problem)
-
-
-def sweep_for_ever():
-    """Delete visitors' files that are due and return freed memory, every minute."""
-    from shared.compiled import trim_memory
-    from shared.site import uploads
-
-    while True:
-        uploads.sweep()
-        trim_memory()
-        time.sleep(SWEEP_INTERVAL_SECONDS)
 
 
 @contextmanager
@@ -246,9 +260,3 @@ def allow_connections():
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def share_heaps():
-    """Let all threads share two heaps of glibc, so that one can use what another has freed."""
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(-8, 2)  # M_ARENA_MAX

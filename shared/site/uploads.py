@@ -1,20 +1,14 @@
 """Files that visitors send and fetch, and the photo box."""
 
 import base64
-import shutil
-import time
-import uuid
-from contextlib import suppress
-from pathlib import Path
 
 import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from shared.site import guard
 from shared.site.api import EXPECTATIONS
+from shared.site.storage import NO_ROOM, current_visitor, storage
 
-FILE_TTL_SECONDS = 55 * 60  # with the minutes between two sweeps, files are gone within the hour
 LARGEST_DOWNLOAD_BYTES = 64 * 2**20
 
 
@@ -22,29 +16,15 @@ def download_path(name):
     """A path in a new folder for a file that the visitor fetches; it is deleted within the hour.
 
     Raises:
-        gr.Error: if the disk is nearly full.
+        gr.Error: if the disk is nearly full, or holds too much of this visitor.
     """
-    folder = Path(get_upload_folder()) / uuid.uuid4().hex
+    visitor = current_visitor.get()
+    if sentence := storage.refuse(visitor, free_bytes=LARGEST_DOWNLOAD_BYTES):
+        raise gr.Error(sentence, print_exception=False)
     try:
-        folder.mkdir(parents=True)
-        full = shutil.disk_usage(folder).free < LARGEST_DOWNLOAD_BYTES
+        return storage.make_folder(visitor) / name
     except OSError:
-        full = True
-    if full:
-        raise gr.Error(guard.DISK_FULL, print_exception=False)
-    return folder / name
-
-
-def sweep():
-    """Delete the files that were uploaded or written for visitors nearly an hour ago.
-
-    Gradio's `delete_cache` deletes only what its own process has seen arrive, and so neither the
-    files of a killed process nor uploads that broke off.
-    """
-    for path in sorted(Path(get_upload_folder()).rglob("*"), reverse=True):  # files before folders
-        with suppress(OSError):  # already deleted, or a folder in use
-            if time.time() - path.lstat().st_mtime > FILE_TTL_SECONDS:
-                path.rmdir() if path.is_dir() else path.unlink()
+        raise gr.Error(NO_ROOM, print_exception=False) from None
 
 
 def sent_file(value):

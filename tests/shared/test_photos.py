@@ -39,13 +39,13 @@ def saved(kind="PNG", **options):
     return file.getvalue()
 
 
-def test_the_metadata_of_an_upload_are_removed_when_it_is_read(tmp_path):
+def test_of_an_upload_that_is_shown_the_pixels_alone_stay(tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "A camera"
     exif.get_ifd(0x8825)[1] = "N"
     path = tmp_path / "mine.jpg"
     path.write_bytes(saved("JPEG", exif=exif, comment=b"my garden"))
-    picture = photos.open_upload(str(path))
+    picture = photos.open_upload(str(path), keep_pixels=True)
     assert picture.size == (40, 30)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.jpg"]
     left = path.read_bytes()
@@ -75,8 +75,15 @@ def test_a_file_that_was_read_keeps_its_pixels(tmp_path):
     path = tmp_path / "mine.jpg"
     noise = np.random.default_rng(0).integers(0, 256, (1100, 900, 3), "uint8")
     Image.fromarray(noise).save(path, "JPEG", quality=60)
-    first, second = (np.asarray(photos.open_upload(str(path))) for _ in range(2))
+    first, second = (np.asarray(photos.open_upload(str(path), True)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_an_upload_is_deleted_when_it_was_read(tmp_path):
+    path = tmp_path / "mine.jpg"
+    path.write_bytes(saved("JPEG"))
+    assert photos.open_upload(str(path)).size == (40, 30)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_example_is_installed_and_in_the_gallery():

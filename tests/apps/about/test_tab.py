@@ -6,16 +6,17 @@ from apps.about import tab, views
 from apps.forecasting import yahoo
 from apps.vqa import predictor as vqa
 from shared import bundle
-from shared.site import gradio_patches, uploads
+from shared.site import sessions, storage
 
 
 @pytest.mark.parametrize(
     ("topic", "fragment"),
     [
-        ("Texts and photos", f"{gradio_patches.SESSION_TTL_SECONDS // 60} minutes"),
+        ("Texts and photos", f"{sessions.SESSION_TTL_SECONDS // 60} minutes"),
         ("Features of photos", f"last {vqa.MAX_CACHED_PHOTOS} photos"),
+        ("Answers through the API", f"{sessions.ANSWER_TTL_SECONDS // 60} minutes"),
         ("Prices of a ticker", {7: "seven days"}[yahoo.CACHE_DAYS]),
-        ("Files", {True: "within an hour"}[uploads.FILE_TTL_SECONDS < 3600]),
+        ("Files", {True: "within an hour"}[storage.FILE_TTL_SECONDS < 3600]),
     ],
 )
 def test_retention_rules_match_the_constants_of_the_code(topic, fragment):

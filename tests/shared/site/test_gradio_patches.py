@@ -1,16 +1,18 @@
 import asyncio
+import errno
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import fastapi
 import gradio
 import pytest
-from gradio import processing_utils, queueing
+from gradio import processing_utils, queueing, routes
 from gradio.data_classes import PredictBodyInternal
 from starlette.testclient import TestClient
 
 from shared import limits, settings
-from shared.site import gradio_patches, guard, pages, server
+from shared.site import gradio_patches, guard, pages, server, storage
 
 
 def test_the_patches_were_written_for_this_version_of_gradio():
@@ -29,14 +31,27 @@ def build_page(page, settings):
     gradio.HTML(f"<h1>{page.page.title}</h1>")
 
 
+OWN = [
+    pages.Page("", "Home", "The home page.", build_page),
+    pages.Page("one", "One & two", 'A "page".', build_page),
+]
+
+
 @pytest.fixture(scope="module")
-def client():
-    own = [
-        pages.Page("", "Home", "The home page.", build_page),
-        pages.Page("one", "One & two", 'A "page".', build_page),
-    ]
-    options = settings.Settings()
-    return TestClient(server.mount(pages.build_site(own, options), own, options))
+def site():
+    return pages.build_site(OWN, settings.Settings())
+
+
+@pytest.fixture(scope="module")
+def client(site):
+    return TestClient(server.mount(site, OWN, settings.Settings()))
+
+
+@pytest.fixture
+def upload_folder(monkeypatch, tmp_path):
+    """An empty folder of uploads."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -61,6 +76,76 @@ def test_a_page_has_its_own_title_and_link_preview(client, path, title, descript
 def test_an_error_without_a_sentence_gets_one(client):
     payload = queueing.error_payload(ValueError("secret"), False)
     assert payload["error"] == guard.FAILED and payload["visible"]
+
+
+SECRET = "a secret that a visitor typed"
+
+
+@pytest.mark.parametrize(
+    ("body", "logged"),
+    [
+        ({"data": [SECRET]}, "An event was refused: ValueError in validate_inputs"),
+        ({"data": [SECRET, SECRET]}, "ValueError"),
+        ({"data": [[SECRET], {SECRET: 1}]}, "ValueError"),
+    ],
+)
+def test_the_log_says_what_failed_without_the_visitor_s_words(body, logged, caplog, capfd):
+    def add(one, other):
+        return int(one + other)
+
+    with gradio.Blocks(analytics_enabled=False) as site:
+        boxes = gradio.Textbox(), gradio.Textbox()
+        boxes[0].change(add, boxes, boxes[0], api_name="add", queue=False)
+    caplog.set_level("INFO", "unrolled")
+    client = TestClient(server.mount(site, OWN, settings.Settings()))
+    assert client.post("/gradio_api/run/add", json=body).status_code == 500
+    written = caplog.text + "".join(capfd.readouterr())
+    assert logged in written and SECRET not in written
+    assert ("in add" in written) == (len(body["data"]) == 2)
+
+
+def upload(client, content):
+    answer = client.post("/gradio_api/upload", files={"files": ("class.zip", content)})
+    return Path(answer.json()[0])
+
+
+def test_equal_uploads_of_two_visitors_are_two_files(client, upload_folder):
+    first, second = (upload(client, b"the same") for _ in range(2))
+    assert first != second and first.name == second.name == "class.zip"
+    storage.discard(first)
+    assert second.read_bytes() == b"the same"
+
+
+def test_an_upload_that_fails_leaves_nothing(client, upload_folder, monkeypatch):
+    def end(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert client.post("/gradio_api/upload", content=b"no form").status_code == 400
+    monkeypatch.setattr("gradio.route_utils.GradioUploadFile.write", end)
+    files = {"files": ("class.zip", b"content")}
+    assert client.post("/gradio_api/upload", files=files).status_code == 507
+    assert not list(upload_folder.iterdir())
+
+
+@pytest.mark.parametrize("component", [gradio.File, gradio.UploadButton])
+def test_taking_an_upload_leaves_no_further_file(client, upload_folder, component):
+    path = upload(client, b"text")
+    taken = component(file_types=[".zip"]).preprocess(gradio.FileData(path=str(path)))
+    assert taken == str(path)
+    assert [file for file in upload_folder.rglob("*") if file.is_file()] == [path]
+    with pytest.raises(gradio.Error, match=r"This file must be one of: \.csv\."):
+        component(file_types=[".csv"]).preprocess(gradio.FileData(path=str(path)))
+
+
+def test_the_lists_of_what_was_sent_do_not_grow(client, upload_folder, site):
+    for n in range(gradio_patches.MAX_TRACKED_UPLOADS + 10):
+        client.post(f"/gradio_api/upload?upload_id={n}", files={"files": ("a", b"x")})
+    tracked = routes.file_upload_statuses
+    for kept in (tracked._statuses, tracked._signals):
+        assert len(kept) <= gradio_patches.MAX_TRACKED_UPLOADS + 1
+    assert site.upload_file_set
+    gradio_patches.forget_files(site)
+    assert not any(site.temp_file_sets)
 
 
 @pytest.mark.parametrize("name", ["async_ssrf_protected_get", "async_ssrf_protected_download"])

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from shared import limits
 from shared.site import guard
+from shared.site.storage import NO_ROOM, Storage
 
 
 async def take(request):
@@ -207,6 +208,19 @@ def test_a_request_that_is_too_long_is_refused_unread(path, most):
     answer = site.post(path, content=b"0" * (most * 2**20 + 1))
     assert answer.status_code == 413
     assert f"{most} MB" in answer.text
+
+
+def test_an_upload_for_which_there_is_no_room_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(limits, "KEPT_BYTES_PER_VISITOR", 5)
+    uploads = client(storage=Storage())
+    assert uploads.post("/gradio_api/upload", content=b"12345").status_code == 200
+    folder = Storage().make_folder("somebody")
+    (folder / "a.zip").write_bytes(b"1")
+    assert uploads.post("/gradio_api/upload", content=b"12345").status_code == 200
+    monkeypatch.setattr(limits, "KEPT_BYTES", limits.LEAST_FILE_BYTES)
+    refused = uploads.post("/gradio_api/upload", content=b"12345")
+    assert (refused.status_code, refused.text) == (507, NO_ROOM)
 
 
 def test_a_request_of_no_announced_length_ends_at_the_limit():

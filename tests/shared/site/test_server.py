@@ -4,16 +4,20 @@ import os
 import signal
 import socket
 import threading
+import time
+from types import SimpleNamespace
 
 import gradio as gr
 import httpx
+import numpy as np
 import pytest
 from gradio.state_holder import StateHolder
 from starlette.testclient import TestClient
 
 from shared import limits, settings
-from shared.site import batch, components, events, gradio_patches, guard, server
+from shared.site import batch, components, events, gradio_patches, guard, server, sessions
 from shared.site.pages import Page
+from shared.site.storage import current_visitor
 
 pytestmark = pytest.mark.slow
 
@@ -166,16 +170,87 @@ def test_calls_of_the_api_do_not_push_out_an_open_page(slow, monkeypatch):
     server.mount(slow[0], PAGES, settings.Settings())
     holder = StateHolder()
     holder.set_blocks(slow[0])
-    monkeypatch.setattr(holder, "capacity", 3)
+    monkeypatch.setattr(limits, "SESSIONS", 3)
     for name in ("first page", "second page"):
-        holder[name].state_data[0] = "typed"
+        holder[name].sizes[0] = 10
     for number in range(10):
         holder[f"call {number}"]
     assert list(holder.session_data) == ["first page", "second page", "call 9"]
     for name in ("third page", "fourth page"):
-        holder[name].state_data[0] = "typed"
+        holder[name].sizes[0] = 10
     assert list(holder.session_data) == ["second page", "third page", "fourth page"]
-    assert holder["third page"].STATE_TTL_WHEN_CLOSED == gradio_patches.SESSION_TTL_SECONDS
+
+
+def test_a_session_counts_what_it_holds_for_its_visitor(slow):
+    with gr.Blocks(analytics_enabled=False) as site:
+        state, box = gr.State(), gr.Textbox()
+    server.mount(site, PAGES, settings.Settings())
+    holder = StateHolder()
+    holder.set_blocks(site)
+    token = current_visitor.set("198.51.100.7")
+    session = holder["page"]
+    current_visitor.reset(token)
+    session[state._id], session[box._id] = np.zeros(1000), box
+    assert session.visitor == "198.51.100.7"
+    assert sum(session.sizes.values()) == 8000
+
+
+def test_sessions_are_kept_while_their_pages_are_open_and_ten_minutes_longer(slow, monkeypatch):
+    server.mount(slow[0], PAGES, settings.Settings())
+    holder, clock = slow[0].state_holder, SimpleNamespace(monotonic=lambda: clock.now, now=100.0)
+    monkeypatch.setattr(gradio_patches, "time", clock)
+    for name in ("page", "call"):
+        holder[name]
+    clock.now += sessions.SESSION_TTL_SECONDS
+    gradio_patches.drop_sessions(slow[0], {"page"})
+    assert list(holder.session_data) == ["page"]
+    clock.now += sessions.SESSION_TTL_SECONDS - 1
+    gradio_patches.drop_sessions(slow[0], ())
+    assert list(holder.session_data) == ["page"]
+    clock.now += 1
+    gradio_patches.drop_sessions(slow[0], ())
+    assert not holder.session_data
+
+
+def test_an_open_page_keeps_its_session(serve):
+    running, thread, client = serve()
+    with client.stream("GET", "/gradio_api/heartbeat/page") as stream:
+        assert "ALIVE" in next(stream.iter_text())
+        assert running.visits.open == {"page": 1}
+    client.get("/")
+    while running.visits.open:  # until the server knows that the page was left
+        time.sleep(0.01)
+    running.handle_exit(signal.SIGTERM, None)
+    thread.join(TIMEOUT_SECONDS)
+
+
+def test_an_answer_that_nobody_fetches_is_forgotten(serve, slow):
+    running, thread, client = serve()
+    slow[1].set()
+    fetched, left = (ask(client, "word").json()["event_id"] for _ in range(2))
+    assert "WORD" in client.get(f"/gradio_api/call/wait/{fetched}").text
+    while (left, True) not in (answers := gradio_patches.list_answers(slow[0])):
+        time.sleep(0.01)  # until the second answer is there
+    ages = sessions.Ages()
+    assert not ages.select(answers, sessions.ANSWER_TTL_SECONDS)
+    gradio_patches.drop_answers(slow[0], ages.select(answers, 0))
+    assert not gradio_patches.list_answers(slow[0])
+    answer = client.get(f"/gradio_api/call/wait/{left}")
+    assert (answer.status_code, answer.json()) == (404, {"detail": sessions.NO_ANSWER})
+    running.handle_exit(signal.SIGTERM, None)
+    thread.join(TIMEOUT_SECONDS)
+
+
+@pytest.mark.parametrize("path", ["queue/join", "component_server"])
+def test_the_name_of_a_session_is_short(slow, path):
+    client = TestClient(server.mount(slow[0], PAGES, settings.Settings()))
+    name = "x" * (limits.SESSION_NAME_CHARACTERS + 1)
+    numbers = {"fn_index": 0, "component_id": 0, "fn_name": "wait"}
+    body = {"data": ["word"], "session_hash": name, **numbers}
+    answer = client.post(f"/gradio_api/{path}", json=body)
+    assert (answer.status_code, answer.json()) == (404, {"detail": guard.NOT_FOUND})
+    assert name not in slow[0].state_holder.session_data
+    assert name not in slow[0]._queue.pending_event_ids_session
 
 
 def test_one_visitor_cannot_take_the_whole_queue(serve, slow, monkeypatch):
