@@ -255,6 +255,15 @@ def mark_as_launched(site):
     site.has_launched = True
 
 
+def keep_no_statistics(site):
+    """Let Gradio record no event.
+
+    It keeps the last 10,000 with the names of their sessions, and sums up all of them after every
+    answer, for a page that this site does not have.
+    """
+    site._queue.ANALYTICS_MAX_EVENTS = 0
+
+
 def forget_files(site):
     """Empty the lists of files that were sent and served, which Gradio keeps to delete them.
 

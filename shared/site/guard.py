@@ -78,6 +78,7 @@ RESTARTING = "This site is being restarted. Try again in a moment."
 NOT_FOUND = "There is nothing here."
 ADDRESS_GIVEN = "An address cannot stand for a file: upload the file itself."
 FAILED = "What was sent does not fit, or the site has a fault. Reload the page and try again."
+JSON_ONLY = "A question must be sent as JSON. Only uploads are forms with files."
 TOO_BUSY = "This site is busy: too many questions wait for an answer. Try again in a minute."
 DISK_FULL = "The disk of this site is full. Try again later."
 TOO_MANY_CONNECTIONS = (
@@ -239,6 +240,9 @@ class Guard:
             return refuse(path, 503, RESTARTING, 5)
         if _header(scope, b"sec-fetch-site") == "cross-site":
             return refuse(path, 403, OTHER_SITE)
+        is_form = (_header(scope, b"content-type") or "").lower().startswith("multipart/")
+        if is_form and not path.endswith("/upload"):  # Gradio would write its files to the disk
+            return refuse(path, 415, JSON_ONLY)
         most = self._max_bytes(path)
         if self._announced_bytes(scope) > most:
             size = f"{most // 2**20:,} MB" if most >= 2**20 else f"{most // 1024:,} kB"

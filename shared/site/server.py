@@ -56,6 +56,7 @@ def mount(site, pages, settings):
     site.queue(default_concurrency_limit=4, api_open=False)
     gradio_patches.take_fair_turns(site)
     gradio_patches.mark_as_launched(site)
+    gradio_patches.keep_no_statistics(site)
     handlers = {
         OSError: guard.answer_full_disk,
         ClientDisconnect: guard.answer_broken_off,

@@ -324,6 +324,15 @@ def test_other_sites_neither_read_answers_nor_ask_questions():
     assert site.post(path, json={}, headers={"sec-fetch-site": "same-origin"}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/gradio_api/component_server", "/gradio_api/call/read"])
+def test_only_uploads_are_forms_with_files(path):
+    site, upload = echo((path, "/gradio_api/upload")), "/gradio_api/upload"
+    files = {"file": ("a.png", b"x" * 100)}
+    answer = site.post(path, files=files)
+    assert (answer.status_code, answer.json()) == (415, {"detail": guard.JSON_ONLY})
+    assert site.post(path, json={}).status_code == site.post(upload, files=files).status_code == 200
+
+
 def test_the_sites_that_may_frame_the_pages_can_be_set():
     answer = echo(("/",), frame_ancestors="'self' https://school.example").get("/")
     policy = answer.headers["content-security-policy"]

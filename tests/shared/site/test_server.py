@@ -224,6 +224,16 @@ def test_an_open_page_keeps_its_session(serve):
     thread.join(TIMEOUT_SECONDS)
 
 
+def test_no_statistics_are_kept_of_answers(serve, slow):
+    running, thread, client = serve()
+    slow[1].set()
+    event = ask(client, "word").json()["event_id"]
+    assert "WORD" in client.get(f"/gradio_api/call/wait/{event}").text
+    assert not slow[0]._queue.event_analytics
+    running.handle_exit(signal.SIGTERM, None)
+    thread.join(TIMEOUT_SECONDS)
+
+
 def test_an_answer_that_nobody_fetches_is_forgotten(serve, slow):
     running, thread, client = serve()
     slow[1].set()
