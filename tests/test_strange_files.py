@@ -1,14 +1,19 @@
 """Whatever file is read, a value or a `UserError` comes out, in little time and memory.
 
-Good files are cut, joined, re-encoded and damaged. The inputs are new in every run;
-`UNROLLED_FUZZ_SEED` repeats them, and `UNROLLED_FUZZ=1000` tries that many of each.
+Good files are cut, joined, re-encoded and damaged; others are wide, long, deep, sparse or repeat
+themselves. The inputs are new in every run; `UNROLLED_FUZZ_SEED` repeats them, and
+`UNROLLED_FUZZ=1000` tries that many of each.
 """
 
 import io
+import json
 import os
+import struct
 import tracemalloc
 import unicodedata
+import warnings
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,24 +21,74 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from apps.analogies.learning import read_text
 from apps.captioning import files
+from apps.forecasting.reader import read_file
 from shared import images, tables
 from shared.errors import UserError
 from shared.text import clean, plain_words
+from tests.shared.test_image_files import chunk, jpeg_with, png_with, scans, segment, tiff, tiled
 
 pytestmark = pytest.mark.slow
 
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 60))
-SETTINGS = settings(
-    max_examples=COUNT, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "shift_jis", "cp037"]
+# How often something comes: up to what is allowed of columns, tiles or entries, and beyond.
+COUNTS = [0, 1, 2, 16, 31, 100, 101, 1_000, 1_001, 20_000, 100_001, 200_001]
+LARGEST_BYTES = 4_000_000  # of a file that is drawn here
 BY_CATEGORY = {unicodedata.category(chr(code)): chr(code) for code in range(0x30000)}
 
 
-def search(test):
-    """Decorator: draws inputs by the seed that the run prints."""
-    return seed(int(os.environ["UNROLLED_FUZZ_SEED"]))(SETTINGS(test))
+def search(count=COUNT):
+    """A decorator that draws so many inputs, by the seed that the run prints."""
+    options = settings(
+        max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    return lambda test: seed(int(os.environ["UNROLLED_FUZZ_SEED"]))(options(test))
+
+
+@contextmanager
+def little_memory(size, factor=10):
+    """Within this context, Python may take little more memory than a file of so many bytes."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < factor * size + 2**26
+
+
+@st.composite
+def runs(pick, most=200_001):
+    """A text with a long run of one to three characters, each of any category of Unicode."""
+    category = st.sampled_from(sorted(BY_CATEGORY))
+    characters = category.flatmap(lambda name: st.characters(categories=[name]))
+    run = "".join(pick(st.lists(characters, min_size=1, max_size=3)))
+    count = min(pick(st.sampled_from(COUNTS)), most) // len(run)
+    return pick(st.text(max_size=3)) + run * count + pick(st.text(max_size=3))
+
+
+@st.composite
+def structures(pick, largest=LARGEST_BYTES):
+    """Tables, JSON and texts that are wide, long, deep, sparse or repeat themselves."""
+    counts = st.sampled_from(COUNTS)
+    known = st.sampled_from(["", "fine film", "1.5", "2024-03-01", '"', "a\nb", "{", "[]"])
+    cell = pick(st.one_of(known, runs()))
+    columns, rows, form = pick(counts), pick(counts), pick(st.sampled_from(["csv", "json", "deep"]))
+    if form == "csv":
+        separator = pick(st.sampled_from([*tables.SEPARATORS, " "]))
+        width = pick(st.sampled_from([columns, 1, 2, columns // 2, 2 * columns]))
+        names = [f"{pick(st.sampled_from(['text', 'date', '']))}{n}" for n in range(columns)]
+        row = separator.join([cell] * min(width, largest // (len(cell) + 1)))
+        first, end = separator.join(names), "\n"
+    elif form == "json":
+        fields = {f"{cell[:20]}{n}": cell for n in range(min(columns, largest // (len(cell) + 20)))}
+        first, row, end = "", json.dumps(fields), pick(st.sampled_from(["\n", ",", ""]))
+    else:
+        first, end = pick(st.sampled_from([("[", "]"), ('{"a":', "}"), ("(", ")"), ('"', '"')]))
+        return f"{first * columns}{cell}{end * pick(st.sampled_from([columns, 0]))}"
+    return f"{first}\n{(row + end) * min(rows, largest // (len(row) + 1))}"
 
 
 @st.composite
@@ -77,7 +132,7 @@ def csv_files(pick):
 def test_tables(tmp_path):
     path = tmp_path / "file.csv"
 
-    @search
+    @search()
     @given(csv_files())
     def read(data):
         path.write_bytes(data)
@@ -95,6 +150,32 @@ def test_tables(tmp_path):
             tables.text_columns(table)
         except UserError as error:
             assert "Rename" in str(error) or "Add a header" in str(error)
+
+    read()
+
+
+READERS = {
+    "table": lambda path: tables.read(path, 5_000),
+    "lines": lambda path: tables.lines(path, 5_000),
+    "prices": lambda path: read_file(path, max_series=50),
+    "text": read_text,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_structures(reader, tmp_path):
+    path = tmp_path / "file.csv"
+
+    @search()
+    @given(structures())
+    def read(text):
+        data = text.encode("utf-8", "surrogatepass")
+        path.write_bytes(data)
+        with little_memory(len(data)):
+            try:
+                assert READERS[reader](path) is not None
+            except UserError as error:
+                assert str(error)[-1] in ".…”?!"
 
     read()
 
@@ -129,17 +210,53 @@ def photo_files():
 
 @pytest.mark.parametrize("data", photo_files(), ids=[*images.FORMATS, "progressive"])
 def test_photos(data):
-    @search
+    @search()
     @given(damaged(data))
     def read(changed):
-        tracemalloc.start()
+        with little_memory(len(changed)):
+            try:
+                assert images.read(changed).mode == "RGB"
+            except UserError as error:
+                assert str(error).endswith(".")
+
+    read()
+
+
+@st.composite
+def large_photos(pick):
+    """Photos of many or large scans, tiles, tags, segments, chunks or sides."""
+    counts = st.sampled_from(COUNTS)
+    count, other, few = pick(counts), pick(counts), pick(st.integers(0, 9))
+    kind = pick(
+        st.sampled_from(["scans", "tiles", "strips", "tags", "segments", "chunks", "sides"])
+    )
+    if kind == "scans":
+        return scans(min(count, 1_001))
+    if kind == "tiles":
+        return tiled(count, few)
+    if kind == "strips":
+        sides = [(256, 4, 1, pick(counts)), (257, 4, 1, pick(counts))]
+        return tiff([*sides, (277, 3, 1, few), (273, 4, count, 200), (278, 4, 1, other)], bytes(9))
+    if kind == "tags":
+        return tiff([(n, few, other, 8) for n in range(300, 300 + min(count, 60_000))], bytes(999))
+    body = bytes([pick(st.integers(0, 255))]) * min(other, 60_000)
+    count = min(count, LARGEST_BYTES // (len(body) + 12))
+    if kind == "segments":
+        return jpeg_with(segment(pick(st.integers(0xC0, 0xFE)), body) * count)
+    if kind == "chunks":
+        return png_with(chunk(pick(st.sampled_from([b"tEXt", b"iTXt", b"IDAT"])), body) * count)
+    data = png_with()
+    return data[:8] + chunk(b"IHDR", struct.pack(">II", count, other) + data[24:29]) + data[33:]
+
+
+def test_large_photos():
+    @search()
+    @given(large_photos())
+    def read(data):
         try:
-            assert images.read(changed).mode == "RGB"
+            assert images.read_apart(data).mode == "RGB"
         except UserError as error:
             assert str(error).endswith(".")
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert peak < 10 * len(changed) + 2**26
 
     read()
 
@@ -151,7 +268,7 @@ def test_zips(tmp_path):
             archive.writestr(f"folder/{n}.jpg", bytes([n]) * 500)
     path = tmp_path / "box.zip"
 
-    @search
+    @search()
     @given(damaged(file.getvalue()))
     def read(data):
         path.write_bytes(data)
@@ -161,5 +278,29 @@ def test_zips(tmp_path):
             assert str(error).endswith(".")
             return
         assert all((content is None) == bool(problem) for _, content, problem in photos)
+
+    read()
+
+
+def test_large_zips(tmp_path):
+    """Many entries, of one name or of long ones, which unpack to much more than they are."""
+    path = tmp_path / "box.zip"
+    counts = st.sampled_from([count for count in COUNTS if count <= 20_000])
+    names = st.sampled_from(["{}.jpg", "same.jpg", "{}/", "a/" * 500 + "{}.jpg", "x" * 60_000])
+
+    @search()
+    @given(counts, names, st.sampled_from([0, 500, 10_001, LARGEST_BYTES]))
+    def read(count, name, size):
+        content = bytes(size)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # names that come twice
+            for n in range(min(count, 20 * LARGEST_BYTES // (size + len(name) + 100))):
+                archive.writestr(name.format(n), content)
+        with little_memory(path.stat().st_size):
+            try:
+                for _, content, problem in files.read_photos(files.list_photos([path], 20), 10_000):
+                    assert (content is None) == bool(problem)
+            except UserError as error:
+                assert str(error).endswith(".")
 
     read()

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.test_strange_files import large_photos, runs, search, structures
 
 COUNT = int(os.environ.get("UNROLLED_FUZZ", 5))
 TIMEOUT_SECONDS = 300
@@ -41,14 +43,18 @@ HOSTILE = [
     "1e999",
 ]
 NUMBERS = [-1, 0, 1, 2, 3, 10, 12, 20, 50, 10**9, 10**30]
-TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=80))
+TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=80), runs(20_000))
+LISTS = st.one_of(
+    st.lists(TEXTS, max_size=5),
+    st.builds(lambda text, count: [text[:1_000]] * count, TEXTS, st.sampled_from([16, 301, 2_000])),
+)
 ANYTHING = st.one_of(
     TEXTS,
     st.none(),
     st.booleans(),
     st.sampled_from(NUMBERS),
     st.floats(allow_nan=True),
-    st.lists(TEXTS, max_size=3),
+    LISTS,
     st.sampled_from(FILES),
     st.recursive(st.none(), lambda inner: st.lists(inner, max_size=2), max_leaves=20),
 )
@@ -59,7 +65,7 @@ def fitting(kind):
     if kind.startswith("Literal"):
         return st.sampled_from(re.findall(r"\w+", kind.removeprefix("Literal")))
     if kind.startswith("list"):
-        return st.lists(TEXTS, max_size=5)
+        return LISTS
     if kind == "int":
         return st.sampled_from(NUMBERS)
     if kind == "float":
@@ -91,13 +97,7 @@ def ask(http, event, arguments):
 
 
 def test_every_event_answers_or_says_why_not(http, events):
-    @seed(int(os.environ["UNROLLED_FUZZ_SEED"]))
-    @settings(
-        max_examples=COUNT,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @search(COUNT)
     @given(st.data())
     def one(data):
         for event, about in events.items():
@@ -117,6 +117,37 @@ def test_every_event_answers_or_says_why_not(http, events):
             assert said not in ("", "null") and json.loads(said).get("error", True), where
             for leak in ("Traceback", "site-packages", ".py", str(Path(__file__).parents[2])):
                 assert leak not in said, where
+
+    one()
+
+
+def test_a_request_of_any_structure_gets_a_sentence(http, events):
+    paths = [f"call{event}" for event in events]
+    paths += ["queue/join", "component_server", "cancel", "reset", "upload"]
+    wholes = ["{}", '{{"data": {}}}', '{{"data": [{}], "session_hash": "a", "fn_index": 0}}']
+
+    @search(COUNT * 10)
+    @given(st.sampled_from(paths), st.sampled_from(wholes), structures(2**17))
+    def one(path, whole, text):
+        content = whole.format(text).encode("utf-8", "surrogatepass")
+        headers = {"content-type": "application/json"}
+        answer = http.post(f"/gradio_api/{path}", content=content, headers=headers)
+        where = f"{path} {content[:300]}: {answer.status_code} {answer.text[:300]}"
+        assert answer.status_code == 200 or 400 <= answer.status_code < 500, where
+        assert answer.status_code == 200 or answer.json()["detail"], where
+        assert http.get("/gradio_api/app_id").status_code == 200
+
+    one()
+
+
+def test_a_photo_of_any_structure_gets_a_caption_or_a_sentence(http):
+    @search(COUNT * 4)
+    @given(large_photos())
+    def one(data):
+        (path,) = http.post("/gradio_api/upload", files={"files": ("a.jpg", data)}).json()
+        photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        kind, said = ask(http, "/caption", [photo, 3, 1.0, "lstm"])
+        assert kind == "complete" or json.loads(said)["error"].endswith("."), (kind, said)
 
     one()
 
