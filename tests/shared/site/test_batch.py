@@ -106,6 +106,26 @@ def test_a_column_of_the_file_before_is_not_read(words):
         assert read_table(words, 10, Chosen(column)).column == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "is_kept"),
+    [('{"text": "one"}\n', False), ("text\none\ntwo\n", True), ("n\n1\n", False)],
+    ids=["nothing to choose", "whether the first row is a header", "refused"],
+)
+def test_a_file_is_deleted_once_nothing_can_be_chosen_of_it(section, tmp_path, content, is_kept):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    run, _ = section(make_job)
+    assert list(run(events.RunSlot(), str(path)))
+    assert path.exists() == is_kept
+
+
+def test_a_text_of_lines_is_deleted_once_it_has_been_read(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\n")
+    assert read_lines(path, 10).items == ["one", "two"]
+    assert not path.exists()
+
+
 def test_lines_and_long_inputs_are_previewed_too(section, tmp_path):
     path = tmp_path / "lines.txt"
     path.write_text("<b>\n" + "x" * 500 + "\n\nlast\n")

@@ -215,7 +215,8 @@ def test_sessions_are_kept_while_their_pages_are_open_and_ten_minutes_longer(slo
 def test_an_open_page_keeps_its_session(serve):
     running, thread, client = serve()
     with client.stream("GET", "/gradio_api/heartbeat/page") as stream:
-        assert "ALIVE" in next(stream.iter_text())
+        pieces = stream.iter_text()  # closing it would close the stream
+        assert "ALIVE" in next(pieces)
         assert running.visits.open == {"page": 1}
     client.get("/")
     while running.visits.open:  # until the server knows that the page was left
