@@ -557,7 +557,7 @@ def preview():
     """A picture of an answer for the home page: shaded words above the running probability."""
     from apps.sentiment.predictor import Predictor  # on first use: it brings in TensorFlow
 
-    reading = Predictor.load("pretrained").read(PREVIEW_REVIEW)
+    reading = Predictor.load("general").read(PREVIEW_REVIEW)
     strongest = float(np.abs(reading.effects).max())
     word = Markup('<span style="background:rgb(var(--{}-rgb)/{}%)">{}</span>')
     words = [
