@@ -40,8 +40,8 @@ RETENTION = (
     (
         "Files",
         "An uploaded file is deleted from the disk once it has been read. A table of which "
-        "something can still be chosen, such as another column, is deleted within an hour, and so are files "
-        "to download.",
+        "something can still be chosen, such as another column, is deleted within an hour, and so "
+        "are files to download.",
     ),
     (
         "Answers through the API",
