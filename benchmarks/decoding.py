@@ -41,7 +41,7 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
         padded = pad(encoded, choose_bucket(PADDED_LENGTHS, max(map(len, encoded))))
         for width, name in ((1, "greedy"), (4, "beam 4")):
             key = f"{name}, {count} sentence{'s' * (count > 1)}"
-            times |= _measure_search(predictor.network, make_search, padded, width, key, repeats)
+            times |= _measure_search(predictor, make_search, padded, width, key, repeats)
     # From text to text, as the page translates.
     with compiled.compile_at_first_call():
         predictor.translate_sentences([TWELVE_WORDS])
@@ -57,10 +57,12 @@ def measure(variant="attention", bundle=None, data_dir=None, repeats=7):
     return times
 
 
-def _measure_search(network, make_search, padded, width, key, repeats):
+def _measure_search(predictor, make_search, padded, width, key, repeats):
     """Times of one search by our graph and by each loop, as a dict with names after `key`."""
     few = len(padded) == 1
-    ours = partial(_best_tokens, _compile(make_search(network, width)), padded)
+    network = predictor.network
+    search = _compile(make_search(network, width, predictor.words, predictor.slots))
+    ours = partial(_best_tokens, search, padded, np.zeros(len(predictor.words), "float32"))
     expected = ours()
     our_time = median_milliseconds(ours, repeats if few else 2)
     times = {f"{key}, ours": our_time}
@@ -129,9 +131,9 @@ def _compile(function):
     return tf.function(function, autograph=False, jit_compile=True)
 
 
-def _best_tokens(search, padded):
+def _best_tokens(search, padded, bias):
     """Each row's best tokens, as tuples."""
-    result = search(padded, np.float32(0))
+    result = search(padded, np.float32(0), bias)
     return [tuple(row[row > 0].tolist()) for row in np.asarray(result.sequences.tokens)[:, 0]]
 
 

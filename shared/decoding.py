@@ -75,6 +75,83 @@ def check_search(width, alpha):
         raise UserError(f"The length penalty must be a number from 0 to {MAX_LENGTH_PENALTY:g}.")
 
 
+def constrained(step, states, end, steps, words, least, required, bias):
+    """A decoder that ends no sequence too early, does not go round in circles and copies.
+
+    The sequence may end once it has a word, `least` tokens and all that is `required`. A token is
+    not written a fourth time in a row, two or three tokens are not written a third time in a row,
+    and four to six not a second time.
+
+    Args:
+        step, states: The decoder, as described above.
+        end: Integer, the token that ends a sequence.
+        steps: Integer, the maximum number of tokens: the last ones are kept for what is required.
+        words: Booleans `(vocabulary,)`, which tokens are words or parts of words.
+        least: Integers `(rows,)`, the number of tokens before the end.
+        required: Booleans `(rows, slots)`, for the last `slots` tokens of the vocabulary. Those
+            that are required are written once each, and the others never.
+        bias: `(vocabulary,)`, added to the log-probabilities of every step.
+
+    Returns:
+        The constrained `step` and its `states`.
+    """
+    slots = required.shape[1]
+    words = ops.cast(words, "float32")
+    missing = ops.cast(required, "float32")
+    rows = ops.shape(missing)[0]
+    # Numbers that are no tokens, and differ.
+    history = ops.tile(-1 - ops.arange(_HISTORY, dtype="int32")[None], (rows, 1))
+    written = ops.zeros((rows,), "int32") - 1  # the begin token is about to be counted
+    states = (states, missing, history, written, ops.cast(least, "int32"), ops.zeros((rows,)))
+
+    def constrained_step(tokens, states):
+        states, missing, history, written, least, worded = states
+        tokens = ops.cast(tokens, "int32")
+        predicted, states, attention = step(tokens, states)
+        predicted = ops.cast(predicted, "float32") + bias
+        vocabulary = predicted.shape[-1]
+        written = written + 1
+        is_word = ops.where(written > 0, ops.take(words, tokens), 0.0)  # not the begin token
+        worded = ops.maximum(worded, is_word)
+        history = ops.concatenate([history[:, 1:], tokens[:, None]], axis=1)
+        numbers = ops.arange(vocabulary, dtype="int32")[None]
+        may_end = ops.logical_and(worded > 0, written >= least)
+        if slots:
+            slot = numbers[:, vocabulary - slots :]
+            missing = ops.where(ops.equal(tokens[:, None], slot), 0.0, missing)
+            may_end = ops.logical_and(may_end, ops.sum(missing, axis=-1) < 0.5)
+        banned = ops.logical_and(ops.equal(numbers, end), ops.logical_not(may_end)[:, None])
+        for token, repeats in _repetitions(history):
+            again = ops.logical_and(ops.equal(numbers, token[:, None]), repeats[:, None])
+            banned = ops.logical_or(banned, again)
+        if slots:
+            left = ops.sum(missing, axis=-1)
+            only = ops.logical_and(left > 0, ops.cast(steps - 1 - written, "float32") <= left)
+            others = ops.tile(only[:, None], (1, vocabulary - slots))
+            banned = ops.logical_or(banned, ops.concatenate([others, missing < 0.5], axis=1))
+        predicted = ops.where(banned, MIN_LOG_PROBABILITY, predicted)
+        return predicted, (states, missing, history, written, least, worded), attention
+
+    return constrained_step, states
+
+
+_HISTORY = 12  # tokens that a repetition is looked for in
+
+
+def _repetitions(history):
+    """Tokens `(rows,)` that would repeat what stands before, and where they would."""
+    for period in range(1, _HISTORY // 2 + 1):
+        token = history[:, -period]
+        if period == 1:
+            length, shift = 2, 1  # x x x
+        elif period < 4:
+            length, shift = period, period  # x y x y
+        else:
+            length, shift = period - 1, period  # x y z w x y z
+        recent, earlier = history[:, -length:], history[:, -length - shift : -shift]
+        yield token, ops.all(ops.equal(recent, earlier), axis=-1)
+
+
 def greedy_search(step, states, begin, end, steps):
     """Choose the most probable token at every step.
 

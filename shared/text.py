@@ -2,11 +2,21 @@
 
 import functools
 import html
+import json
 import re
 import unicodedata
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from shared import limits
 from shared.bundle import BundleError
@@ -321,9 +331,34 @@ class SubwordTokenizer(_SavedTokenizer):
         tokenizer.train_from_iterator(texts, trainer)
         return cls(tokenizer)
 
-    def encode(self, texts):
-        """Numbers of the tokens of each text, the end token last: a list of int32 arrays."""
-        encodings = self._tokenizer.encode_batch([" ".join(text.split()) for text in texts])
+    def add(self, characters):
+        """Make each of some characters a token of its own, the last ones of the vocabulary."""
+        # A space is put before a text, and not before what follows one of these characters.
+        parts = json.loads(self._tokenizer.to_str())
+        for part in parts["pre_tokenizer"]["pretokenizers"]:
+            if part["type"] == "Metaspace":
+                part["prepend_scheme"] = "first"
+        self._tokenizer = Tokenizer.from_str(json.dumps(parts))
+        self._tokenizer.add_tokens([AddedToken(each, normalized=False) for each in characters])
+        self.size = self._tokenizer.get_vocab_size()
+
+    def number(self, piece):
+        """The number of a token; None if there is no such token."""
+        return self._tokenizer.token_to_id(piece)
+
+    def encode(self, texts, dropout=None):
+        """Numbers of the tokens of each text, the end token last: a list of int32 arrays.
+
+        Args:
+            texts: Texts.
+            dropout: Share of the merges that are left out at random, or None.
+        """
+        lines = [" ".join(text.split()) for text in texts]
+        if dropout:
+            self._tokenizer.model.dropout = dropout
+        encodings = self._tokenizer.encode_batch(lines)
+        if dropout:
+            self._tokenizer.model.dropout = None
         end = SPECIAL.index("[END]")
         return [np.array([*encoding.ids, end], "int32") for encoding in encodings]
 

@@ -2,14 +2,17 @@
 
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 from keras import ops
 
-from apps.translation import BEAM_WIDTH, LENGTH_PENALTY, MAX_CHARACTERS
+from apps.translation import BEAM_WIDTH, LENGTH_PENALTY, MAX_CHARACTERS, copies, forms
+from apps.translation.dictionary import Dictionary
 from apps.translation.model import BEGIN, END, UNKNOWN, Translator
+from apps.translation.quality import Quality
+from apps.translation.reading import read
 from shared import bundle
 from shared.compiled import Compiled
 from shared.decoding import (
@@ -17,19 +20,31 @@ from shared.decoding import (
     MIN_LOG_PROBABILITY,
     beam_search,
     check_search,
+    constrained,
     length_penalty,
 )
 from shared.errors import UserError
-from shared.text import SubwordTokenizer, choose_bucket, clean, find_foreign_script, pad
+from shared.text import SPECIAL, SubwordTokenizer, choose_bucket, find_foreign_script, pad
 
 FOLDER = bundle.MODELS / "translation"
 PADDED_LENGTHS = (8, 16, 24, 48, 96)  # in tokens; there is one compiled graph for each
 BATCH_SIZES = (1, 16)
 
+LEAST_LENGTH = 0.3  # tokens of a translation by tokens of its source; of training pairs 99.9 % have
+MAX_FORMS = 3  # of a sentence, beside its translation
+SPLIT_WORDS = 30  # a sentence with more words is split, where it can be
+
 # A full stop after these does not end a sentence.
-_ABBREVIATION = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\b[A-Z])(?<!\b[ap]\.m)"
-_SENTENCE_END = re.compile(rf"((?:[!?…]|{_ABBREVIATION}\.)[\"')\]]*)\s+(?=[\"'(\[]?[A-Z0-9])")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\S)[^\s@]+@[^\s@.]+\.\S+")
+_ABBREVIATIONS = (
+    r"Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Gen|Col|Capt|Lt|Sgt|Rev|Hon|vs|etc|approx|dept|est|Inc|Ltd|Corp|Jan"
+    r"|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|Fig|Vol|pp|Ave|Blvd|Rd|e\.g|i\.e|[ap]\.m|U\.[SK]"
+)
+_ABBREVIATION = "".join(rf"(?<!\b{each})" for each in _ABBREVIATIONS.split("|")) + r"(?<!\b[A-Z])"
+_SENTENCE_END = re.compile(rf"((?:[!?…]|{_ABBREVIATION}\.)[\"')\]]*)\s+(?=[\"'(\[¿¡]?[A-Z0-9])")
+_LIST_MARK = re.compile(r"[ \t]*(?:[-*•–—▪◦‣>]|\(?\d{1,3}[.)]|[a-zA-Z]\))[ \t]+|[ \t]+")
+_CLAUSE_END = re.compile(
+    r"[,;:]\s+|\s+(?=(?:and|but|because|so|then|when|while|although|which|or|if)\s)", re.IGNORECASE
+)
 _FRENCH = {
     "le",
     "la",
@@ -108,6 +123,10 @@ class Sentence:
         read_tokens: How many of its tokens were read: the first ones, if it was too long.
         unknown_characters: How many of its tokens are unknown.
         is_cut_off: Whether the translation reached the maximum length before it ended.
+        copies: The French forms of what was copied, by their placeholders.
+        risk: The estimated probability that the translation is poor; None if there is no estimate.
+        is_doubtful: Whether the risk is above the threshold of the estimate.
+        forms: Translations for another addressee or speaker: tu or vous, feminine or plural.
     """
 
     source: str
@@ -118,6 +137,10 @@ class Sentence:
     read_tokens: int | None = None
     unknown_characters: int = 0
     is_cut_off: bool = False
+    copies: dict = field(default_factory=dict)
+    risk: float | None = None
+    is_doubtful: bool = False
+    forms: tuple[str, ...] = ()
 
     @property
     def text(self):
@@ -207,11 +230,44 @@ def best_by_length_penalty(hypotheses, steps=40):
     ]
 
 
+def split_list_mark(line):
+    """A line as its indentation with the mark of a list item, such as `2. `, and the rest."""
+    match = _LIST_MARK.match(line)
+    if not match or not _has_words(line[match.end() :]):
+        return "", line
+    return match.group(), line[match.end() :]
+
+
 def split_sentences(line):
-    """The sentences of a line; a line without words stays whole."""
+    """The sentences of a line; a line without words stays whole.
+
+    A sentence of more than `SPLIT_WORDS` words is split between clauses as well.
+    """
     if not _has_words(line):
         return [line.strip()] if line.strip() else []
-    return _SENTENCE_END.sub("\\1\n", clean(line)).split("\n")
+    sentences = _SENTENCE_END.sub("\\1\n", copies.clean(line)).split("\n")
+    return [part for sentence in sentences for part in _split_clauses(sentence)]
+
+
+def _split_clauses(sentence):
+    """A sentence in parts of at most `SPLIT_WORDS` words, as far as it has ends of clauses."""
+    parts = [sentence]
+    while True:
+        longest = max(parts, key=lambda part: len(part.split()))
+        words = len(longest.split())
+        if words <= SPLIT_WORDS:
+            return parts
+        middle = len(longest) / 2
+        ends = [
+            match
+            for match in _CLAUSE_END.finditer(longest)
+            if min(len(longest[: match.end()].split()), len(longest[match.end() :].split())) > 3
+        ]
+        if not ends:
+            return parts
+        best = min(ends, key=lambda match: abs(match.end() - middle))
+        place = parts.index(longest)
+        parts[place : place + 1] = [longest[: best.end()].rstrip(), longest[best.end() :]]
 
 
 def french_spacing(text):
@@ -229,10 +285,27 @@ class Predictor:
 
     _lock = threading.Lock()
 
-    def __init__(self, network, tokenizer, card):
+    def __init__(self, network, tokenizer, card, known_words=None):
+        """
+        Args:
+            network: A `Translator`.
+            tokenizer: Its `SubwordTokenizer`.
+            card: The network's part of the card of the bundle.
+            known_words: The lower-cased English words that are not taken for names; None to take
+                no word for a name.
+        """
         self.network = network
         self.tokenizer = tokenizer
         self.card = card
+        self.known_words = known_words
+        self._quality = Quality(**card["quality"]["estimate"]) if "quality" in card else None
+        size = network.options["vocabulary"]
+        pieces = tokenizer.pieces(range(size))
+        self.words = np.array([any(map(str.isalnum, piece)) for piece in pieces])
+        self.slots = sum(piece in copies.ALL_PLACEHOLDERS for piece in pieces)
+        self.words[size - self.slots :] = True
+        self.words[: len(SPECIAL)] = False
+        self.words[UNKNOWN] = True
         self._searches = {}  # compiled beam search by width
 
     @classmethod
@@ -263,52 +336,103 @@ class Predictor:
         check_search(width, alpha)
         return self.translate_all([text], width, alpha)[0]
 
+    def with_forms(self, translation, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
+        """A `Translation` whose sentences have their `forms`, up to `MAX_FORMS` each.
+
+        The other form of address comes from a second search, without the words of the first; the
+        forms of either that differ in agreement are among the translations found.
+        """
+        found = {}  # number of a sentence -> its translations in the other form of address
+        for avoid in (forms.FORMAL, forms.FAMILIAR):
+            rows = [
+                (number, sentence)
+                for number, sentence in enumerate(translation.sentences)
+                if not sentence.copied and forms.avoid_address(sentence.text) == avoid
+            ]
+            sources = [sentence.source for _, sentence in rows]
+            others = self.translate_sentences(sources, width, alpha, avoid) if rows else []
+            for (number, sentence), other in zip(rows, others, strict=True):
+                if forms.is_other_address(sentence.text, other.text):
+                    found[number] = other.hypotheses
+        sentences = iter(
+            replace(sentence, forms=_forms(sentence, found.get(number, ())))
+            for number, sentence in enumerate(translation.sentences)
+        )
+        lines = tuple(tuple(next(sentences) for _ in line) for line in translation.lines)
+        return Translation(translation.text, lines)
+
     def translate_all(self, texts, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
         """`Translation`s of many texts, unchecked; arguments as for `translate`."""
-        split_texts = [[split_sentences(line) for line in text.split("\n")] for text in texts]
-        sources = [sentence for lines in split_texts for line in lines for sentence in line]
+        lines = [[split_list_mark(line) for line in text.split("\n")] for text in texts]
+        split_texts = [[split_sentences(rest) for _, rest in marked] for marked in lines]
+        sources = [sentence for split in split_texts for line in split for sentence in line]
         sentences = iter(self.translate_sentences(sources, width, alpha))
         translations = []
-        for lines in split_texts:
-            translated = tuple(tuple(next(sentences) for _ in line) for line in lines)
-            text = "\n".join(" ".join(sentence.text for sentence in line) for line in translated)
+        for marked, split in zip(lines, split_texts, strict=True):
+            translated = tuple(tuple(next(sentences) for _ in line) for line in split)
+            text = "\n".join(
+                mark + " ".join(sentence.text for sentence in line)
+                for (mark, _), line in zip(marked, translated, strict=True)
+            )
             translations.append(Translation(text, translated))
         return translations
 
-    def translate_sentences(self, texts, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
-        """`Sentence`s for a list of single sentences, in its order; batched by length."""
-        sources = self.tokenizer.encode([clean(text) for text in texts])
+    def translate_sentences(self, texts, width=BEAM_WIDTH, alpha=LENGTH_PENALTY, avoid=()):
+        """`Sentence`s for a list of single sentences, in its order; batched by length.
+
+        Args:
+            texts: English sentences.
+            width: Beam width.
+            alpha: Exponent of the length penalty.
+            avoid: Tokens, as in `Hypothesis.pieces`, that must not be written.
+        """
+        readings = [
+            (number, reading)
+            for number, text in enumerate(texts)
+            if _has_words(text)
+            for reading in read(text, self.tokenizer, self.slots > 0, self.known_words)
+        ]
+        sources = self.tokenizer.encode([reading.text for _, reading in readings])
         lengths = np.array([len(source) for source in sources], int)
-        order = [n for n in np.argsort(lengths, kind="stable") if _has_words(texts[n])]
+        order = np.argsort(lengths, kind="stable")
+        bias = np.zeros(len(self.words), "float32")
+        bias[[number for number in map(self.tokenizer.number, avoid) if number]] = -1e4
         sentences = {}
         for start in range(0, len(order), BATCH_SIZES[-1]):
             rows = order[start : start + BATCH_SIZES[-1]]
             time = choose_bucket(PADDED_LENGTHS, lengths[rows[-1]])
             padded = np.zeros((choose_bucket(BATCH_SIZES, len(rows)), time), "int32")
             padded[: len(rows)] = pad([sources[row] for row in rows], time)
-            beams = self._search(width)(padded, np.float32(alpha))
+            beams = self._search(width)(padded, np.float32(alpha), bias)
             lanes = [np.asarray(array) for array in (*beams.sequences, beams.normalized_scores)]
             tree = {name: np.asarray(array) for name, array in beams.tree.items()}
             for place, row in enumerate(rows):
-                sentences[row] = self._make_sentence(
-                    texts[row],
+                number, reading = readings[row]
+                sentence = self._make_sentence(
+                    texts[number],
+                    reading,
                     sources[row],
                     [array[place] for array in lanes],
                     {name: array[place] for name, array in tree.items()},
                     time,
                 )
+                other = sentences.get(number)
+                if other is None or sentence.hypotheses[0].score > other.hypotheses[0].score:
+                    sentences[number] = sentence
         return [sentences.get(n) or _copy(text) for n, text in enumerate(texts)]
 
     def _search(self, width):
         with self._lock:
             if width not in self._searches:
-                self._searches[width] = Compiled(make_search(self.network, width))
+                self._searches[width] = Compiled(
+                    make_search(self.network, width, self.words, self.slots)
+                )
             return self._searches[width]
 
-    def _make_sentence(self, text, source, lanes, tree, max_tokens):
+    def _make_sentence(self, text, reading, source, lanes, tree, max_tokens):
         """The `Sentence` of one row of a batch; `lanes` are its arrays of `Beams`, lanes first."""
         hypotheses = {}  # by tokens: the same tokens may end in several lanes
-        pieces = tuple(self.tokenizer.pieces(source))
+        pieces = tuple(reading.english.get(piece, piece) for piece in self.tokenizer.pieces(source))
         for tokens, length, score, log_probabilities, attention, normalised in zip(
             *lanes, strict=True
         ):
@@ -317,21 +441,31 @@ class Predictor:
                 continue
             attention = attention[:length, : len(source)]
             hypotheses[numbers] = Hypothesis(
-                text=self._decode(numbers, attention, pieces),
-                pieces=tuple(self.tokenizer.pieces(numbers)),
+                text=reading.restore(self._decode(numbers, attention, pieces)),
+                pieces=tuple(map(reading.restore_piece, self.tokenizer.pieces(numbers))),
                 probabilities=np.exp(log_probabilities[:length]),
                 attention=attention,
                 score=float(normalised),
             )
-        return Sentence(
+        # One that says nothing or has not ended comes after the others.
+        found = sorted(
+            hypotheses.values(),
+            key=lambda each: (not each.text.strip(), each.pieces[-1] != SPECIAL[END]),
+        )
+        sentence = Sentence(
             source=text,
             pieces=pieces,
-            hypotheses=tuple(hypotheses.values()),
+            hypotheses=tuple(found),
             tree=tree,
             read_tokens=min(len(source), max_tokens),
             unknown_characters=int(np.sum(source == UNKNOWN)),
-            is_cut_off=bool(lanes[0][0].all()),
+            is_cut_off=found[0].pieces[-1] != SPECIAL[END],
+            copies=reading.french,
         )
+        if self._quality is None:
+            return sentence
+        risk = self._quality.probability(sentence, self.known_words)
+        return replace(sentence, risk=risk, is_doubtful=risk >= self._quality.threshold)
 
     def _decode(self, tokens, attention, source_pieces):
         """The text of tokens; an unknown one is the source's most attended (Luong et al. 2015)."""
@@ -345,10 +479,26 @@ class Predictor:
         return french_spacing("".join([*parts, self.tokenizer.decode(run)]).replace("▁", " "))
 
 
-def make_search(network, width):
-    """A function of padded sources `(rows, time)` and a length penalty that returns `Beams`."""
+def _forms(sentence, others):
+    """The other forms of a `Sentence`; `others` are its translations with the other address."""
+    found = [others[0].text] if others else []
+    for first, *rest in filter(None, (sentence.hypotheses, others)):
+        found += [each.text for each in rest if forms.differ_in_agreement(first.text, each.text)]
+    return tuple(dict.fromkeys(found))[:MAX_FORMS]
 
-    def search(source, alpha):
+
+def make_search(network, width, words, slots):
+    """A function of padded sources `(rows, time)`, a length penalty and a bias that gives `Beams`.
+
+    Args:
+        network: A `Translator`.
+        width: Beam width.
+        words: Booleans `(vocabulary,)`, which tokens are words, parts of words or placeholders.
+        slots: Number of placeholders, the last tokens of the vocabulary.
+    """
+    vocabulary = len(words)
+
+    def search(source, alpha, bias):
         memory, mask, states = network.encode(source)
 
         def step(tokens, states):
@@ -356,14 +506,27 @@ def make_search(network, width):
 
         begin = ops.full((source.shape[0],), BEGIN, "int32")
         max_steps = source.shape[1] * 3 // 2 + 8
-        return beam_search(step, states, begin, END, max_steps, width, alpha)
+        length = ops.sum(ops.cast(ops.not_equal(source, 0), "float32"), axis=1) - 1
+        placeholders = ops.arange(vocabulary - slots, vocabulary, dtype="int32")
+        required = ops.any(ops.equal(source[:, :, None], placeholders), axis=1)
+        limited, states = constrained(
+            step, states, END, max_steps, words, ops.floor(LEAST_LENGTH * length), required, bias
+        )
+        return beam_search(limited, states, begin, END, max_steps, width, alpha)
 
     return search
 
 
 def _has_words(text):
     """Whether there is a letter outside web and mail addresses."""
-    return any(character.isalpha() for character in _ADDRESS.sub("", text))
+    return any(character.isalpha() for character in _without_copies(text))
+
+
+def _without_copies(text):
+    for each in reversed(copies.find(text)):
+        if each.kind == "address":
+            text = text[: each.start] + text[each.end :]
+    return text
 
 
 def _copy(text):
@@ -375,8 +538,8 @@ def _copy(text):
 @bundle.load_once
 def _load(variant, folder):
     shapes = ((None, None), (None, None))
-    network, _, card = bundle.load_bundle(folder, variant, Translator, shapes)
-    return Predictor(network, _tokenizer(folder), card)
+    network, details, _ = bundle.load_bundle(folder, variant, Translator, shapes)
+    return Predictor(network, _tokenizer(folder), details, Dictionary.load(folder).entries)
 
 
 @cache

@@ -104,7 +104,9 @@ def _answer_section(page, card, width, penalty):
 
     def answer_text(text, width, penalty):
         try:
-            translation = _predictors().Predictor.load().translate(text, width, penalty)
+            predictor = _predictors().Predictor.load()
+            translation = predictor.translate(text, width, penalty)
+            translation = predictor.with_forms(translation, width, penalty)
             warnings = _warnings(translation, card)
         except UserError as refusal:
             return components.error(refusal), "", "", None, gr.Dropdown(visible=False)
@@ -113,7 +115,7 @@ def _answer_section(page, card, width, penalty):
         return (
             "",
             translation.text,
-            views.answer(translation, warnings, card),
+            views.answer(translation, warnings, card, Dictionary.load(FOLDER).translate),
             (translation, penalty),
             gr.Dropdown(choices, value=0, visible=len(sentences) > 1),
         )
@@ -184,7 +186,11 @@ def _search_section(answered, chosen, width, penalty):
 
     def show(sentence, penalty):
         predictors = _predictors()
-        pieces_of = predictors.Predictor.load().tokenizer.pieces
+        tokenizer = predictors.Predictor.load().tokenizer
+
+        def pieces_of(numbers):
+            return [sentence.copies.get(piece, piece) for piece in tokenizer.pieces(numbers)]
+
         best = predictors.best_by_length_penalty(sentence.hypotheses)
         return views.beam(sentence, pieces_of, best, penalty)
 
@@ -336,10 +342,15 @@ def _publish_api(card, settings):
         Returns:
             text (the French), confidence (geometric mean of the tokens' probabilities, None
             where all was copied) and sentences: for each english, french, confidence, notes
-            (reasons not to trust it), pieces and source_pieces (the tokens), attention (a row
-            for each of pieces) and alternatives (french, log_probability, score; the best first).
+            (reasons not to trust it), risk (the estimated probability that it is poor, None where
+            there is no estimate), word_for_word (the dictionary's translation of a doubtful one,
+            else None), forms (for another addressee or speaker, as tu or vous), pieces and
+            source_pieces (the tokens), attention (a row for each of pieces) and alternatives
+            (french, log_probability, score; the best first).
         """
-        translation = _predictors().Predictor.load(network).translate(text, width, penalty)
+        predictor = _predictors().Predictor.load(network)
+        translation = predictor.translate(text, width, penalty)
+        translation = predictor.with_forms(translation, width, penalty)
         warnings = _warnings(translation, card)
         return {
             "text": translation.text,
@@ -378,6 +389,11 @@ def _to_dict(sentence, warnings):
         "french": sentence.text,
         "confidence": None if sentence.copied else sentence.confidence,
         "notes": [*warnings, *views.notes(sentence)],
+        "risk": sentence.risk,
+        "word_for_word": Dictionary.load(FOLDER).translate(sentence.source)
+        if sentence.is_doubtful
+        else None,
+        "forms": list(sentence.forms),
         "pieces": list(best.pieces),
         "source_pieces": list(sentence.pieces),
         "attention": best.attention.astype(float).round(4).tolist(),

@@ -51,7 +51,11 @@ def warnings(sentence, overlap, usual_words):
             f"{usual_words}, so the network has hardly practised this length. Shorter sentences "
             "are safer."
         )
-    if sentence.confidence < LOW_CONFIDENCE:
+    if sentence.is_doubtful:
+        reasons.append(
+            f"This translation is probably poor: the estimated chance is {percent(sentence.risk)}."
+        )
+    elif sentence.risk is None and sentence.confidence < LOW_CONFIDENCE:
         reasons.append(
             f"Low confidence: on average the network gave each piece it wrote a chance of "
             f"{percent(sentence.confidence)}. Nearly half of such translations are poor."
@@ -104,13 +108,15 @@ def notes(sentence):
     return remarks
 
 
-def answer(translation, warnings_by_sentence, card):
+def answer(translation, warnings_by_sentence, card, word_for_word=str):
     """The confidence, what speaks against the answer, and the aligned words.
 
     Args:
         translation: A `Translation`.
         warnings_by_sentence: For each of its sentences the list of `warnings`.
         card: The bundle's card.
+        word_for_word: Function of an English sentence that gives the dictionary's translation,
+            which stands beside a doubtful one.
     """
     several = len(translation.sentences) > 1
     remarks = [
@@ -137,10 +143,25 @@ def answer(translation, warnings_by_sentence, card):
         [
             _confidence(translation, any(warnings_by_sentence)),
             *map(components.note, remarks),
-            *map(aligned, written),
+            *(_aligned_with_others(sentence, word_for_word) for sentence in written),
             score_line,
         ]
     )
+
+
+def _aligned_with_others(sentence, word_for_word):
+    """The aligned words, and what else may be meant: other forms, or the dictionary's answer."""
+    others = []
+    if sentence.forms:
+        text = " · ".join(sentence.forms)
+        others.append(("Also, said to or by somebody else: ", text))
+    if sentence.is_doubtful:
+        others.append(("Word for word, by the dictionary: ", word_for_word(sentence.source)))
+    lines = [
+        Markup('<p class="small other">{}<span lang="fr">{}</span></p>').format(name, text)
+        for name, text in others
+    ]
+    return Markup().join([aligned(sentence), *lines])
 
 
 def _confidence(translation, has_warnings):
@@ -157,7 +178,8 @@ def _confidence(translation, has_warnings):
     )
     if any(_has_unlikely_words(sentence) for sentence in translation.sentences):
         meaning += f" Underlined: words below {percent(UNLIKELY_WORD)}."
-    if value < LOW_CONFIDENCE:
+    doubtful = any(sentence.is_doubtful for sentence in translation.sentences)
+    if doubtful or (value < LOW_CONFIDENCE and translation.sentences[0].risk is None):
         return components.answer(chance(value), "low confidence", "negative", meaning)
     if has_warnings:
         meaning += " There are reasons not to trust this translation:"
@@ -255,8 +277,10 @@ def words(pieces, text):
             groups.append([bare, [number]])
         previous_kind = kind
     located, position = [], 0
+    lowered = text.lower() if len(text.lower()) == len(text) else text
     for bare, numbers in groups:
-        start = text.find(bare, position)
+        # Capitals may have been restored or taken away.
+        start = lowered.find(bare.lower(), position)
         if start >= 0:
             position = start + len(bare)
             located.append((start, position, tuple(numbers)))
@@ -531,7 +555,9 @@ def scores(card):
                 name,
                 *(f"{details[key]:.1f}" if key in details else "" for _, key in measures),
                 f"{details.get('parameters', details.get('words', 0)):,}",
-                f"{details['minutes']:.1f}" if "minutes" in details else "",
+                f"{details['minutes'] + details.get('minutes_before', 0):.1f}"
+                if "minutes" in details
+                else "",
             )
             for name, details in rows
         ],

@@ -12,6 +12,7 @@ from shared.decoding import (
     MIN_LOG_PROBABILITY,
     beam_search,
     check_search,
+    constrained,
     greedy_search,
     length_penalty,
     sample,
@@ -216,3 +217,74 @@ def test_eager_and_xla_beams_agree_with_the_graph(mode):
 def test_a_beam_width_or_penalty_out_of_range_is_refused(width, alpha, sentence):
     with pytest.raises(UserError, match=sentence):
         check_search(width, alpha)
+
+
+def constrained_greedy(logits, steps=12, rows=1, **limits):
+    """Greedy tokens of a decoder whose logits never change, under constraints."""
+    vocabulary = len(logits)
+    limits = {
+        "words": np.ones(vocabulary, bool),
+        "least": np.zeros(rows, "int32"),
+        "required": np.zeros((rows, 0), bool),
+        "bias": np.zeros(vocabulary, "float32"),
+    } | limits
+
+    def always(tokens, states):
+        row = ops.convert_to_tensor(logits, "float32")
+        return ops.tile(row[None], (ops.shape(tokens)[0], 1)), states, ops.one_hot(tokens, 2)
+
+    limited, states = constrained(always, {"none": ops.zeros((rows, 1))}, END, steps, **limits)
+    found = greedy_search(limited, states, np.full(rows, BEGIN), END, steps)
+    return [[int(token) for token in row if token] for row in np.asarray(found.tokens)]
+
+
+def test_a_sequence_ends_with_a_word_and_after_the_least_number_of_tokens():
+    logits = [-9, 0.0, 1.0, 3.0, -9]  # the end is likeliest, then 2, which is no word, then 1
+    words = np.array([False, True, False, False, False])
+    (tokens,) = constrained_greedy(logits, words=words)
+    assert tokens == [2, 2, 2, 1, END]  # 2 is not written a fourth time
+    both = constrained_greedy([-9, 2.0, 1.0, 3.0, -9], rows=2, least=np.array([0, 2], "int32"))
+    assert both == [[1, END], [1, 1, END]]
+
+
+def test_repetitions_are_broken_off():
+    def cycling(period):
+        """Greedy tokens of a decoder that repeats a cycle for ever."""
+
+        def next_in_cycle(tokens, states):
+            following = ops.where(tokens >= 5 + period - 1, 5, tokens + 1)
+            row = 5.0 * ops.one_hot(following, 20) + 1.0 * ops.one_hot(END + 0 * tokens, 20)
+            return row, states, ops.one_hot(tokens, 2)
+
+        nothing = np.zeros((1, 0), bool)
+        limited, states = constrained(
+            next_in_cycle, {"none": ops.zeros((1, 1))}, END, 30, np.ones(20, bool), [0], nothing,
+            np.zeros(20, "float32"),
+        )  # fmt: skip
+        found = greedy_search(limited, states, np.array([BEGIN]), END, 30)
+        return [int(token) for token in np.asarray(found.tokens)[0] if token]
+
+    assert cycling(1) == [5, 5, 5, END]
+    assert cycling(2) == [5, 6, 5, 6, END]
+    assert cycling(4) == [5, 6, 7, 8, 5, 6, 7, END]
+
+
+def test_what_is_required_is_written_once_and_other_placeholders_never():
+    # The last three tokens are placeholders, all likelier than the end.
+    logits = [-9, 0.0, -1.0, 1.0, -9, 5.0, 4.0, 3.0]
+    required = np.array([[True, False, True], [False, False, False]])
+    both = constrained_greedy(logits, rows=2, required=required)
+    assert both == [[5, 7, END], [1, END]]
+
+
+def test_the_last_steps_are_kept_for_what_is_required():
+    required = np.array([[True, True]])
+    logits = [-9, 9.0, 8.0, 1.0, -9, -5.0, -6.0]
+    (tokens,) = constrained_greedy(logits, steps=6, required=required)
+    assert len(tokens) == 6 and tokens[3:5] == [5, 6]
+
+
+def test_a_bias_keeps_tokens_away():
+    bias = np.array([0, -50, 0, 0, 0], "float32")
+    (tokens,) = constrained_greedy([-9, 4.0, 2.0, 3.0, -9], bias=bias)
+    assert tokens == [2, END]

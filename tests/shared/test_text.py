@@ -197,6 +197,31 @@ def test_subwords_give_back_what_they_read():
     assert SPECIAL.index("[UNK]") in strange
 
 
+def test_characters_can_become_tokens_of_their_own(tmp_path):
+    texts = ["It costs nine euros, or ten.", "Ten people (or nine) came."] * 3
+    tokenizer = SubwordTokenizer.train(texts, 80)
+    before, size = tokenizer.encode(texts), tokenizer.size
+    tokenizer.add("\ue000\ue001")
+    assert tokenizer.size == size + 2
+    for old, new in zip(before, tokenizer.encode(texts), strict=True):
+        np.testing.assert_array_equal(old, new)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    for text in ("It costs \ue000 euros, or \ue001.", "\ue001 people came.", "(\ue000)"):
+        (numbers,) = SubwordTokenizer.load(tmp_path / "tokenizer.json").encode([text])
+        assert {size, size + 1} & set(numbers.tolist())
+        assert tokenizer.decode(numbers) == text
+    assert (tokenizer.number("\ue001"), tokenizer.number("\ue002")) == (size + 1, None)
+
+
+def test_subword_dropout_splits_words_and_keeps_the_text():
+    tokenizer = SubwordTokenizer.train(["un chat dort", "deux chats dorment"] * 2, 60)
+    (whole,) = tokenizer.encode(["deux chats dorment"])
+    (split,) = tokenizer.encode(["deux chats dorment"], dropout=0.9)
+    assert len(split) > len(whole)
+    assert tokenizer.decode(split) == tokenizer.decode(whole)
+    np.testing.assert_array_equal(tokenizer.encode(["deux chats dorment"])[0], whole)
+
+
 def test_subwords_survive_the_disk(tmp_path):
     tokenizer = SubwordTokenizer.train(["un chat dort", "deux chats dorment"] * 2, 60)
     tokenizer.save(tmp_path / "tokenizer.json")

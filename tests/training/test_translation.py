@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from apps.translation import copies
 from apps.translation.memory import Memory
+from apps.translation.model import Translator
 from apps.translation.predictor import Predictor
 from shared import bundle
+from shared.text import SubwordTokenizer
 from training.loop import smoothed_cross_entropy
-from training.translation import evaluate, fit, recipe, train
+from training.translation import evaluate, fit, phrases, quality, recipe, train, variations
 from training.translation.__main__ import app
 from training.translation.data import Pair, read
 
@@ -69,7 +72,7 @@ def test_some_networks_of_the_study_are_measured_but_not_shipped(tmp_path, monke
     (tmp_path / "pairs.tsv").write_text("\n".join(rows(40)) + "\n", encoding="utf-8")
     fitted = {}
 
-    def fit_network(options, data, folder, seed, epochs):
+    def fit_network(options, data, folder, seed, epochs, start):
         fitted[folder.name] = epochs
         return options, {}
 
@@ -198,3 +201,107 @@ def test_both_corpora_are_read_with_their_references(tmp_path):
     assert [pair.source for pair in read(tmp_path, "train")] == ["A dog.", "A dog.", "Go."]
     with pytest.raises(ValueError, match="`part`"):
         read(tmp_path, "dev")
+
+
+def test_training_continues_from_a_bundle_without_placeholders(trained):
+    folder, _ = trained
+    tokenizer = SubwordTokenizer.load(folder / "bundle" / "tokenizer.json")
+    arrays = bundle.load_arrays(folder / "bundle" / "attention.safetensors")
+    slots = len(copies.ALL_PLACEHOLDERS)
+    old = {
+        name: array[:-slots] if len(array) == tokenizer.size else array
+        for name, array in arrays.items()
+    }
+    again = fit.with_placeholders(old, tokenizer)
+    assert {name: array.shape for name, array in again.items()} == {
+        name: array.shape for name, array in arrays.items()
+    }
+    for name, array in old.items():
+        np.testing.assert_array_equal(again[name][: len(array)], array)
+
+
+def test_a_network_trained_further_is_averaged_with_its_start():
+    network = Translator(12, dimensions=4, units=8, seed=1)
+    network.build(((None, None), (None, None)))
+    trained = {weight.path: np.asarray(weight) for weight in network.weights}
+    start = {
+        path: np.zeros_like(array[:10] if len(array) == 12 else array)
+        for path, array in trained.items()
+    }
+    fit.average_with_start(network, start)
+    for weight in network.weights:
+        rows, before = len(start[weight.path]), trained[weight.path]
+        share = 1 - recipe.START_SHARE
+        np.testing.assert_allclose(np.asarray(weight)[:rows], share * before[:rows], rtol=1e-6)
+        np.testing.assert_array_equal(np.asarray(weight)[rows:], before[rows:])
+
+
+def test_pairs_are_read_as_people_type_them():
+    pairs = [
+        Pair("Tom paid $12.50 at 3:15 pm.", ("Tom a payé 12,50 dollars à 15h15.",), "tatoeba"),
+        Pair("A man sleeps on a bench in the park.", ("Un homme dort sur un banc.",), "multi30k"),
+    ]
+    tokenizer = SubwordTokenizer.train(
+        [text for p in pairs for text in (p.source, *p.targets)] * 9, 150
+    )
+    tokenizer.add(copies.ALL_PLACEHOLDERS)
+    training = fit.TrainingPairs(tokenizer, pairs)
+    assert training.rows.tolist() == [0, *[1] * recipe.MULTI30K_REPEATS]
+    rng = np.random.default_rng(0)
+    seen = [variations.vary(training.examples[0], rng) for _ in range(400)]
+    for source, target in seen:
+        slots = set(copies.ALL_PLACEHOLDERS) & set(source)
+        assert len(slots) in (2, 3)  # the price, the time and sometimes the name
+        assert slots == set(copies.ALL_PLACEHOLDERS) & set(target)
+    assert {source.endswith(".") for source, _ in seen} == {True, False}
+    assert any(source.islower() for source, _ in seen)
+    sources, targets = training.encode([0, 1, 1], rng)
+    assert [len(side) for side in (sources, targets)] == [3, 3]
+
+
+def test_a_typo_changes_one_place_of_one_word():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        typed = variations.with_typo("Some children were singing.", rng)
+        assert abs(len(typed) - len("Some children were singing.")) <= 1
+    assert variations.with_typo("I am.", rng) == "I am."
+
+
+def test_phrases_agree_and_are_not_in_the_sets():
+    found = dict(phrases.pairs())
+    english = {phrases._key(text) for text in found}
+    tested = {phrases._key(text) for text in phrases.tested_inputs()}
+    assert len(tested) >= 690
+    assert not english & tested
+    noun = phrases._Noun("tree(trees)", "arbre", "m")
+    old = ["old", "<vieux", "vieille", "vieux", "vieilles"]
+    assert noun.with_adjective(old) == "vieil arbre"
+    assert (noun.the(), noun.a(), noun.of(), noun.this()) == (
+        "l'arbre", "un arbre", "d'arbre", "cet arbre",
+    )  # fmt: skip
+    road = phrases._Noun("road", "route", "f")
+    assert road.with_adjective(old, plural=True) == "vieilles routes"
+    numbers = dict(phrases._numbers())
+    assert numbers["seventy-one"] == "soixante et onze"
+    assert numbers["eighty-one"] == "quatre-vingt-un"
+    assert numbers["ninety-seven"] == "quatre-vingt-dix-sept"
+
+
+def test_the_quality_estimate_catches_what_its_features_tell():
+    rng = np.random.default_rng(0)
+    poor = rng.random(600) < 0.2
+    values = rng.normal(size=(600, 3))
+    values[:, 1] += 4 * poor
+    details = quality.fit(values, poor)
+    assert details["caught"] > 0.9
+    assert details["false_alarms"] == pytest.approx(quality.FALSE_ALARMS, abs=0.01)
+    weights = details["estimate"]["weights"]
+    assert np.argmax(np.abs(weights)) == 1
+
+
+def test_our_own_sets_are_scored(trained):
+    folder, _ = trained
+    predictor = Predictor.load("attention", folder / "bundle")
+    share, wrong = evaluate.copied_inputs(predictor)
+    assert share == pytest.approx(1 - len(wrong) / 300)
+    assert evaluate._plain("Bonjour\u202f!") == evaluate._plain("bonjour")

@@ -3,10 +3,83 @@
 import keras
 import numpy as np
 
-from apps.translation.model import Translator
+from apps.translation import copies
+from apps.translation.model import UNKNOWN, Translator
+from shared import bundle
 from shared.text import SPECIAL, clean, pad
 from training.loop import Batches, fit, smoothed_cross_entropy
-from training.translation import recipe
+from training.translation import recipe, variations
+
+
+class TrainingPairs:
+    """The pairs of a training run, which differ a little each time that they are read.
+
+    Args:
+        tokenizer: The `SubwordTokenizer`.
+        pairs: List of `Pair`.
+
+    Attributes:
+        rows: The numbers of the pairs as often as a pass reads them.
+    """
+
+    def __init__(self, tokenizer, pairs):
+        self.tokenizer = tokenizer
+
+        def is_common(word):
+            return tokenizer.number(f"▁{word}") is not None
+
+        self.examples = [
+            variations.make_example(pair.source, pair.targets[0], is_common) for pair in pairs
+        ]
+        self.rows = np.repeat(np.arange(len(pairs)), [_repeats(pair) for pair in pairs])
+
+    def encode(self, rows, rng):
+        """Sources and targets of rows as lists of token numbers, as they are read this time."""
+        texts = [variations.vary(self.examples[row], rng) for row in rows]
+        sources, targets = (list(side) for side in zip(*texts, strict=True))
+        whole = self.tokenizer.encode(sources)
+        split = self.tokenizer.encode(sources, recipe.SUBWORD_DROPOUT)
+        is_split = rng.random(len(rows)) < 0.5
+        sources = [
+            second if choice else first
+            for choice, first, second in zip(is_split, whole, split, strict=True)
+        ]
+        return sources, self.tokenizer.encode(targets)
+
+
+def _repeats(pair):
+    """How often a pass reads a pair."""
+    if pair.domain == "multi30k":
+        return recipe.MULTI30K_REPEATS
+    if pair.domain == "phrases":
+        return recipe.PHRASE_REPEATS
+    if pair.domain == "words":
+        return recipe.WORD_REPEATS
+    is_short = len(pair.source.split()) <= recipe.SHORT_WORDS
+    return recipe.SHORT_REPEATS if is_short else 1
+
+
+def with_placeholders(arrays, tokenizer):
+    """The weights of a network whose vocabulary had no placeholders, with rows for them.
+
+    A placeholder begins near the mean of the tokens that it stands for, digits or names.
+    """
+    size = tokenizer.size - len(copies.ALL_PLACEHOLDERS)
+    rng = np.random.default_rng(0)
+    alike = {False: list("0123456789"), True: ["▁Tom", "▁Mary", "▁John", "▁Boston"]}
+    alike = {
+        is_name: [number for number in map(tokenizer.number, pieces) if number] or [UNKNOWN]
+        for is_name, pieces in alike.items()
+    }
+    kinds = [kind for kind, group in copies.PLACEHOLDERS.items() for _ in group]
+    extended = dict(arrays)
+    for name, array in arrays.items():
+        if len(array) != size:
+            continue
+        rows = [array[alike[kind in ("name", "address")]].mean(axis=0) for kind in kinds]
+        new = np.array(rows) + (rng.normal(0, 0.05, (len(rows), *array.shape[1:])))
+        extended[name] = np.concatenate([array, new]).astype("float32")
+    return extended
 
 
 def encode(tokenizer, pairs):
@@ -61,16 +134,17 @@ def make_batch(sources, targets, length, rows):
     return (source, target), following
 
 
-def fit_network(options, data, folder, seed, epochs=None, verbose=1):
+def fit_network(options, data, folder, seed, epochs=None, verbose=1, start=None):
     """Fit a `Translator`.
 
     Args:
         options: Arguments of the network.
-        data: Dict with `"training"` and `"validation"`, each as from `encode`.
+        data: Dict with `"training"`, `TrainingPairs`, and `"validation"`, as from `encode`.
         folder: Path of the checkpoints.
         seed: Integer.
         epochs: How many epochs, `EPOCHS_PER_PASS` to a pass over the pairs; the recipe's if None.
         verbose: As in `loop.fit`.
+        start: Weights to continue from, as `bundle.load_arrays` gives them, or None.
 
     Returns:
         The network with its best weights and the record of `loop.fit`.
@@ -79,31 +153,28 @@ def fit_network(options, data, folder, seed, epochs=None, verbose=1):
     keras.utils.set_random_seed(seed)
     network = Translator(**options, seed=seed)
     network.build(((None, None), (None, None)))
-    sources, targets, repeats = [], [], []
-    for domain, (domain_sources, domain_targets) in data["training"].items():
-        sources += domain_sources
-        targets += domain_targets
-        count = recipe.MULTI30K_REPEATS if domain == "multi30k" else 1
-        repeats += [count] * len(domain_sources)
-    lengths = _lengths(sources, targets)
-    pass_rows = np.repeat(np.arange(len(lengths)), repeats)
-    pass_rows = pass_rows[lengths[pass_rows] <= recipe.LENGTH_BUCKETS[-1]]
+    if start:
+        bundle.set_weights(network, with_placeholders(start, data["training"].tokenizer))
+    training = data["training"]
+    learning_rate = recipe.CONTINUED_LEARNING_RATE if start else recipe.LEARNING_RATE
 
     def plan(epoch):
         rng = np.random.default_rng((seed, epoch // recipe.EPOCHS_PER_PASS))
-        parts = np.array_split(rng.permutation(pass_rows), recipe.EPOCHS_PER_PASS)
-        part = parts[epoch % recipe.EPOCHS_PER_PASS]
-        return [(length, part[rows]) for length, rows in make_buckets(lengths[part], rng)]
+        parts = np.array_split(rng.permutation(training.rows), recipe.EPOCHS_PER_PASS)
+        part = epoch % recipe.EPOCHS_PER_PASS
+        rng = np.random.default_rng((seed, epoch // recipe.EPOCHS_PER_PASS, part))
+        sources, targets = training.encode(parts[part], rng)
+        return sources, targets, make_buckets(_lengths(sources, targets), rng)
 
     def epoch_batches(epoch):
-        batches = plan(epoch)
+        sources, targets, batches = plan(epoch)
         return Batches(len(batches), lambda n: make_batch(sources, targets, *batches[n]))
 
-    steps = len(plan(0)) * epochs
+    steps = len(plan(0)[2]) * epochs
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
         steps - recipe.WARM_UP_BATCHES,
-        warmup_target=recipe.LEARNING_RATE,
+        warmup_target=learning_rate,
         warmup_steps=recipe.WARM_UP_BATCHES,
     )
     network.compile(
@@ -122,13 +193,32 @@ def fit_network(options, data, folder, seed, epochs=None, verbose=1):
         **network.options,
         "epochs": epochs,
         "epochs_per_pass": recipe.EPOCHS_PER_PASS,
-        "rate": recipe.LEARNING_RATE,
+        "rate": learning_rate,
         "tokens": recipe.BATCH_TOKENS,
         "smoothing": recipe.LABEL_SMOOTHING,
-        "examples": len(pass_rows),
+        "examples": len(training.rows),
     }
     record = fit(network, epoch_batches, validate, folder, settings, epochs, epochs, verbose)
+    if start:
+        average_with_start(network, start)
     return network, record
+
+
+def average_with_start(network, start):
+    """Average the weights with those that the training started from.
+
+    A network that was trained further so keeps more of what it knew (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models"). The rows of tokens that the start did not have stay.
+
+    Args:
+        network: The network, whose weights are changed.
+        start: Weights as `bundle.load_arrays` gives them.
+    """
+    for variable in network.weights:
+        weight, first = np.asarray(variable).copy(), start[variable.path]
+        known = slice(len(first))
+        weight[known] = recipe.START_SHARE * first + (1 - recipe.START_SHARE) * weight[known]
+        variable.assign(weight)
 
 
 def _lengths(sources, targets):

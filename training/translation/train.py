@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from apps.translation import copies
 from apps.translation.dictionary import Dictionary
 from apps.translation.memory import Memory, words_of
 from apps.translation.predictor import Predictor
@@ -15,8 +16,8 @@ from shared import bundle
 from shared.text import SubwordTokenizer, clean
 from training import cards
 from training.command import AsJson, DataDir, Output, WorkDir, checkpoint_dir, data_folder
-from training.translation import data, recipe
-from training.translation.data import Input
+from training.translation import data, phrases, recipe
+from training.translation.data import Input, Pair
 from training.translation.evaluate import (
     scores,
     scores_by_length,
@@ -24,7 +25,7 @@ from training.translation.evaluate import (
     translate,
     translate_word_for_word,
 )
-from training.translation.fit import encode, fit_network
+from training.translation.fit import TrainingPairs, encode, fit_network
 from training.translation.recipe import Variant
 
 SCORED_ON = "validation pairs"
@@ -39,6 +40,9 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="A quarter pass each; default: the recipe's.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A bundle whose networks are trained further.")
+    ] = None,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -46,29 +50,35 @@ def train(
 
     An interrupted run resumes from its last checkpoint.
     """
-    training, validation = _read(data_dir, input, seed)
+    corpus, validation = _read(data_dir, input, seed)
+    training = corpus if input else corpus + _phrases() + _common_words(corpus)
     output = output or (Path("translation-model") if input else bundle.MODELS / "translation")
     texts = [clean(text) for pair in training for text in (pair.source, *pair.targets)]
     checkpoints = checkpoint_dir("translation", work_dir, data_dir)
     # A run is resumed only with the texts that it was started with.
     work_dir = checkpoints / f"{zlib.crc32(chr(10).join(texts).encode()):08x}"
-    tokenizer = _tokenizer(texts, work_dir)
+    tokenizer = _tokenizer(texts, work_dir, start)
     output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(output / "tokenizer.json")
     scored = _sample(validation)
     card = _new_card(output, seed, training, validation, scored, official=not input)
     card["memory"] = write_memory(training, output)
-    card["baseline"] = _write_baseline(training, scored, output)
-    encoded = {name: encode(tokenizer, pairs) for name, pairs in
-               (("training", training), ("validation", validation))}  # fmt: skip
+    card["baseline"] = _write_baseline(corpus, scored, output)
+    encoded = {
+        "training": TrainingPairs(tokenizer, training),
+        "validation": encode(tokenizer, validation),
+    }
     for name in variant or list(Variant):
         options = {"vocabulary": tokenizer.size, **recipe.VARIANTS[name.value]}
         default = recipe.EPOCHS if name is Variant.attention else recipe.STUDY_EPOCHS
         folder = work_dir / name.value
-        network, record = fit_network(options, encoded, folder, seed, epochs or default)
+        weights = start and bundle.load_arrays(start / f"{name.value}.safetensors")
+        network, record = fit_network(
+            options, encoded, folder, seed, epochs or default, start=weights
+        )
         shipped = name.value not in recipe.NOT_SHIPPED
         folder = output if shipped else work_dir
-        details = _write_variant(folder, name.value, network, record, tokenizer, scored)
+        details = _write_variant(folder, name.value, network, record, tokenizer, scored, start)
         if not shipped:  # `evaluate --save` reads the weights from there
             path = folder / f"{name.value}.safetensors"
             details["weights"] = path.relative_to(checkpoints).as_posix()
@@ -95,12 +105,33 @@ def _sample(validation):
     return validation if len(validation) <= 2 * half else validation[:half] + validation[-half:]
 
 
-def _tokenizer(texts, work_dir):
+def _phrases():
+    return [Pair(english, (french,), "phrases") for english, french in phrases.pairs()]
+
+
+def _common_words(pairs):
+    """Pairs of words that translate each other in both directions, by IBM model 1."""
+    sides = [(clean(pair.source), clean(pair.targets[0])) for pair in pairs]
+    forwards = Dictionary.fit(sides, min_count=recipe.MIN_WORD_COUNT).entries
+    backwards = Dictionary.fit([(french, english) for english, french in sides]).entries
+    return [
+        Pair(english, (french,), "words")
+        for english, french in forwards.items()
+        if backwards.get(french) == english and english.isalpha() and french.isalpha()
+    ]
+
+
+def _tokenizer(texts, work_dir, start):
+    """The tokeniser of these texts, or of the bundle that training starts from."""
     file = work_dir / f"tokenizer_{recipe.VOCABULARY}.json"
-    if not file.exists():
+    if start:
+        file = start / "tokenizer.json"
+    elif not file.exists():
         work_dir.mkdir(parents=True, exist_ok=True)
         SubwordTokenizer.train(texts, recipe.VOCABULARY).save(file)
-    return SubwordTokenizer.load(file)
+    tokenizer = SubwordTokenizer.load(file)
+    tokenizer.add(copies.ALL_PLACEHOLDERS)
+    return tokenizer
 
 
 def write_memory(pairs, output):
@@ -151,8 +182,13 @@ def _new_card(output, seed, training, validation, scored, official):
     )
 
 
-def _write_variant(folder, name, network, record, tokenizer, pairs):
+def _write_variant(folder, name, network, record, tokenizer, pairs, start):
     """Store a network and score it on validation pairs; returns what the card says of it."""
+    command, earlier = f"python -m training.translation train --variant {name}", {}
+    if start:
+        before = bundle.read_card(start)["variants"][name]
+        command += " --start FOLDER"
+        earlier = {"minutes_before": round(before["minutes"] + before.get("minutes_before", 0), 1)}
     predictor = Predictor(network, tokenizer, {})
     float32 = scores(translate(predictor, pairs), pairs, "validation_float32_")
     cards.store_weights(network, folder / f"{name}.safetensors", cards.tables_of(network))
@@ -160,9 +196,10 @@ def _write_variant(folder, name, network, record, tokenizer, pairs):
     return cards.variant(
         network,
         record,
-        f"python -m training.translation train --variant {name}",
+        command,
         SCORED_ON,
         scores(translations, pairs),
+        **earlier,
         **float32,
         **scores(translations, pairs, "validation_"),
         by_length=scores_by_length(translations, pairs),

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from apps.translation import MAX_CHARACTERS, views
+from apps.translation import MAX_CHARACTERS, copies, views
 from apps.translation.model import Translator
 from apps.translation.predictor import (
+    SPLIT_WORDS,
     Hypothesis,
     Predictor,
     Sentence,
@@ -27,6 +28,94 @@ def predictor():
     network = Translator(tokenizer.size, dimensions=8, units=16, seed=1)
     network.build(((None, None), (None, None)))
     return Predictor(network, tokenizer, {})
+
+
+@pytest.fixture(scope="module")
+def copying_predictor():
+    """An untrained network that knows the placeholders."""
+    tokenizer = SubwordTokenizer.train(TEXTS, 80)
+    tokenizer.add(copies.ALL_PLACEHOLDERS)
+    network = Translator(tokenizer.size, dimensions=8, units=16, seed=2)
+    network.build(((None, None), (None, None)))
+    return Predictor(network, tokenizer, {}, {"the", "dog", "in", "house", "my", "cat", "eats"})
+
+
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_no_translation_is_empty_or_goes_round_in_circles(predictor, width):
+    for sentence in predictor.translate_sentences(["dog", "fish!", "the house.", "CAT"], width):
+        assert any(map(str.isalpha, sentence.text))
+        pieces = sentence.hypotheses[0].pieces
+        assert not any(len(set(pieces[n : n + 4])) == 1 for n in range(len(pieces) - 3))
+
+
+def test_everything_that_is_copied_stands_in_the_translation_once(copying_predictor):
+    text = "My dog eats 12.50 fish at 9:30, Wojciech: https://example.org/?a=1&lt=2 😀"
+    for width in (1, 4):
+        (sentence,) = copying_predictor.translate(text, width).sentences
+        for form in (
+            "12,50",
+            "9\u00a0h\u00a030",
+            "Wojciech",
+            "https://example.org/?a=1&lt=2",
+            "😀",
+        ):
+            assert sentence.text.count(form) == 1
+        # The page shows what was copied in place of the placeholders, with its attention.
+        assert "12.50" in sentence.pieces
+        assert "12,50" in sentence.hypotheses[0].pieces
+        assert not set("".join((*sentence.pieces, sentence.text))) & set(copies.ALL_PLACEHOLDERS)
+
+
+def test_a_text_in_capitals_is_translated_as_in_small_letters(copying_predictor):
+    small = copying_predictor.translate("The dog eats my cat in the house.")
+    capitals = copying_predictor.translate("THE DOG EATS MY CAT IN THE HOUSE.")
+    assert capitals.text == small.text.upper()
+
+
+def test_list_marks_and_indentation_stay(predictor):
+    text = "My list:\n- the dog\n  2. the cat\n(3) my house\n* fish"
+    lines = predictor.translate(text).text.split("\n")
+    assert [line[:3] for line in lines[1:3]] == ["- " + lines[1][2], "  2"]
+    assert lines[3].startswith("(3) ") and lines[4].startswith("* ")
+
+
+def test_long_sentences_without_stops_are_split_between_clauses():
+    text = " and ".join(["the dog sleeps in the old house"] * 9) + "."
+    parts = split_sentences(text)
+    assert " ".join(parts) == text
+    assert len(parts) > 1
+    assert all(3 < len(part.split()) <= SPLIT_WORDS for part in parts)
+    assert split_sentences("word " * 60) == ["word " * 59 + "word"]
+
+
+def test_other_forms_are_offered_beside_the_translation(predictor, monkeypatch):
+    def hypothesis(text):
+        return Hypothesis(text, ("x",), np.ones(1), np.ones((1, 1)), 0.0)
+
+    avoided = []
+
+    def translate_sentences(texts, width, alpha, avoid):
+        avoided.append(avoid)
+        found = ("Vous êtes prêts ?", "Vous êtes prête ?", "Êtes-vous là ?")
+        return [Sentence(texts[0], (), tuple(map(hypothesis, found)))]
+
+    monkeypatch.setattr(predictor, "translate_sentences", translate_sentences)
+    sentence = Sentence("Are you ready?", (), (hypothesis("Tu es prêt ?"),))
+    found = predictor.with_forms(Translation(sentence.text, ((sentence,),)))
+    assert found.sentences[0].forms == ("Vous êtes prêts ?", "Vous êtes prête ?")
+    assert "▁tu" in avoided[0]
+    nobody = Sentence("It rains.", (), (hypothesis("Il pleut."),))
+    assert predictor.with_forms(Translation("", ((nobody,),))).sentences[0].forms == ()
+    assert len(avoided) == 1
+
+
+def test_a_risky_translation_is_doubtful(predictor):
+    estimate = {"weights": [0.0] * 9, "intercept": 0.0, "threshold": 0.4}
+    judged = Predictor(predictor.network, predictor.tokenizer, {"quality": {"estimate": estimate}})
+    (sentence,) = judged.translate("the dog sleeps.").sentences
+    assert (sentence.risk, sentence.is_doubtful) == (0.5, True)
+    (sentence,) = predictor.translate("the dog sleeps.").sentences
+    assert (sentence.risk, sentence.is_doubtful) == (None, False)
 
 
 def test_a_translation_keeps_lines_and_sentences(predictor):
@@ -110,7 +199,7 @@ def test_a_wider_beam_scores_higher_and_a_length_penalty_lengthens(predictor):
     [
         "?!",
         "42 + 1 = 43",
-        "https://example.org/a?b=<c>&lt=1",
+        "https://example.org/a?b=c&lt=1",
         "😀😀",
         "...",
         "user@example.org 👍🏽",
@@ -136,7 +225,8 @@ def test_a_sentence_with_emoji_is_one_sentence(predictor):
 
 
 def test_unknown_characters_and_unread_tokens_are_counted(predictor, monkeypatch):
-    assert predictor.translate_sentences(["the dog ☃ sleeps."])[0].unknown_characters == 1
+    usual, odd = predictor.translate_sentences(["the dog sleeps.", "the dog ☃ sleeps."])
+    assert odd.unknown_characters == usual.unknown_characters + 1
     monkeypatch.setattr("apps.translation.predictor.PADDED_LENGTHS", (4,))
     sentence = predictor.translate_sentences(["the dog sleeps in the house."])[0]
     assert sentence.read_tokens == 4 < len(sentence.pieces)

@@ -133,6 +133,21 @@ def test_the_answer_has_confidence_warnings_and_notes():
     assert "4 more remarks" in html
 
 
+def test_a_doubtful_translation_stands_beside_the_dictionarys_and_forms_are_named():
+    doubtful = make_sentence(risk=0.62, is_doubtful=True, forms=("Les chiens noirs !",))
+    reasons = views.warnings(doubtful, Overlap(((0, 3),), (True,), False, None, None), 20)
+    html = views.answer(make_translation(doubtful), [reasons], CARD, lambda text: f"<{text}>")
+    assert "&lt;The black dog!&gt;" in html and "Les chiens noirs !" in html
+    assert any("probably poor" in reason for reason in reasons)
+    sure = views.answer(make_translation(make_sentence(risk=0.1)), [[]], CARD, lambda text: "zzz")
+    assert "zzz" not in sure
+
+
+def test_words_are_found_where_capitals_differ():
+    words = views.words(("▁Le", "▁chi", "en", "[END]"), "LE CHIEN")
+    assert [(start, end) for start, end, _ in words] == [(0, 2), (3, 8)]
+
+
 def test_the_confidence_is_put_into_words(texts):
     sure, unlikely_word = make_sentence(probabilities=(0.9,) * 6), make_sentence()
     unsure = make_sentence(probabilities=(0.3,) * 6)
