@@ -42,6 +42,7 @@ def log_error():
     What does not fit the arguments of an event is refused by Gradio, for example.
     """
     error = sys.exc_info()[1]
+    assert error is not None
     frames = traceback.extract_tb(error.__traceback__)
     if any(_is_ours(Path(frame.filename)) for frame in frames):
         log.error("An event has failed.\n%s", describe(error))
