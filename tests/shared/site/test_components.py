@@ -29,7 +29,7 @@ def test_choices_say_which_and_are_escaped():
 def test_source_is_shown_as_it_stands():
     text = re.sub("<[^>]+>", "", components.source_code(LSTMCell.step))
     head = "def step(self, projected, states, weights, dropout_mask=None, force=None):"
-    assert text.startswith(f"{head}\n    hidden")
+    assert text.startswith(f"{head}\n    cell = states[1]\n")
 
 
 def test_equations_have_subscripts():
