@@ -70,7 +70,7 @@ STEPS = {
     "both directions": "The calibrated log-odds of the last two models, added.",
     "… and a student": "One LSTM that reads forwards. It is trained on the labelled reviews and, "
     "on 50,000 unlabelled ones, on the predictions of both directions and of a bag of word triples "
-    "(distillation). This is the network of this page, scored as it is stored.",
+    "(distillation). This is the pre-trained LSTM of this page, scored as it is stored.",
 }
 
 

@@ -32,7 +32,7 @@ def _suite_section(card, network):
     kinds = [(kind.capitalize(), kind) for kind in suite.kinds()]
     kind = components.choice(kinds, None, "Kind of text")
     shown = components.html(
-        components.note("Choose a kind to see its texts with the answers of both models.")
+        components.note("Choose a kind to see its texts with the answers of the models.")
     )
     options = {**events.COMPUTE, "show_progress": "minimal", "show_progress_on": shown}
     gr.on([kind.input, network.input], show_kind, [kind, network], shown, **options)

@@ -32,7 +32,7 @@ def _two_texts_section(network):
         "Change one word and see what becomes of the answer. Both texts are read by the network "
         "that is chosen at the top; the words that differ are marked.",
     )
-    with gr.Row():
+    with gr.Row(elem_classes="boxes"):
         first = gr.Textbox(FIRST, label="First text", lines=2, max_lines=8)
         second = gr.Textbox(SECOND, label="Second text", lines=2, max_lines=8)
     button = gr.Button("Compare", min_width=120)
