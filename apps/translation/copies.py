@@ -50,58 +50,77 @@ _END_OF_ADDRESS = r"[^\s<>\".,;:!?)\]'`]"
 
 # Kind, name of the rule that writes the French form, and pattern. An earlier one goes before.
 _PATTERNS = [
-    (kind, rule, re.compile(pattern))
-    for kind, rule, pattern in (
-        ("address", "", r"`[^`\n]{1,200}`"),
-        ("address", "", rf"(?:https?://|www\.)[^\s<>\"]{{0,500}}{_END_OF_ADDRESS}"),
-        ("address", "", r"(?<![\w.+-])[\w.+-]{1,64}@\w[\w-]{0,63}(?:\.\w[\w-]{0,63})+"),
-        (
-            "address",
-            "",
+    ("address", "", re.compile(r"`[^`\n]{1,200}`")),
+    ("address", "", re.compile(rf"(?:https?://|www\.)[^\s<>\"]{{0,500}}{_END_OF_ADDRESS}")),
+    ("address", "", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@\w[\w-]{0,63}(?:\.\w[\w-]{0,63})+")),
+    (
+        "address",
+        "",
+        re.compile(
             r"(?<![\w@.-])[a-z0-9][\w-]{0,63}(?:\.[\w-]{1,63}){0,3}"
             r"\.(?:com|org|net|edu|gov|fr|io|uk|eu|de|ch)\b"
-            rf"(?:/[^\s<>\"]{{0,200}}{_END_OF_ADDRESS})?",
+            rf"(?:/[^\s<>\"]{{0,200}}{_END_OF_ADDRESS})?"
         ),
-        ("address", "", r"(?<![\w@#&])@\w+(?:\.\w+)*|(?<![\w@#&])#\w*[^\W\d]\w*"),
-        ("address", "", rf"{_ICON}{_TONES}(?:\s?{_ICON}{_TONES})*"),
-        ("address", "", r"(?<!\S)[:;]-?[)(DPp](?!\w)"),
-        ("date", "", r"(?<![\w/.,-])\d{1,2}([/.-])\d{1,2}\1(?:\d{4}|\d{2})(?![\w/-]|[.,]\d)"),
-        ("date", "", r"(?<![\w/.,-])\d{4}([/-])\d{1,2}\1\d{1,2}(?![\w/-]|[.,]\d)"),
-        ("date", "date", rf"(?<!\w){_MONTH} {_DAY}{_YEAR}"),
-        ("date", "date", rf"(?<![\w.,:/-]){_DAY}(?: of)? {_MONTH}{_YEAR}"),
-        (
-            "time",
-            "time",
+    ),
+    ("address", "", re.compile(r"(?<![\w@#&])@\w+(?:\.\w+)*|(?<![\w@#&])#\w*[^\W\d]\w*")),
+    ("address", "", re.compile(rf"{_ICON}{_TONES}(?:\s?{_ICON}{_TONES})*")),
+    ("address", "", re.compile(r"(?<!\S)[:;]-?[)(DPp](?!\w)")),
+    (
+        "date",
+        "",
+        re.compile(r"(?<![\w/.,-])\d{1,2}([/.-])\d{1,2}\1(?:\d{4}|\d{2})(?![\w/-]|[.,]\d)"),
+    ),
+    ("date", "", re.compile(r"(?<![\w/.,-])\d{4}([/-])\d{1,2}\1\d{1,2}(?![\w/-]|[.,]\d)")),
+    ("date", "date", re.compile(rf"(?<!\w){_MONTH} {_DAY}{_YEAR}")),
+    ("date", "date", re.compile(rf"(?<![\w.,:/-]){_DAY}(?: of)? {_MONTH}{_YEAR}")),
+    (
+        "time",
+        "time",
+        re.compile(
             r"(?<![\w.,:/-])(?P<hour>0?\d|1[0-2])(?:[:.](?P<minute>[0-5]\d))? ?(?P<half>[aApP])"
-            r"(?:\.[mM](?:\.(?=\s+[^\WA-Z]|[,;:?!)]))?|[mM])(?!\w)",
+            r"(?:\.[mM](?:\.(?=\s+[^\WA-Z]|[,;:?!)]))?|[mM])(?!\w)"
         ),
-        (
-            "time",
-            "time",
-            r"(?<![\w.,:/-])(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?![\w:/]|[.,]\d)",
+    ),
+    (
+        "time",
+        "time",
+        re.compile(
+            r"(?<![\w.,:/-])(?P<hour>[01]?\d|2[0-4])[:h](?P<minute>[0-5]\d)(?![\w:/]|[.,]\d)"
         ),
-        (
-            "number",
-            "",
+    ),
+    (
+        "number",
+        "",
+        re.compile(
             r"(?<![\w.])(?:\+\d[\d ().-]{5,18}\d|\(\d{3}\) ?\d{3}-\d{4}"
-            r"|\d{1,3}(?: \d{2,3}){3,6})(?!\w|[.,]\d)",
+            r"|\d{1,3}(?: \d{2,3}){3,6})(?!\w|[.,]\d)"
         ),
-        (
-            "number",
-            "money",
+    ),
+    (
+        "number",
+        "money",
+        re.compile(
             rf"(?P<currency>(?:US|A|CA)?\$|[€£¥₹])\s?{_VALUE}"
-            r"(?: (?P<scale>thousand|million|billion)\b|(?P<letter>[kKmMbB])\b)?",
+            r"(?: (?P<scale>thousand|million|billion)\b|(?P<letter>[kKmMbB])\b)?"
         ),
-        ("number", "money", rf"(?<![\w.,]){_VALUE}\s?(?P<currency>[€£¥₹$])(?!\d)"),
-        ("number", "decade", r"(?<![\w.,-])(?P<value>(?:1[5-9]|20)\d0)'?s\b"),
-        ("ordinal", "ordinal", r"(?<![\w.,-])(?P<value>\d+)(?:st|nd|rd|th)\b"),
-        ("number", "", r"(?<![\w.,])\d+(?:\.\d+){2,}(?!\w)|(?<![\w.,])\d+(?:[/:–-]\d+)+(?!\w)"),
-        ("number", "", r"(?<=[Vv]ersion )\d+\.\d+|(?<=Python )\d+\.\d+|(?<=[Ss]ection )\d+\.\d+"),
-        ("number", "measure", rf"(?<![\w.,])(?P<sign>[+−-]?){_VALUE}\s?(?P<unit>{_UNIT})"),
-        ("name", "", r"(?<![\w-])(?=[^\W\d_]{0,12}[\d-]*\d)[\w-]*[^\W\d_][\w-]*"),
-        ("number", "measure", rf"(?<![\w.])(?P<sign>(?<!\S)[+−-])?{_VALUE}(?!\w|[.,]\d)"),
-        ("number", "", r"\d(?:[\d.,]*\d)?|[½¼¾⅓⅔⅛]"),
-    )
+    ),
+    ("number", "money", re.compile(rf"(?<![\w.,]){_VALUE}\s?(?P<currency>[€£¥₹$])(?!\d)")),
+    ("number", "decade", re.compile(r"(?<![\w.,-])(?P<value>(?:1[5-9]|20)\d0)'?s\b")),
+    ("ordinal", "ordinal", re.compile(r"(?<![\w.,-])(?P<value>\d+)(?:st|nd|rd|th)\b")),
+    (
+        "number",
+        "",
+        re.compile(r"(?<![\w.,])\d+(?:\.\d+){2,}(?!\w)|(?<![\w.,])\d+(?:[/:–-]\d+)+(?!\w)"),
+    ),
+    (
+        "number",
+        "",
+        re.compile(r"(?<=[Vv]ersion )\d+\.\d+|(?<=Python )\d+\.\d+|(?<=[Ss]ection )\d+\.\d+"),
+    ),
+    ("number", "measure", re.compile(rf"(?<![\w.,])(?P<sign>[+−-]?){_VALUE}\s?(?P<unit>{_UNIT})")),
+    ("name", "", re.compile(r"(?<![\w-])(?=[^\W\d_]{0,12}[\d-]*\d)[\w-]*[^\W\d_][\w-]*")),
+    ("number", "measure", re.compile(rf"(?<![\w.])(?P<sign>(?<!\S)[+−-])?{_VALUE}(?!\w|[.,]\d)")),
+    ("number", "", re.compile(r"\d(?:[\d.,]*\d)?|[½¼¾⅓⅔⅛]")),
 ]
 _CAPITALISED = re.compile(r"(?<![\w'-])[^\W\d_](?:[^\W\d_]|['.-](?=[^\W\d_]))+(?!\w)")
 _PROTECTED = re.compile("|".join(pattern.pattern for _, _, pattern in _PATTERNS[:3]))
@@ -183,7 +202,8 @@ def put_back(text, forms):
     """A French sentence with the French forms in place of its placeholders."""
     for placeholder, form in forms.items():
         if form == "1er":
-            text = re.sub(rf"(\b[Ll]a ){placeholder}", r"\g<1>1re", text)
+            for article in (" la ", " La "):
+                text = f" {text}".replace(f"{article}{placeholder}", f"{article}1re")[1:]
         text = text.replace(placeholder, form)
     return text
 

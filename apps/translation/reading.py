@@ -49,8 +49,8 @@ class Reading:
 
     def restore(self, french):
         """The translation in the form of what was typed."""
-        if self.stop:
-            french = re.sub(r"\s*[.?!]$", "", french)
+        if self.stop and french.endswith((".", "?", "!")):
+            french = french[:-1].rstrip()
         if self.capitals:
             french = french.upper()
         if self.capital and french[:1].islower():
