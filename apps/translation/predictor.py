@@ -42,6 +42,7 @@ _ABBREVIATIONS = (
 _ABBREVIATION = "".join(rf"(?<!\b{each})" for each in _ABBREVIATIONS.split("|")) + r"(?<!\b[A-Z])"
 _SENTENCE_END = re.compile(rf"((?:[!?…]|{_ABBREVIATION}\.)[\"')\]]*)\s+(?=[\"'(\[¿¡]?[A-Z0-9])")
 _LIST_MARK = re.compile(r"[ \t]*(?:[-*•–—▪◦‣>]|\(?\d{1,3}[.)]|[a-zA-Z]\))[ \t]+|[ \t]+")
+_WEB_ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
 _CLAUSE_END = re.compile(
     r"[,;:]\s+|\s+(?=(?:and|but|because|so|then|when|while|although|which|or|if)\s)", re.IGNORECASE
 )
@@ -523,6 +524,7 @@ def _has_words(text):
 
 
 def _without_copies(text):
+    text = _WEB_ADDRESS.sub("", text)
     for each in reversed(copies.find(text)):
         if each.kind == "address":
             text = text[: each.start] + text[each.end :]

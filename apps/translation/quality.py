@@ -53,6 +53,7 @@ def features(sentence, known_words):
     logs = np.log(np.maximum(best.probabilities, 1e-9))
     is_word = np.array([any(map(str.isalpha, piece)) for piece in sentence.pieces[:-1]], bool)
     attended = best.attention[:, : len(is_word)].sum(axis=0)
+    is_word = is_word[: len(attended)]  # of a text that is too long, only the beginning is read
     ignored = float(np.mean(attended[is_word] < _HARDLY)) if is_word.any() else 0.0
     repeated = _repeated(best.text) - _repeated(sentence.source)
     english = _WORD.findall(sentence.source.lower())
