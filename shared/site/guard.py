@@ -167,12 +167,12 @@ class Guard:
         """Hand on an upload if there is room for it on the disk."""
         visitor, expected = scope[VISITOR], self._announced_bytes(scope)
         if not self.storage:
-            await self.app(scope, receive, send)
+            await self.app(scope, *answer_after_body(receive, send))
         elif sentence := self.storage.refuse(visitor, expected):
             await refuse(self._path(scope), 507, sentence)(scope, receive, send)
         else:
             with self.storage.arriving(visitor, expected):
-                await self.app(scope, receive, send)
+                await self.app(scope, *answer_after_body(receive, send))
 
     async def _pass_on(self, scope, receive, send):
         """Hand on a request whose body is JSON, once all of it has come and was checked."""
@@ -427,6 +427,28 @@ def limit_body(max_bytes, receive):
         return message if remaining >= 0 else {"type": "http.disconnect"}
 
     return receive_limited
+
+
+def answer_after_body(receive, send):
+    """`receive` and `send` that hold an answer back until the whole body has come.
+
+    The server closes the connection after an answer to half a body, and a client that is still
+    sending then sees a broken connection instead of the sentence.
+    """
+    more = True
+
+    async def receive_noting_the_end():
+        nonlocal more
+        message = await receive()
+        more = message.get("more_body", False)
+        return message
+
+    async def send_after_body(message):
+        while more:
+            await receive_noting_the_end()
+        await send(message)
+
+    return receive_noting_the_end, send_after_body
 
 
 async def read_body(receive):

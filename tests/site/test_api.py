@@ -1,12 +1,12 @@
-import asyncio
 import gzip
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
+
+from tests import coroutines
 
 TIMEOUT_SECONDS = 300
 
@@ -102,8 +102,7 @@ def test_an_mcp_client_lists_the_tools_and_calls_three(site, api_client):
             )
             return tools, [await session.call_tool(*call) for call in calls]
 
-    with ThreadPoolExecutor(1) as other_thread:  # in this one, the browser's loop is running
-        tools, answers = other_thread.submit(asyncio.run, ask()).result()
+    tools, answers = coroutines.run(ask())
     endpoints = api_client.view_api(return_format="dict")["named_endpoints"]
     assert set(tools) == {name.strip("/") for name in endpoints}
     assert "review" in tools["sentiment"].inputSchema["properties"]["text"]["description"]

@@ -1,15 +1,12 @@
 """Many visitors for one minute: the short form of `python -m benchmarks.soak`."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 from benchmarks.site import QUERIES
 from benchmarks.soak import LONG_QUERIES, soak
+from tests import coroutines
 
 
 def test_every_one_of_many_visitors_gets_the_answers_to_their_own_queries(site):
-    with ThreadPoolExecutor(1) as pool:  # the browser tests have an event loop in this thread
-        figures = pool.submit(asyncio.run, soak(site, clients=24, seconds=60)).result()
+    figures = coroutines.run(soak(site, clients=24, seconds=60))
     assert figures["errors"] == {}
     # Every visitor gets an answer, and every page gives some.
     assert figures["fewest_answers_of_a_client"] > 0

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from shared import limits
 from shared.site import connections, guard
+from tests import coroutines
 
 TIMEOUT_SECONDS = 300
 REQUEST = b"GET /%b HTTP/1.1\r\nhost: site\r\n\r\n"
@@ -52,7 +53,7 @@ async def serve(has_proxies=False, **options):
 
 
 def run(test):
-    asyncio.run(asyncio.wait_for(test(), TIMEOUT_SECONDS))
+    coroutines.run(asyncio.wait_for(test(), TIMEOUT_SECONDS))
 
 
 async def ask(connection, path=b""):

@@ -1,7 +1,6 @@
 import asyncio
 import errno
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ from starlette.testclient import TestClient
 
 from shared import limits, settings
 from shared.site import gradio_patches, guard, pages, server, storage
+from tests import coroutines
 
 
 def test_the_patches_were_written_for_this_version_of_gradio():
@@ -157,12 +157,6 @@ def test_no_address_is_fetched(client, name):
     assert refused.value.message == guard.ADDRESS_GIVEN
 
 
-def _run(coroutine):
-    """The result of a coroutine, run in a thread: tests in a browser leave a loop in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
-
-
 @pytest.fixture
 def queue():
     """The queue of a small site, in which nothing is answered, and a function that asks."""
@@ -180,7 +174,7 @@ def queue():
         request = fastapi.Request({"type": "http", "headers": [], **scope})
         options = {"fn_index": fn_index, "session_hash": page, "request": request}
         body = PredictBodyInternal(data=["word"], **options)
-        return _run(queue.push(body, request, None))[1]
+        return coroutines.run(queue.push(body, request, None))[1]
 
     def begin():
         begun = queue.get_events()
@@ -221,7 +215,7 @@ def test_a_visitor_is_charged_the_seconds_that_a_question_takes(queue, monkeypat
     ask("slow")
     begin()
     (events,) = filter(None, queue.active_jobs)
-    _run(queue.process_events(events, False, 0, events[0].fn))
+    coroutines.run(queue.process_events(events, False, 0, events[0].fn))
     assert queue.turns["compute"]._visitors.used == {"slow": pytest.approx(30)}
 
 

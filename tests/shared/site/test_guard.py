@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from shared import limits
 from shared.site import guard
 from shared.site.storage import NO_ROOM, Storage
+from tests import coroutines
 
 
 async def take(request):
@@ -182,7 +183,7 @@ def test_one_visitor_does_not_hold_open_all_streams(monkeypatch):
         assert await open_stream("203.0.113.1") == [200, "all of it"]
         assert not site._open_requests
 
-    asyncio.run(test())
+    coroutines.run(test())
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,28 @@ def test_an_upload_for_which_there_is_no_room_is_refused(monkeypatch, tmp_path):
     assert (refused.status_code, refused.text) == (507, NO_ROOM)
 
 
+def test_an_upload_is_answered_once_all_of_it_has_come():
+    messages = [{"type": "http.request", "body": b"0", "more_body": left} for left in range(9)]
+    left_at_answer = []
+
+    async def refuse_at_once(scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+
+    async def receive():
+        return messages.pop()
+
+    async def send(message):
+        left_at_answer.append(len(messages))
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/gradio_api/upload",
+        "headers": [(b"host", b"a.org")],
+    }  # fmt: skip
+    coroutines.run(guard.Guard(refuse_at_once, 100)(scope, receive, send))
+    assert left_at_answer == [0]
+
+
 def test_a_request_of_no_announced_length_ends_at_the_limit():
     chunk = b"0" * 2**19
 
@@ -235,7 +258,7 @@ def test_a_request_of_no_announced_length_ends_at_the_limit():
             read += len(message["body"])
         return read
 
-    assert asyncio.run(read()) == 3 * len(chunk)
+    assert coroutines.run(read()) == 3 * len(chunk)
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -254,7 +277,7 @@ def test_a_request_that_does_not_end_is_hung_up(monkeypatch, ended):
         receive = guard.limit_body(100, receive)
         return [await receive(), await receive()]
 
-    first, second = asyncio.run(read())
+    first, second = coroutines.run(read())
     assert first["body"] == b"0"
     assert second == {"type": "http.disconnect", **({"by": "the visitor"} if ended else {})}
 
@@ -433,7 +456,7 @@ def test_what_arrives_counts_before_it_is_there(monkeypatch):
         await asyncio.wait_for(site(scope, never.wait, send), 60)
         slow.cancel()
 
-    asyncio.run(ask())
+    coroutines.run(ask())
     assert sent[0]["status"] == 429
 
 
