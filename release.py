@@ -22,7 +22,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent
-SPACE_FILES = ("app.py", "apps", "shared", "models", "docs", "README.md", "LICENSE", "NOTICE")
+SPACE_FILES = (
+    "app.py",
+    "apps",
+    "shared",
+    "unrolled",
+    "models",
+    "docs",
+    "README.md",
+    "LICENSE",
+    "NOTICE",
+)
 NOTICE_HEADING = (
     "The packages that the site needs, installed from their own sources under their own licences:"
 )

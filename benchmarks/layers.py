@@ -20,7 +20,7 @@ import tensorflow as tf
 import typer
 
 from benchmarks.timing import JsonFile, medians_in_turn
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 
 try:
     import torch

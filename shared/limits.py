@@ -4,6 +4,8 @@ Sizes of uploads, of typed text and of batches that an operator may change are i
 everything else that bounds the work or the memory of one input is here.
 """
 
+from shared.errors import UserError
+
 MIB = 2**20
 
 # Connections
@@ -81,4 +83,16 @@ DECODING_SECONDS = 120  # by the clock, on a busy machine
 
 # Decoding
 MAX_BEAM_WIDTH = 8
-MAX_LENGTH_PENALTY = 2.0  # exponent of `shared.decoding.length_penalty`
+MAX_LENGTH_PENALTY = 2.0  # exponent of `unrolled.decoding.length_penalty`
+
+
+def check_search(width, alpha):
+    """Refuse a beam width or a length penalty that the site does not offer.
+
+    Raises:
+        UserError: the message names the range.
+    """
+    if not isinstance(width, int) or not 1 <= width <= MAX_BEAM_WIDTH:
+        raise UserError(f"The beam width must be a whole number from 1 to {MAX_BEAM_WIDTH}.")
+    if not isinstance(alpha, int | float) or not 0 <= alpha <= MAX_LENGTH_PENALTY:
+        raise UserError(f"The length penalty must be a number from 0 to {MAX_LENGTH_PENALTY:g}.")

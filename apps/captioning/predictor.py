@@ -17,10 +17,11 @@ from apps.captioning import (
 from apps.captioning.model import BEGIN, END, PADDING, UNKNOWN, Captioner
 from shared import bundle, images
 from shared.compiled import Compiled, pad_rows
-from shared.decoding import MIN_LOG_PROBABILITY, beam_search, check_search, sample
 from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
+from shared.limits import check_search
 from shared.text import WordTokenizer, choose_bucket
+from unrolled.decoding import MIN_LOG_PROBABILITY, beam_search, sample
 
 FOLDER = bundle.MODELS / "captioning"
 ENCODER_FILE = "encoder.safetensors"
@@ -79,8 +80,8 @@ class Description:
 
     Attributes:
         captions: Distinct captions, the best first.
-        tree: The candidates of the beam, arrays `(steps, 2 * width)`, see `shared.decoding.Beams`;
-            None for random samples.
+        tree: The candidates of the beam, arrays `(steps, 2 * width)`, see
+            `unrolled.decoding.Beams`; None for random samples.
     """
 
     captions: tuple[Caption, ...]
@@ -218,8 +219,8 @@ class Predictor:
         """Sample a caption for each row of the features that `encode` returned.
 
         Returns:
-            The arrays of `shared.decoding.Sequences`; the first holds token ids `(rows, steps)`, 0
-            after the end.
+            The arrays of `unrolled.decoding.Sequences`; the first holds token ids `(rows, steps)`,
+            0 after the end.
         """
         uniform = np.random.default_rng(seed).uniform(size=(MAX_STEPS, len(features)))
         written = self._sample(features, uniform.astype("float32"), np.float32(temperature))
@@ -280,7 +281,7 @@ def _build_mask(hidden):
 
 
 def _start_decoding(network, features, lanes, mask=None):
-    """The arguments of the decoders of `shared.decoding`: step, initial states, first tokens."""
+    """The arguments of the decoders of `unrolled.decoding`: step, initial states, first tokens."""
     from keras import ops
 
     memory, mean, states = network.encode(features, mask)

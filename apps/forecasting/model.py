@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from apps.forecasting.features import HORIZONS, LEVELS, NAMES
-from shared.layers import CELLS, Recurrent
 from shared.options import OptionsMixin
+from unrolled.layers import CELLS, Recurrent
 
 MIDDLE = len(LEVELS) // 2
 # Distances between neighbouring quantiles of the standard normal distribution.

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from shared.layers import CELLS, Recurrent
 from shared.options import OptionsMixin
+from unrolled.layers import CELLS, Recurrent
 
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
 

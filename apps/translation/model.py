@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from shared.layers import CELLS, Bidirectional, Recurrent
-from shared.layers.attention import DotAttention
 from shared.options import OptionsMixin
+from unrolled.layers import CELLS, Bidirectional, Recurrent
+from unrolled.layers.attention import DotAttention
 
 PADDING, UNKNOWN, BEGIN, END = range(4)
 

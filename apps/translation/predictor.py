@@ -15,16 +15,15 @@ from apps.translation.quality import Quality
 from apps.translation.reading import read
 from shared import bundle
 from shared.compiled import Compiled
-from shared.decoding import (
-    MAX_LENGTH_PENALTY,
+from shared.errors import UserError
+from shared.limits import MAX_LENGTH_PENALTY, check_search
+from shared.text import SPECIAL, SubwordTokenizer, choose_bucket, find_foreign_script, pad
+from unrolled.decoding import (
     MIN_LOG_PROBABILITY,
     beam_search,
-    check_search,
     constrained,
     length_penalty,
 )
-from shared.errors import UserError
-from shared.text import SPECIAL, SubwordTokenizer, choose_bucket, find_foreign_script, pad
 
 FOLDER = bundle.MODELS / "translation"
 PADDED_LENGTHS = (8, 16, 24, 48, 96)  # in tokens; there is one compiled graph for each
@@ -119,7 +118,7 @@ class Sentence:
         hypotheses: The distinct translations that the search found; one copy of the source if
             there was nothing to translate.
         tree: The nodes of the beam search, arrays `(steps, 2 * width)`, as in
-            `shared.decoding.Beams`; None for a copy.
+            `unrolled.decoding.Beams`; None for a copy.
         copied: Whether there was nothing to translate.
         read_tokens: How many of its tokens were read: the first ones, if it was too long.
         unknown_characters: How many of its tokens are unknown.

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from shared.layers import CELLS, Recurrent
-from shared.layers.attention import DotAttention
 from shared.options import OptionsMixin
+from unrolled.layers import CELLS, Recurrent
+from unrolled.layers.attention import DotAttention
 
 READERS = (*CELLS, "bow")
 

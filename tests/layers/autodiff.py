@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from shared.layers import GRUCell, LSTMCell, RNNCell
+from unrolled.layers import GRUCell, LSTMCell, RNNCell
 
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":

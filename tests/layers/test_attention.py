@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.layers import AdditiveAttention, DotAttention, attention
 from tests.layers.autodiff import BACKEND, randomise
+from unrolled.layers import AdditiveAttention, DotAttention, attention
 
 KINDS = {
     "additive": (AdditiveAttention, {"units": 6}),

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-import shared.layers
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell, TreeLSTMCell
+import unrolled.layers
 from tests.layers.autodiff import (
     VARIANTS,
     assert_same,
@@ -20,12 +19,15 @@ from tests.layers.autodiff import (
     outputs_and_gradients,
     randomise,
 )
+from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell, TreeLSTMCell
 
 
 @pytest.mark.parametrize("module", ["cells", "recurrent", "recursive"])
 def test_examples_in_the_docstrings(module):
-    names = {**vars(shared.layers), "np": np}
-    results = doctest.testmod(importlib.import_module(f"shared.layers.{module}"), extraglobs=names)
+    names = {**vars(unrolled.layers), "np": np}
+    results = doctest.testmod(
+        importlib.import_module(f"unrolled.layers.{module}"), extraglobs=names
+    )
     assert results.attempted > 2
     assert results.failed == 0
 

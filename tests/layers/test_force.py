@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.layers import Recurrent
 from tests.layers.autodiff import VARIANTS, make_cell, randomise
+from unrolled.layers import Recurrent
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.layers import LSTMCell, Recurrent, RNNCell
 from tests.layers.autodiff import BACKEND, VARIANTS, make_cell, randomise
+from unrolled.layers import LSTMCell, Recurrent, RNNCell
 
 BATCH, TIME, FEATURES, UNITS = 2, 4, 3, 3
 

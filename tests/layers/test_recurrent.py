@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from shared.layers import Bidirectional, Cell, GRUCell, LSTMCell, Recurrent, RNNCell, Stacked
 from tests.layers.autodiff import (
     BACKEND,
     VARIANTS,
@@ -16,6 +15,7 @@ from tests.layers.autodiff import (
     outputs_and_gradients,
     randomise,
 )
+from unrolled.layers import Bidirectional, Cell, GRUCell, LSTMCell, Recurrent, RNNCell, Stacked
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.layers import LSTMCell, Recursive, TreeLSTMCell, schedule
 from tests.layers.autodiff import assert_same, outputs_and_gradients, randomise
 from tests.layers.test_cells import sigmoid
+from unrolled.layers import LSTMCell, Recursive, TreeLSTMCell, schedule
 
 # ((a (b c)) (d e)), (a b), a, and (((a b) c) d)
 TREES = [

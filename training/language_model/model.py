@@ -5,9 +5,9 @@ import math
 import keras
 from keras import ops
 
-from shared.layers import LSTMCell, Recurrent
 from shared.options import OptionsMixin
 from training.loop import smoothed_cross_entropy
+from unrolled.layers import LSTMCell, Recurrent
 
 
 @keras.saving.register_keras_serializable("unrolled")

@@ -24,7 +24,6 @@ from apps.sentiment.trees.model import (
 from apps.sentiment.trees.predictor import TreePredictor, Vocabulary, ending_of
 from apps.sentiment.trees.words import normalise
 from shared import bundle
-from shared.layers import schedule
 from shared.text import WordTokenizer, pad
 from training import cards
 from training.command import (
@@ -41,6 +40,7 @@ from training.command import (
 )
 from training.datasets import sst
 from training.loop import Batches, fit
+from unrolled.layers import schedule
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Sentence(NamedTuple):
 
     Attributes:
         words: Its words in their usual form.
-        tree: Integer array `(words - 1, 2)`, as in `shared.layers.recursive`.
+        tree: Integer array `(words - 1, 2)`, as in `unrolled.layers.recursive`.
         labels: The label of every node, leaves first, an int array `(2 * words - 1,)`.
     """
 

@@ -2,8 +2,8 @@
 
 import keras
 
-from shared.layers import LSTMCell, Recurrent
 from shared.options import OptionsMixin
+from unrolled.layers import LSTMCell, Recurrent
 
 
 @keras.saving.register_keras_serializable("unrolled")

@@ -9,7 +9,7 @@ from apps.cells.gates.holds import HeldReader, compile_graph
 from apps.cells.gates.model import CharacterNetwork
 from apps.cells.listing import write_script
 from shared import bundle
-from shared.layers.recurrent import scan
+from unrolled.layers.recurrent import scan
 
 FOLDER = bundle.MODELS / "characters"
 LISTED_CHARACTERS = 6  # the likeliest next characters that a reading lists

@@ -7,8 +7,8 @@ from apps.cells.gates.holds import HeldReader
 from apps.cells.listing import write_script
 from shared import bundle
 from shared.errors import UserError
-from shared.layers import LSTMCell, Recurrent
 from shared.text import UNKNOWN, WordTokenizer, clean
+from unrolled.layers import LSTMCell, Recurrent
 
 FOLDER = bundle.MODELS / "sentiment"
 

@@ -10,8 +10,8 @@ from keras import ops
 from apps.cells.chain_rule import gradients_by_lag
 from apps.cells.graphs import compile_method
 from apps.cells.listing import write_script
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
-from shared.layers.recurrent import backward_through_time, forward_through_time
+from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from unrolled.layers.recurrent import backward_through_time, forward_through_time
 
 SEQUENCES = 4  # over which gradients are averaged
 OMEGA_LEARNING_RATE = 0.5
@@ -253,7 +253,7 @@ def write_listing(names, setting):
     values = (setting.units, setting.start, setting.radius, setting.bias, setting.seed)
     functions = (make_cell, initial_weights, inputs_and_readout, gradients_by_lag)
     return write_script(
-        "import numpy as np\n\nfrom shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell",
+        "import numpy as np\n\nfrom unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell",
         f"SEQUENCES = {SEQUENCES}\n\n",
         "\n\n\n".join(inspect.getsource(function).strip() for function in functions) + "\n\n",
         f"""

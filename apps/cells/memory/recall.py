@@ -15,8 +15,8 @@ from keras import ops
 
 from apps.cells.listing import write_script
 from apps.cells.training import MAX_STEPS_PER_CALL, train_steps, use_weights
-from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent
 from shared.options import OptionsMixin
+from unrolled.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent
 
 SYMBOLS, UNITS = 8, 32
 BATCH, LEARNING_RATE, CLIP_NORM = 32, 0.01, 1.0
@@ -226,7 +226,7 @@ def write_listing(kind, length, seed, steps):
     """The code of a trial; its `losses` holds the loss of each step."""
     return write_script(
         "import keras\nimport numpy as np\nfrom keras import ops\n\n"
-        "from shared.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent\n"
+        "from unrolled.layers import AdditiveAttention, DotAttention, LSTMCell, Recurrent\n"
         "from shared.options import OptionsMixin\n\n"
         f"SYMBOLS, UNITS = {SYMBOLS}, {UNITS}",
         "\n" + inspect.getsource(Recaller).split("\n", 1)[1].strip() + "\n",

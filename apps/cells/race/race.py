@@ -17,7 +17,7 @@ from apps.cells.listing import write_script
 from apps.cells.race.tasks import SUM_TOLERANCE, TASKS
 from apps.cells.training import MAX_STEPS_PER_CALL, train_steps, use_weights
 from shared.errors import UserError
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 
 BLOCKS = {"rnn": 1, "irnn": 1, "gru": 3, "lstm": 4}  # of recurrent weights
 TEST_SEQUENCES, GRADIENT_SEQUENCES = 256, 8
@@ -371,7 +371,7 @@ def write_listing(setting, steps):
     return write_script(
         "from functools import partial\n\nimport keras\nimport numpy as np\n\n"
         "from apps.cells.race.tasks import TASKS\n"
-        "from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell",
+        "from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell",
         "\n" + inspect.getsource(make_network).strip() + "\n",
         f"""
 task, length, batch, steps, seed = TASKS[{setting.task!r}], {setting.length}, {setting.batch}, \

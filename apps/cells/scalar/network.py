@@ -7,7 +7,7 @@ import numpy as np
 
 from apps.cells.graphs import compile_method
 from apps.cells.listing import write_array, write_script
-from shared.layers import Recurrent, RNNCell
+from unrolled.layers import Recurrent, RNNCell
 
 GRID_SIDE = 64  # start points along each side of the plane
 PLANE_LIMIT = 1.5  # the plane goes from −1.5 to 1.5
@@ -143,7 +143,7 @@ def _find_attractors(last):
 def write_response_listing(w1, w2, steps):
     """The code of the impulse response; its `output` is what the page draws."""
     return write_script(
-        "import numpy as np\n\nfrom shared.layers import Recurrent, RNNCell",
+        "import numpy as np\n\nfrom unrolled.layers import Recurrent, RNNCell",
         f"w1, w2 = {w1}, {w2}",
         f"""
 layer = Recurrent(RNNCell(1, activation="linear"), return_sequences=True)
@@ -162,7 +162,7 @@ print(output)
 def write_plane_listing(weights, start, apart=0.05, steps=60):
     """The code of the two paths; its `paths` is what the page draws."""
     return write_script(
-        "import numpy as np\n\nfrom shared.layers import Recurrent, RNNCell",
+        "import numpy as np\n\nfrom unrolled.layers import Recurrent, RNNCell",
         f"""
 w = {write_array(weights)}
 layer = Recurrent(RNNCell(2), return_sequences=True)

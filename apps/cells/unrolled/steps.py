@@ -10,7 +10,7 @@ import numpy as np
 from apps.cells.graphs import compile_method
 from apps.cells.listing import write_array, write_script
 from shared.errors import UserError
-from shared.layers import GRUCell, LSTMCell, Recurrent, RNNCell
+from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell
 
 MAX_STEPS = 12
 MAX_NUMBER = 1000  # in the sequence
@@ -286,7 +286,7 @@ def write_listing(result):
     names = ", ".join(sorted((cell.__name__, "Recurrent"), key=str.lower))
     weights = ",\n".join(f"    {write_array(weight)}" for weight in result.weights)
     return write_script(
-        f"import numpy as np\n\nfrom shared.layers import {names}",
+        f"import numpy as np\n\nfrom unrolled.layers import {names}",
         f"inputs = {write_array(result.inputs[None])}  # {' '.join(result.labels)}",
         f"""
 layer = Recurrent({cell.__name__}({units}{arguments}), return_sequences=True)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from shared.layers import Bidirectional, LSTMCell, Recurrent, Recursive, TreeLSTMCell
 from shared.options import OptionsMixin
+from unrolled.layers import Bidirectional, LSTMCell, Recurrent, Recursive, TreeLSTMCell
 
 CLASSES = ("very negative", "negative", "neutral", "positive", "very positive")
 
@@ -25,7 +25,7 @@ class TreeNetwork(OptionsMixin, keras.Model):
 
     Call arguments:
         inputs: Dict with `"words"`, integers `(leaves,)`, and `"children"`, integers
-            `(steps, width, 2)`, as `shared.layers.schedule` makes them.
+            `(steps, width, 2)`, as `unrolled.layers.schedule` makes them.
 
     Returns:
         Logits of the five classes for all nodes, `(leaves + steps * width, 5)`.
@@ -162,7 +162,7 @@ def best_tree(scores):
         scores: Array `(words + 1, words + 1)` of `SpanParser`.
 
     Returns:
-        The tree as an integer array `(words - 1, 2)`, as in `shared.layers.recursive`.
+        The tree as an integer array `(words - 1, 2)`, as in `unrolled.layers.recursive`.
     """
     words = len(scores) - 1
     best = np.zeros((words + 1, words + 1))  # of the span from i to j

@@ -10,8 +10,8 @@ from apps.sentiment.trees.words import MAX_WORDS, locate_words, normalise, split
 from shared import bundle
 from shared.compiled import Compiled
 from shared.errors import UserError
-from shared.layers import schedule
 from shared.text import UNKNOWN, choose_bucket, clean, find_foreign_script, pad
+from unrolled.layers import schedule
 
 FOLDER = bundle.MODELS / "trees"
 PADDED_LENGTHS = (16, MAX_WORDS)  # few shapes, few graphs

@@ -2,8 +2,8 @@ import re
 
 from markupsafe import Markup
 
-from shared.layers import LSTMCell
 from shared.site import components
+from unrolled.layers import LSTMCell
 
 
 def test_a_table_escapes_its_cells_unless_told_not_to():

@@ -16,9 +16,6 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from shared.errors import UserError
-from shared.limits import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
-
 MIN_LOG_PROBABILITY = -1e9  # of what must not be chosen; sums of it stay finite
 
 
@@ -61,18 +58,6 @@ class Beams(NamedTuple):
 def length_penalty(lengths, alpha):
     """The divisor of scores, ((5 + length) / 6) ** alpha (Wu et al. 2016); 1 for alpha 0."""
     return ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** alpha
-
-
-def check_search(width, alpha):
-    """Refuse a beam width or a length penalty that the site does not offer.
-
-    Raises:
-        UserError: the message names the range.
-    """
-    if not isinstance(width, int) or not 1 <= width <= MAX_BEAM_WIDTH:
-        raise UserError(f"The beam width must be a whole number from 1 to {MAX_BEAM_WIDTH}.")
-    if not isinstance(alpha, int | float) or not 0 <= alpha <= MAX_LENGTH_PENALTY:
-        raise UserError(f"The length penalty must be a number from 0 to {MAX_LENGTH_PENALTY:g}.")
 
 
 def constrained(step, states, end, steps, words, least, required, bias):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from shared.layers.cells import Cell, shapes_agree
+from unrolled.layers.cells import Cell, shapes_agree
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -306,7 +306,7 @@ class Recurrent(keras.layers.Layer):
         **kwargs,
     ):
         if not isinstance(cell, Cell):
-            raise ValueError(f"`cell` must be a shared.layers Cell. Received: cell={cell!r}")
+            raise ValueError(f"`cell` must be a unrolled.layers Cell. Received: cell={cell!r}")
         super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
         self.cell = cell
         self.return_sequences = return_sequences

@@ -8,16 +8,16 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from shared.decoding import (
+from shared.errors import UserError
+from shared.limits import check_search
+from unrolled.decoding import (
     MIN_LOG_PROBABILITY,
     beam_search,
-    check_search,
     constrained,
     greedy_search,
     length_penalty,
     sample,
 )
-from shared.errors import UserError
 
 pytestmark = pytest.mark.slow
 

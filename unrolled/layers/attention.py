@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import initializers, ops
 
-from shared.layers.cells import as_positive_integer, shapes_agree
+from unrolled.layers.cells import as_positive_integer, shapes_agree
 
 
 class Attention(keras.layers.Layer, ABC):
