@@ -417,7 +417,7 @@ def coloured_words(text, spans, effects, readouts, running=None):
 
     Args:
         text: The text.
-        spans: For each word its (start, end) in the text, in order; what follows is paler.
+        spans: For each word its (start, end) in the text, in order; what else it holds is paler.
         effects: For each word a signed number; the strongest gets the strongest shade.
         readouts: For each word, the text shown while the pointer is on it.
         running: For each word a fraction, drawn beneath the words as an area from the 50 %
@@ -429,6 +429,7 @@ def coloured_words(text, spans, effects, readouts, running=None):
     heights = None if running is None else 96 - 92 * np.asarray(running, float)
     strip = "" if running is None else Markup("<i></i>")
     word = Markup('<span class="w" style="{}" data-t="{}">{}{}</span>')
+    rest = Markup('<span class="rest">{}</span>')
     groups, before = [], 50.0
     for n, (start, end) in enumerate(spans):
         following = spans[n + 1][0] if n + 1 < len(spans) else end
@@ -437,12 +438,16 @@ def coloured_words(text, spans, effects, readouts, running=None):
         if heights is not None:
             style += f";--a:{before:.0f}%;--b:{heights[n]:.0f}%"
             before = heights[n]
-        piece = word.format(style, readouts[n], text[start:following], strip)
+        gap = text[end:following]
+        space = " " if gap.isspace() else ""
+        piece = word.format(style, readouts[n], text[start:end] + space, strip)
+        piece += rest.format(gap) if gap.strip() else ""
         if n and spans[n - 1][1] == start:
             groups[-1] += piece
         else:
             groups.append(piece)
     group = Markup('<span class="g">{}</span>')
     body = Markup("<wbr>").join(map(group.format, groups))
-    rest = text[spans[-1][1] :] if spans else text
-    return Markup('<div class="words">{}<span class="rest">{}</span></div>').format(body, rest)
+    before, after = (text[: spans[0][0]], text[spans[-1][1] :]) if spans else (text, "")
+    parts = [rest.format(before) if before else "", body, rest.format(after) if after else ""]
+    return Markup('<div class="words">{}</div>').format(Markup().join(parts))

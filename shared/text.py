@@ -27,7 +27,9 @@ PADDING, UNKNOWN = 0, 1
 # Words with their inner apostrophes, parts of hyphenated words, runs of . ! ? and single marks.
 _TOKEN = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)*|\.{2,}|!{2,}|\?{2,}|[^\s\p{L}\p{M}\p{N}]"
 
-# A reference such as &#39; with more digits than any character has: Python would refuse the number.
+# References to characters as HTML 5 has them, with or without a semicolon; and numeric ones with
+# more digits than any character has, whose numbers Python would refuse.
+_REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
 _LONG_REFERENCE = re.compile(rf"&#[xX]?[0-9a-fA-F]{{{limits.ENTITY_DIGITS + 1},}};?")
 _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,200}|!--[^<>]{0,200})>")
 
@@ -48,6 +50,10 @@ _QUOTATION_MARKS = "“”„‟″‶〝〞〟ˮ״\x93\x94"
 _STRAIGHT = str.maketrans(
     {**dict.fromkeys(_APOSTROPHES, "'"), **dict.fromkeys(_QUOTATION_MARKS, '"')}
 )
+_SPACES, _ENDS = re.compile(r"\s{2,}|[^\S ]"), re.compile(r"^ | \Z")
+_ANGLES = re.compile("[&<]")
+# A character with all those behind it that could be composed with it: none that is left out could.
+_COMPOSED = re.compile(r"\S[\u0300-\u1fff\u20d0-\U0010ffff]*")
 _PLAIN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _FOLDED_RANGES = (
     *((0x0132, 0x0133), (0x0149, 0x0149), (0x017F, 0x017F), (0x01C4, 0x01CC), (0x01F1, 0x01F3)),
@@ -63,6 +69,9 @@ _FOLDED = {
     for code in range(first, last + 1)
     if not any(map(str.isspace, folded := unicodedata.normalize("NFKC", chr(code))))
 }
+_FOLDABLE = re.compile(
+    "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _FOLDED_RANGES) + "]"
+)
 _ACCENTS = re.compile("[\u0300-\u036f]")
 
 
@@ -82,38 +91,101 @@ def clean(text):
     6. HTML entities become their characters and each tag becomes a space. What appears passes
        through 1 to 5 again, until nothing changes.
 
-    Cleaning a cleaned text changes nothing. Positions of words refer to what this returns.
+    Cleaning a cleaned text changes nothing. `clean_with_places` also tells where its characters
+    stood.
 
     Raises:
         UserError: if the text is longer than `limits.TEXT_CHARACTERS`.
     """
+    return _clean(text, re.Pattern.sub)
+
+
+def clean_with_places(text):
+    """The cleaned text, and the `Places` of its characters in the text as it was typed.
+
+    Raises:
+        UserError: as `clean`.
+    """
+    places = Places(text)
+    return _clean(text, places.substitute), places
+
+
+class Places:
+    """Where the characters of a text stood before it was changed.
+
+    Args:
+        text: The text as it was typed.
+    """
+
+    def __init__(self, text):
+        self._text = text
+        self._starts, self._ends = list(range(len(text))), list(range(1, len(text) + 1))
+
+    def substitute(self, pattern, replacement, text):
+        """`pattern.sub(replacement, text)` of the text as changed so far."""
+        parts, starts, ends, position = [], [], [], 0
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            new = replacement(match) if callable(replacement) else replacement
+            if new == match[0]:
+                continue
+            parts += text[position:start], new
+            starts += [*self._starts[position:start], *[self._starts[start]] * len(new)]
+            ends += [*self._ends[position:start], *[self._ends[end - 1]] * len(new)]
+            position = end
+        self._starts, self._ends = starts + self._starts[position:], ends + self._ends[position:]
+        return "".join([*parts, text[position:]])
+
+    def find(self, start, end):
+        """The (start, end) in the typed text of what stands there in the changed one."""
+        return self._starts[start], self._ends[end - 1]
+
+    @property
+    def shown(self):
+        """The typed text as a page can show it, each of its characters in its place.
+
+        What nobody sees takes no room and turns no writing round: word joiners stand there.
+        """
+        text = _CONTROLS.sub(" ", self._text)
+        if text.isascii():
+            return text
+        text = _INVISIBLE.sub("\u2060", text)
+        return _mark_run().sub(lambda run: run[1].ljust(len(run[0]), "\u2060"), text)
+
+
+def _clean(text, substitute):
+    """`clean`, by a function `substitute(pattern, replacement, text)`."""
     if len(text) > limits.TEXT_CHARACTERS:
         raise UserError(
             f"A text has {len(text):,} characters; at most {limits.TEXT_CHARACTERS:,} are read. "
             "Split it into shorter ones."
         )
-    text = _clean_characters(text)
+    text = _clean_characters(text, substitute)
     for _ in range(limits.ENTITY_LEVELS):
         if "&" not in text and "<" not in text:
             return text
         previous = text
-        text = html.unescape(_LONG_REFERENCE.sub(" ", text))
-        text = _clean_characters(_TAG.sub(" ", text))
+        text = substitute(_LONG_REFERENCE, " ", text)
+        text = substitute(_REFERENCE, lambda match: html.unescape(match[0]), text)
+        text = _clean_characters(substitute(_TAG, " ", text), substitute)
         if text == previous:
             return text
     # Nobody writes entities within entities within entities.
-    return _clean_characters(text.replace("&", " ").replace("<", " "))
+    return _clean_characters(substitute(_ANGLES, " ", text), substitute)
 
 
-def _clean_characters(text):
+def _clean_characters(text, substitute):
     """Steps 1 to 5 of `clean`."""
     if not text.isascii():
-        text = text.translate(_FOLDED)
-        text = _INVISIBLE.sub("", text)
-        text = unicodedata.normalize("NFC", limit_marks(_CONTROLS.sub(" ", text)))
-    else:
-        text = _CONTROLS.sub(" ", text)
-    return " ".join(text.translate(_STRAIGHT).split())
+        text = substitute(_FOLDABLE, lambda match: _FOLDED.get(ord(match[0]), match[0]), text)
+        text = substitute(_INVISIBLE, "", text)
+    text = substitute(_CONTROLS, " ", text)
+    if not text.isascii():
+        text = substitute(_mark_run(), lambda run: run[1], text)
+        if not unicodedata.is_normalized("NFC", text):
+            text = substitute(_COMPOSED, lambda run: unicodedata.normalize("NFC", run[0]), text)
+    text = substitute(_SPACES, " ", text.translate(_STRAIGHT))
+    return substitute(_ENDS, "", text)
 
 
 def find_foreign_script(text):

@@ -17,6 +17,7 @@ from shared.text import (
     UNKNOWN,
     choose_bucket,
     clean,
+    clean_with_places,
     find_foreign_script,
     pad,
     read_tokenizer,
@@ -60,6 +61,8 @@ class Reading:
 
     Attributes:
         text: The cleaned text. The positions of the words refer to it.
+        typed: The text as it was typed, as `Places.shown` gives it.
+        places: The (start, end) of each word in `typed`.
         words: The words that were read, at most `MAX_WORDS`.
         total_words: Number of words in the text, including those that were not read.
         had_html: Whether cleaning removed HTML tags.
@@ -75,6 +78,8 @@ class Reading:
     """
 
     text: str
+    typed: str
+    places: tuple[tuple[int, int], ...]
     words: tuple[Word, ...]
     total_words: int
     had_html: bool
@@ -269,6 +274,7 @@ class Predictor:
             UserError: if it has nothing that the network can read.
         """
         cleaned = clean_review(text)
+        _, places = clean_with_places(text)
         tokens, words, total_words = self._tokenize(cleaned)
         ends = np.array([word.last_token for word in words])
         running_logits = np.asarray(self._running_logits(tokens))[0, ends]
@@ -279,6 +285,8 @@ class Predictor:
         effects = np.add.reduceat(effects[: ends[-1] + 1], np.append(0, ends[:-1] + 1))
         return Reading(
             text=cleaned,
+            typed=places.shown,
+            places=tuple(places.find(word.start, word.end) for word in words),
             words=words,
             total_words=total_words,
             had_html=bool(re.search(r"<[a-zA-Z/!][^<>]*>", text)),

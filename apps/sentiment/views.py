@@ -241,9 +241,10 @@ def _coloured_words(reading, three):
             reading.words, reading.effects, reading.running, reading.running_neutral, strict=True
         )
     ]
-    spans = [(word.start, word.end) for word in reading.words]
     return plots.figure(
-        plots.coloured_words(reading.text, spans, reading.effects, readouts, reading.running),
+        plots.coloured_words(
+            reading.typed, reading.places, reading.effects, readouts, reading.running
+        ),
         "Shade: how much each word pushed the answer towards positive (blue) or negative (orange), "
         "in log-odds by integrated gradients. Beneath the words: the probability that the text up "
         "to there is positive rather than negative, blue above the 50 % line and orange below it. "

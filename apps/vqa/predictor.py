@@ -17,7 +17,7 @@ from shared import bundle, images
 from shared.compiled import Compiled, pad_rows
 from shared.errors import UserError
 from shared.image_encoder import ImageEncoder
-from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, pad
+from shared.text import UNKNOWN, WordTokenizer, choose_bucket, clean, clean_with_places, pad
 
 FOLDER = bundle.MODELS / "vqa"
 ENCODER_FILE = "encoder.safetensors"
@@ -65,6 +65,8 @@ class Reply:
 
     Attributes:
         question: The cleaned question.
+        typed: The question as it was typed, as `Places.shown` gives it.
+        places: The (start, end) of each word in `typed`.
         answers: The five best answers, the likeliest first.
         reference_answers: The five best answers about the reference, a photo that is greyed out
             or another photo.
@@ -79,6 +81,8 @@ class Reply:
     """
 
     question: str
+    typed: str
+    places: tuple[tuple[int, int], ...]
     answers: tuple[Answer, ...]
     reference_answers: tuple[Answer, ...]
     reference_probability: float
@@ -255,6 +259,7 @@ class Predictor:
             UserError: if the question cannot be answered.
         """
         text, token_ids, spans = self._read_question(question)
+        _, places = clean_with_places(question)
         # The question as it is, then about the reference, then without each of its words.
         grids = np.repeat(grid[None], 2 + len(token_ids), axis=0)
         grids[1] = self.encode_grey() if reference is None else reference
@@ -268,6 +273,8 @@ class Predictor:
         )
         return Reply(
             question=text,
+            typed=places.shown,
+            places=tuple(places.find(start, end) for start, end in spans),
             answers=self._best(probabilities[0]),
             reference_answers=self._best(probabilities[1]),
             reference_probability=float(probabilities[1, best]),

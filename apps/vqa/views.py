@@ -154,8 +154,8 @@ def _draw_bars(css_class, rows, form):
 
 def _draw_importance(reply):
     words = plots.coloured_words(
-        reply.question,
-        [(word.start, word.end) for word in reply.words],
+        reply.typed,
+        reply.places,
         [word.importance for word in reply.words],
         [
             f"“{word.text}” {signed(word.importance)}{'' if word.is_known else ', unknown'}"

@@ -1,4 +1,5 @@
 import base64
+import html
 import io
 import re
 from xml.etree import ElementTree
@@ -93,6 +94,14 @@ def test_every_word_keeps_its_place_in_the_text():
     drawn = plots.coloured_words(text, spans, [-1, 0.5, 0, 0, 0.2, 0], list("abcdef"), [0.4] * 6)
     assert re.sub(r"<[^>]+>", "", drawn) == text
     assert drawn.count('class="g"') == 4  # marks stay with their words
+
+
+def test_what_stands_between_words_has_no_shade():
+    text = "<p>Not<br>good</p>"
+    drawn = plots.coloured_words(text, [(3, 6), (10, 14)], [-1, 0.5], ["a", "b"])
+    assert html.unescape(re.sub(r"<[^>]+>", "", drawn)) == text
+    shaded = re.findall(r'<span class="w"[^>]*>([^<]*)</span>', drawn)
+    assert shaded == ["Not", "good"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from shared.text import (
     WordTokenizer,
     choose_bucket,
     clean,
+    clean_with_places,
     limit_marks,
     pad,
     plain_words,
@@ -108,6 +109,67 @@ def test_cleaning_neither_joins_words_nor_splits_one(words):
     assert clean(raw).split(" ") == [unicodedata.normalize("NFC", word) for word, *_ in words]
 
 
+@pytest.mark.parametrize(
+    ("typed", "parts"),
+    [
+        ("A won\xadder\u200bful film", ["A", "won\xadder\u200bful", "film"]),
+        ("a ﬁne\u200d ｆｉｌｍ", ["a", "ﬁne", "ｆｉｌｍ"]),
+        ("\u200e don’t&nbsp;&nbsp;go ", ["don’t", "go"]),
+        ("caf&eacute; &#8220;noir&#8221;", ["caf&eacute;", "&#8220;noir&#8221;"]),
+        ("cafe\u0301 <b>noir</b>", ["cafe\u0301", "noir"]),
+        ("one<br />two\n\n\nthree", ["one", "two", "three"]),
+        ("&amp;eacute;t&amp;eacute; vu", ["&amp;eacute;t&amp;eacute;", "vu"]),
+        ("각 \u1100\u1161\u11a8", ["각", "\u1100\u1161\u11a8"]),
+    ],
+)
+def test_the_places_of_cleaned_words_are_those_in_the_typed_text(typed, parts):
+    cleaned, places = clean_with_places(typed)
+    spans = [places.find(*word.span()) for word in re.finditer(r"\S+", cleaned)]
+    assert [typed[start:end] for start, end in spans] == parts
+
+
+def test_a_mark_behind_composed_letters_has_a_place_of_its_own():
+    typed = "“cafe\u0301”, cafe\u0301’s"
+    cleaned, places = clean_with_places(typed)
+    spans = [places.find(*each.span()) for each in re.finditer(r"\w+|\S", cleaned)]
+    found = [typed[start:end] for start, end in spans]
+    assert found == ["“", "cafe\u0301", "”", ",", "cafe\u0301", "’", "s"]
+
+
+@given(PIECES)
+@settings(deadline=None)
+def test_places_are_in_order_and_the_shown_text_is_the_typed_one(text):
+    cleaned, places = clean_with_places(text)
+    assert cleaned == clean(text) == clean(places.shown)
+    assert len(places.shown) == len(text)
+    places.shown.encode()  # so that a page can be sent
+    spans = [places.find(n, n + 1) for n in range(len(cleaned))]
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert spans == sorted(spans)
+
+
+@given(st.lists(st.tuples(LETTERS, st.integers(0, 8), st.sampled_from(INVISIBLE), GAPS)))
+@settings(deadline=None)
+def test_the_places_of_words_leave_out_what_is_around_them(words):
+    typed = "".join(word[:at] + mark + word[at:] + gap for word, at, mark, gap in words)
+    cleaned, places = clean_with_places(typed)
+    found = [typed[slice(*places.find(*each.span()))] for each in re.finditer("[^ ]+", cleaned)]
+    assert [
+        "".join(part.split(mark)) for part, (_, _, mark, _) in zip(found, words, strict=True)
+    ] == [word for word, *_ in words]
+
+
+def test_what_nobody_sees_takes_no_room_where_a_typed_text_is_shown():
+    _, places = clean_with_places("\u202ea\x00b\xadc\ud800" + "\u0301" * 35)
+    assert places.shown == "\u2060a b\u2060c " + "\u0301" * 30 + "\u2060" * 5
+
+
+@given(st.text(max_size=30))
+@settings(deadline=None)
+def test_letters_are_composed_as_unicode_has_it(text):
+    assert clean(text) == unicodedata.normalize("NFC", clean(text))
+
+
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "Zs"]), max_size=80))
 @settings(deadline=None)
 def test_cleaning_ordinary_text_changes_nothing_but_its_spaces(text):
@@ -139,7 +201,7 @@ def test_every_character_that_normalising_would_sort_counts_as_a_mark():
             assert limit_marks(chr(code) * 31) == chr(code) * 30, hex(code)
 
 
-@pytest.mark.parametrize("function", [clean, plain_words])
+@pytest.mark.parametrize("function", [clean, clean_with_places, plain_words])
 @pytest.mark.parametrize(
     "pattern",
     ["\u0301\u0323", "\u0f73", "&#769;", "&amp;", "amp;", "&#9", "<", "<b ", "\xad ", "\xad\n"],

@@ -1,5 +1,6 @@
 """The predictors of the shipped bundle."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_a_reading_agrees_with_the_prediction_and_with_its_words(lstm):
     assert reading.probability == pytest.approx(reading.running[-1], abs=1e-6)
     assert reading.probability == pytest.approx(lstm.predict(MIXED), abs=1e-5)
     assert all(reading.text[w.start : w.end] == w.text for w in reading.words)
+
+
+def test_words_have_their_places_in_what_was_typed(lstm):
+    typed = "<p>A won\xadder\u200bful&nbsp;ﬁlm,\n\n\u202ereally &eacute;pique.</p>"
+    reading = lstm.read(typed)
+    assert reading.text == "A wonderful film, really épique."
+    parts = ["A", "won\xadder\u200bful", "ﬁlm", ",", "really", "&eacute;pique", "."]
+    assert [typed[start:end] for start, end in reading.places] == parts
+    assert [word.text for word in reading.words][1:3] == ["wonderful", "film"]
+    html = views.answer(reading, lstm.card)
+    assert re.search(r'class="w"[^>]*“wonderful”[^>]*>won\u2060der\u2060ful<', html)
+    assert "\u202e" not in html
 
 
 def test_attributions_add_up_to_the_log_odds(lstm):

@@ -28,8 +28,10 @@ def make_reading(probability=0.8, network="lstm", words=WORDS, total_words=9, ha
     text = "<i>Fine film"
     classes = np.array([1 - probability, 0.0, probability])
     neutral = np.zeros(len(words))
+    places = tuple((word.start, word.end) for word in words)
     return Reading(
-        text, words, total_words, had_html, network, classes, running, neutral, effects, 0.0, 0.0
+        *(text, text, places, words, total_words, had_html, network, classes, running, neutral),
+        *(effects, 0.0, 0.0),
     )
 
 

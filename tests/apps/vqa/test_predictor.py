@@ -73,6 +73,13 @@ def test_a_reply_is_consistent(predictor):
     assert reply.unknown_words == () and reply.is_confident and reply.is_question
 
 
+def test_words_have_their_places_in_what_was_typed(predictor):
+    typed = f"“{QUESTION.replace(' ', '&nbsp; ')}” "
+    reply = predictor.answer(photo(), typed)
+    assert [typed[start:end] for start, end in reply.places] == QUESTION.rstrip("?").split()
+    assert reply.typed == typed
+
+
 def test_probabilities_equal_those_of_the_network(predictor):
     token_ids, _ = tokenize_question(predictor.tokenizer, QUESTION)
     grid = predictor.encode_photo(photo())

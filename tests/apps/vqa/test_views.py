@@ -61,6 +61,8 @@ def reply(**changes):
     attention[0, 6] += 0.5
     original = Reply(
         question="what colour <zork>",
+        typed="what colour <zork>",
+        places=tuple((word.start, word.end) for word in WORDS),
         answers=ANSWERS,
         reference_answers=(Answer("white", 0.4), *ANSWERS[:4]),
         reference_probability=0.125,
