@@ -13,21 +13,31 @@ import tracemalloc
 import unicodedata
 import warnings
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from apps.analogies.learning import read_text
+from apps.analogies.vector_files import read_file as read_vectors
 from apps.captioning import files
 from apps.forecasting.reader import read_file
 from shared import images, tables
 from shared.errors import UserError
 from shared.text import clean, plain_words
 from tests.shared.test_image_files import chunk, jpeg_with, png_with, scans, segment, tiff, tiled
+from training.analogies import data as analogies
+from training.captioning import data as captioning
+from training.characters import data as characters
+from training.forecasting import data as forecasting
+from training.language_model import data as language_model
+from training.sentiment import data as sentiment
+from training.translation import data as translation
+from training.vqa import data as vqa
 
 pytestmark = pytest.mark.slow
 
@@ -176,6 +186,82 @@ def test_structures(reader, tmp_path):
                 assert READERS[reader](path) is not None
             except UserError as error:
                 assert str(error)[-1] in ".…”?!"
+
+    read()
+
+
+@st.composite
+def variants(pick, data):
+    """A good file with its lines in another order, in another encoding, and damaged."""
+    if pick(st.booleans()):
+        data = b"\n".join(pick(st.permutations(data.split(b"\n"))))
+    with suppress(UnicodeDecodeError):
+        data = data.decode().encode(pick(st.sampled_from(ENCODINGS)), "replace")
+    return pick(damaged(data))
+
+
+def json_lines(*rows):
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+
+def read_questions_about_photos(path):
+    return vqa.read_rows(path, path.parent)
+
+
+def read_captions(path):
+    return captioning.read_rows(path.parent, path)
+
+
+PHOTO = {"image": "a.jpg", "question": "What is it?", "answer": "dog", "type": "object"}
+VECTORS = {"king": [0.1, -2.0], "/c/en/queen": [1.0, 2e-3], "man_NOUN": [3, 4], "été": [0.5, 1]}
+PRICES = "".join(f"2024-{n // 28 + 1:02}-{n % 28 + 1:02},{n / 9 + 5:.2f}\n" for n in range(90))
+BINARY = b"".join(key.encode() + b" " + np.float32(row).tobytes() for key, row in VECTORS.items())
+# Good files of every kind that is read beside photos and archives, with the functions that do it:
+# those of pages, and those that the training commands read their `--input` with.
+GOOD_FILES = {
+    "table.csv": (b'text,label\n"A fine, fine film",1\nDull.,0\n', READERS["table"]),
+    "table.json": (json_lines({"text": "A fine film", "n": [1, None]}), READERS["table"]),
+    "lines.txt": ("Où est-il ?\n\nThe end.\n".encode(), READERS["lines"]),
+    "prices.csv": (f"Date,Close\n{PRICES}".encode(), READERS["prices"]),
+    "text.txt": ("A text, naïve and short.\n".encode(), READERS["text"]),
+    "vectors.txt": (
+        "".join(f"{key} {row[0]} {row[1]}\n" for key, row in VECTORS.items()).encode(),
+        read_vectors,
+    ),
+    "vectors.bin": (b"4 2\n" + BINARY, read_vectors),
+    "reviews.jsonl": (
+        json_lines({"text": "A fine film", "label": 1}, {"text": "Dull", "label": 0}),
+        sentiment.read_rows,
+    ),
+    "photos.jsonl": (json_lines(PHOTO, PHOTO), read_questions_about_photos),
+    "captions.jsonl": (json_lines({"image": "a.jpg", "captions": ["a dog"]}), read_captions),
+    "pairs.tsv": (b"The dog.\tLe chien.\nYes.\tOui.\tSi.\n", translation.read_rows),
+    "passages.txt": (b"A passage.\n" * 12, language_model.read_lines),
+    "characters.txt": (b"A text.\n" * 900, lambda path: characters.read_texts(None, path)),
+    "questions.txt": (b": capitals\nOslo Norway Rome Italy\n", analogies.read_questions),
+    "similarity.csv": (b"cat,tiger,7.5\nsun,moon,6\n", analogies.read_similarity),
+    "input.csv": (
+        f"date,close\n{PRICES}".replace(",", "\t").encode(),
+        lambda path: forecasting.read_files(None, path, None),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_FILES)
+def test_variants_of_good_files(name, tmp_path):
+    (tmp_path / "a.jpg").touch()
+    path, (good, read_good) = tmp_path / name, GOOD_FILES[name]
+    path.write_bytes(good)
+    assert read_good(path)
+
+    @search(-(-COUNT // 3))
+    @given(variants(good))
+    def read(data):
+        path.write_bytes(data)
+        try:
+            read_good(path)
+        except (UserError, typer.BadParameter) as error:
+            assert str(error)[-1] in ".…”?!"
 
     read()
 

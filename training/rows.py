@@ -1,22 +1,26 @@
-"""Reading the files that users train on: UTF-8 text, and JSON Lines."""
+"""Reading the files that users train on: text of any encoding, and JSON Lines."""
 
 import json
 
 import typer
 
+from shared import tables
 from shared.errors import UserError
 
 
 def read_text(path):
-    """The text of a file.
+    """The text of a file, its lines ended by `\\n`.
 
     Raises:
-        typer.BadParameter: if it cannot be read as UTF-8.
+        typer.BadParameter: if it cannot be read or is not text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path} cannot be read as UTF-8 text: {error}") from error
+        text, _ = tables.decode_text(path.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}.") from error
+    except UserError as error:
+        raise typer.BadParameter(f"{path} is not a text file.") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def numbered_lines(path):

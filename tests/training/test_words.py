@@ -3,6 +3,7 @@ import json
 import lzma
 
 import pytest
+import typer
 
 from shared.text import plain_words
 from training.analogies.data import read_questions, read_similarity
@@ -95,7 +96,7 @@ def test_questions_are_read_by_section(tmp_path):
 def test_a_file_without_questions_is_refused(tmp_path, content, sentence):
     path = tmp_path / "questions.txt"
     path.write_text(content)
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(typer.BadParameter, match=sentence):
         read_questions(path)
 
 
@@ -104,5 +105,11 @@ def test_similarity_files_have_tabs_or_commas_and_perhaps_a_header(tmp_path):
     path.write_text("# made up\nWord 1,Word 2,Score\nCat,tiger,7.5\nsun\tmoon\t6\n")
     assert read_similarity(path) == [("cat", "tiger", 7.5), ("sun", "moon", 6.0)]
     path.write_text("cat\ttiger\t7.5\nsun\tmoon\n")
-    with pytest.raises(ValueError, match="line 2: expected two words and a score"):
+    with pytest.raises(typer.BadParameter, match="line 2: expected two words and a score"):
+        read_similarity(path)
+    path.write_text("cat\ttiger\tnan\n")
+    with pytest.raises(typer.BadParameter, match="line 1: expected two words and a score"):
+        read_similarity(path)
+    path.write_text("word,word,score\n")
+    with pytest.raises(typer.BadParameter, match="has no pairs"):
         read_similarity(path)

@@ -1,6 +1,7 @@
 """The corpus of the word vectors, and the questions that score them."""
 
 import logging
+import math
 import random
 import zlib
 from collections import Counter
@@ -18,7 +19,7 @@ from training.datasets import words
 
 log = logging.getLogger(__name__)
 
-Input = Annotated[Path | None, typer.Option(help="Your own text: UTF-8, paragraphs on lines.")]
+Input = Annotated[Path | None, typer.Option(help="Your own text: a paragraph a line.")]
 
 
 def write_corpus(paragraphs, path, seed):
@@ -150,8 +151,8 @@ def official_tests():
     from gensim.test.utils import datapath
 
     return (
-        read_questions(datapath("questions-words.txt")),
-        read_similarity(datapath("wordsim353.tsv")),
+        read_questions(Path(datapath("questions-words.txt"))),
+        read_similarity(Path(datapath("wordsim353.tsv"))),
     )
 
 
@@ -177,21 +178,25 @@ def read_similarity(path):
         List of `(word, word, score)`.
 
     Raises:
-        ValueError: if a line has another form; the message says which.
+        typer.BadParameter: if the file or a line cannot be used; the message names the line.
     """
-    rows = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    pairs = []
+    for number, line in rows.numbered_lines(path):
         cells = line.replace(",", "\t").split("\t")
-        if not line.strip() or line.startswith("#"):
+        if line.startswith("#"):
             continue
         try:
             first, second, score = cells[0].lower(), cells[1].lower(), float(cells[2])
         except (IndexError, ValueError):
-            if not rows:  # a header
+            if not pairs:  # a header
                 continue
-            raise ValueError(f"{path}, line {number}: expected two words and a score.") from None
-        rows.append((first.strip(), second.strip(), score))
-    return rows
+            score = math.nan
+        if not math.isfinite(score):
+            raise typer.BadParameter(f"{path}, line {number}: expected two words and a score.")
+        pairs.append((first.strip(), second.strip(), score))
+    if not pairs:
+        raise typer.BadParameter(f"{path} has no pairs of words with a score.")
+    return pairs
 
 
 def read_questions(path):
@@ -201,21 +206,20 @@ def read_questions(path):
         Dict from section to a list of `(a, b, c, d)`, lower-cased.
 
     Raises:
-        ValueError: if a line has another form, or there are no questions.
+        typer.BadParameter: if the file or a line cannot be used, or there are no questions; the
+            message names the line.
     """
     sections = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in rows.numbered_lines(path):
         words = line.lower().split()
-        if not words:
-            continue
         if line.startswith(":"):
-            rows = sections.setdefault(" ".join(words).lstrip(": "), [])
+            section = sections.setdefault(" ".join(words).lstrip(": "), [])
         elif len(words) != 4 or not sections:
-            raise ValueError(
+            raise typer.BadParameter(
                 f"{path}, line {number}: expected “: section” or four words with spaces between."
             )
         else:
-            rows.append(tuple(words))
+            section.append(tuple(words))
     if not any(sections.values()):
-        raise ValueError(f"{path} has no questions.")
+        raise typer.BadParameter(f"{path} has no questions.")
     return sections

@@ -74,11 +74,8 @@ def evaluate(
     model = model or store.FOLDER
     vectors = vector_files.read_file(file) if file else store.load(model)
     questions, pairs = data.official_tests()
-    try:
-        questions = data.read_questions(input) if input else questions
-        pairs = data.read_similarity(similarity) if similarity else pairs
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
+    questions = data.read_questions(input) if input else questions
+    pairs = data.read_similarity(similarity) if similarity else pairs
     metrics, sections = measure(vectors, questions, pairs)
     if save:
         _save(model, checkpoint_dir("analogies", work_dir, data_dir), metrics, sections)

@@ -21,7 +21,7 @@ from training.command import data_folder
 from training.datasets import words
 from training.datasets.download import fetch
 
-Input = Annotated[Path | None, typer.Option(help="Your own text, a UTF-8 file.")]
+Input = Annotated[Path | None, typer.Option(help="Your own text.")]
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"

@@ -18,7 +18,7 @@ from training.datasets import imdb, words
 from training.datasets.download import fetch
 from training.language_model.recipe import RECIPES
 
-Input = Annotated[Path | None, typer.Option(help="Your own text: UTF-8, a passage a line.")]
+Input = Annotated[Path | None, typer.Option(help="Your own text: a passage a line.")]
 
 END = 2  # the word that ends a passage, after padding and unknown
 VALIDATION_ARTICLES, VALIDATION_PASSAGES = 100, 10  # one in so many is for validation
