@@ -66,6 +66,10 @@ def read(source):
     try:
         image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a large JPEG is decoded at a fraction
         image.load()
+        if image.format == "AVIF":  # Pillow tells here how the picture itself is turned
+            exif = image.info.get("exif", b"").removeprefix(b"Exif\0\0")
+            orientation = image_files.read_exif(exif)
+        image = _rgb(image)
     except MemoryError:
         raise
     except Exception as error:  # each format's decoder raises errors of its own
@@ -73,9 +77,6 @@ def read(source):
             "This photo is damaged or was cut off: not all of it can be read. Save or download "
             "it again."
         ) from error
-    if image.format == "AVIF":  # Pillow tells here how the picture itself is turned
-        orientation = image_files.read_exif(image.info.get("exif", b"").removeprefix(b"Exif\0\0"))
-    image = _rgb(image)
     if orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])
     bare = Image.new("RGB", image.size)  # without the metadata that a copy would keep
@@ -190,6 +191,8 @@ def _orientation_of(image):
 
 def _rgb(image):
     """In RGB, with 8 bits a channel, on white, at most `MAX_SIDE` pixels on a side."""
+    if image.mode == "La":  # which Pillow turns into nothing else
+        image = image.convert("LA")
     deep = image.mode.startswith(("I", "F"))
     clear = "A" in image.mode or "a" in image.mode or "transparency" in image.info
     if deep:

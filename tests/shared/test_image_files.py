@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from shared import image_files, images, limits
 from shared.errors import UserError
@@ -19,10 +19,10 @@ UPRIGHT = {  # the place of the red corner in a file, by its orientation
 }  # fmt: skip
 MODES = {
     "JPEG": ["RGB", "L", "CMYK"],
-    "PNG": ["RGB", "RGBA", "L", "LA", "P", "PA", "1", "I;16"],
-    "WEBP": ["RGB", "RGBA"],
+    "PNG": ["RGB", "RGBA", "L", "LA", "P", "P clear", "PA", "1", "I;16"],
+    "WEBP": ["RGB", "RGBA", "P clear"],
     "AVIF": ["RGB", "RGBA", "L", "LA"],
-    "TIFF": ["RGB", "RGBA", "L", "LA", "CMYK", "P", "1", "I;16", "F"],
+    "TIFF": ["RGB", "RGBA", "RGBX", "L", "LA", "CMYK", "LAB", "P", "PA", "1", "I", "I;16", "F"],
 }
 
 
@@ -50,9 +50,18 @@ def corner(orientation, mode):
         return Image.fromarray(grey.astype("float32") / 255)
     if mode == "PA":
         return Image.fromarray(grey).convert("LA").convert("PA")
-    if mode == "P":
-        return Image.fromarray(grey).convert("P")
-    return Image.fromarray(grey).convert("RGB").convert(mode)
+    picture = Image.fromarray(grey)
+    if mode == "P clear":  # the light colour is the one that stands for clear
+        picture = picture.convert("P")
+        picture.info["transparency"] = 230
+        return picture
+    if mode == "LAB":
+        profiles = map(ImageCms.createProfile, ("sRGB", "LAB"))
+        colours = ImageCms.buildTransform(*profiles, "RGB", "LAB")
+        return ImageCms.applyTransform(picture.convert("RGB"), colours)
+    if mode in ("P", "I"):
+        return picture.convert(mode)
+    return picture.convert("RGB").convert(mode)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -52,6 +52,21 @@ def test_a_path_an_image_and_an_array_are_read_alike(tmp_path):
         np.testing.assert_array_equal(np.asarray(images.read(source)), np.asarray(halves()))
 
 
+@pytest.mark.parametrize("mode", ["La", "RGBa", "HSV", "YCbCr", "LAB", "RGBX"])
+def test_a_picture_in_a_mode_that_few_files_have_is_read(mode):
+    if mode == "La":
+        picture = halves("LA").convert("La")
+    elif mode == "RGBa":
+        picture = halves("RGBA").convert("RGBa")
+    elif mode == "LAB":
+        picture = Image.new("LAB", (64, 32), (140, 0, 0))
+    else:
+        picture = halves(mode)
+    read = images.read(picture)
+    assert (read.mode, read.size) == ("RGB", (64, 32))
+    assert picture.mode in ("La", "LAB") or near(read, (8, 16), RED)
+
+
 def test_the_whole_picture_is_squashed_to_a_square():
     pixels = images.squash(images.read(saved(halves(size=(400, 100)), "PNG")))
     assert pixels.shape == (224, 224, 3)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import sys
 import threading
 import time
@@ -68,6 +69,22 @@ def test_a_photo_that_takes_too_much_memory_gets_the_sentence(monkeypatch):
         pool.call(images._read_pixels, photo(side=6000))
     read_next(pool)
     pool.close()
+
+
+@needs_limits
+def test_an_avif_that_says_it_is_small_takes_no_more_memory_than_a_photo_may(pool, monkeypatch):
+    file = io.BytesIO()
+    Image.new("L", (7000, 7000)).convert("RGB").save(file, "AVIF", speed=10, subsampling="4:4:4")
+    data = file.getvalue()
+    place = data.index(b"ispe") + 8  # where the picture's width and height stand
+    data = data[:place] + struct.pack(">II", 64, 48) + data[place + 8 :]
+    assert pool.call(images._read_pixels, data)[0] == [64, 48]
+    monkeypatch.setattr(limits, "DECODING_MEMORY_BYTES", 200 * limits.MIB)
+    narrow = workers.Pool(1)
+    with pytest.raises(UserError):
+        narrow.call(images._read_pixels, data)
+    read_next(narrow)
+    narrow.close()
 
 
 def test_a_process_that_hangs_is_replaced(pool, monkeypatch, texts):
