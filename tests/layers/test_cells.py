@@ -22,7 +22,9 @@ from tests.layers.autodiff import (
 from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell, TreeLSTMCell
 
 
-@pytest.mark.parametrize("module", ["cells", "recurrent", "recursive"])
+@pytest.mark.parametrize(
+    "module", ["cells", "recurrent", "recursive", "drop_in", "gated", "linear"]
+)
 def test_examples_in_the_docstrings(module):
     names = {**vars(unrolled.layers), "np": np}
     results = doctest.testmod(

@@ -195,7 +195,7 @@ def test_a_stateful_layer_refuses_another_batch_size(wrap):
     layer = wrap(ours("gru", stateful=True))
     first = numbers(layer(INPUTS))
     for batch in (1, 2):
-        with pytest.raises(ValueError, match=rf"batch of 3.*\({batch}, 6, 4\)"):
+        with pytest.raises(ValueError, match=rf"batch size.* 3\..*\({batch}, 6, 4\)"):
             layer(INPUTS[:batch])
     layer.reset_state()
     np.testing.assert_array_equal(numbers(layer(INPUTS)), first)
@@ -697,7 +697,7 @@ def test_config_round_trip(name):
     assert type(copy) is type(layer)
     assert copy.get_config() == layer.get_config()
     assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
-    arguments = set(inspect.signature(type(layer)).parameters) - {"kwargs"}
+    arguments = set(inspect.signature(type(layer)).parameters) - {"kwargs", "weights"}
     assert arguments <= set(layer.get_config())
     for each in (layer, copy):
         each.build(INPUTS.shape)
@@ -857,6 +857,24 @@ MERGED = {
 }
 
 
+def check_weights():
+    layer = Bidirectional(ours("rnn"))
+    layer.build(INPUTS.shape)
+    weights = randomise(layer)
+    again = Bidirectional(ours("rnn"), weights=weights)
+    np.testing.assert_allclose(numbers(again(INPUTS)), numbers(layer(INPUTS)), atol=1e-6)
+
+
+def check_backward_layer():
+    backward = ours("gru", units=2, go_backwards=True, return_sequences=True)
+    layer = Bidirectional(ours("rnn", return_sequences=True), backward_layer=backward)
+    forward, flipped = np.split(numbers(layer(INPUTS))[0], [UNITS], axis=-1)
+    np.testing.assert_allclose(flipped[:, ::-1], numbers(backward(INPUTS))[0], atol=1e-6)
+    copy = Bidirectional.from_config(layer.get_config())
+    assert copy.backward_layer.cell.units == 2
+    assert layer.compute_output_shape(INPUTS.shape) == (BATCH, TIME, UNITS + 2)
+
+
 def check_layers():
     one = Stacked([ours("rnn", 2)])
     two = Stacked([ours("rnn", 2, return_sequences=True), ours("gru", 3)])
@@ -874,7 +892,12 @@ OPTIONS = {
         "zero_output_for_mask": check_zero_output_for_mask,
         "unroll": check_unroll,
     },
-    Bidirectional: {"layer": check_layer, "merge_mode": check_merge_mode},
+    Bidirectional: {
+        "layer": check_layer,
+        "merge_mode": check_merge_mode,
+        "weights": check_weights,
+        "backward_layer": check_backward_layer,
+    },
     Stacked: {"layers": check_layers},
 }
 
@@ -1052,8 +1075,15 @@ def test_last_states_continue_a_sequence():
             r"`states`.*batch of 3.*\[\(1, 5\)\]",
         ),
         (lambda: ours_built("lstm").trace(INPUTS[..., :3]), r"`inputs`.*\(3, 6, 3\)"),
-        (lambda: Recurrent(layers.LSTMCell(3)), r"`cell`.*LSTMCell"),
-        (lambda: Bidirectional(layers.LSTM(3)), r"`layer`.*LSTM"),
+        (lambda: Recurrent(layers.Dense(3)), r"`cell`.*Dense"),
+        (lambda: Bidirectional(layers.Dense(3)), r"`layer`.*Dense"),
+        (lambda: Bidirectional(ours("rnn"), backward_layer=ours("rnn")), r"`go_backwards`"),
+        (
+            lambda: Bidirectional(
+                ours("rnn"), backward_layer=ours("rnn", return_state=True, go_backwards=True)
+            ),
+            r"`return_state`",
+        ),
         (lambda: Bidirectional(ours("rnn"), merge_mode="max"), r"`merge_mode`.*'max'"),
         (
             lambda: Stacked(

@@ -55,7 +55,7 @@ def _sum_over_leading_axes(x):
     return ops.sum(ops.reshape(x, (-1, x.shape[-1])), axis=0)
 
 
-def _apply_force(value, name, force):
+def apply_force(value, name, force):
     """A value or, where `force` has a number for it that is not NaN, that number."""
     if not force or name not in force:
         return value
@@ -63,7 +63,7 @@ def _apply_force(value, name, force):
     return ops.where(ops.isnan(forced), value, forced)
 
 
-def _apply_mask(value, mask):
+def apply_mask(value, mask):
     """A value times a dropout mask, or as it is without one."""
     return value if mask is None else value * mask
 
@@ -74,7 +74,7 @@ def _masked_product(x, mask, kernel):
     If the mask is a list, each of its masks is for one of the kernel's blocks of columns.
     """
     if not isinstance(mask, list):
-        return ops.matmul(_apply_mask(x, mask), kernel)
+        return ops.matmul(apply_mask(x, mask), kernel)
     blocks = ops.split(kernel, len(mask), axis=-1)
     products = [ops.matmul(x * each, block) for each, block in zip(mask, blocks, strict=True)]
     return ops.concatenate(products, axis=-1)
@@ -83,7 +83,7 @@ def _masked_product(x, mask, kernel):
 def _back_through_masked_product(d_product, mask, transposed_kernel):
     """The gradient with respect to x of `_masked_product`."""
     if not isinstance(mask, list):
-        return _apply_mask(ops.matmul(d_product, transposed_kernel), mask)
+        return apply_mask(ops.matmul(d_product, transposed_kernel), mask)
     d_blocks = ops.split(d_product, len(mask), axis=-1)
     blocks = ops.split(transposed_kernel, len(mask), axis=0)
     triples = zip(mask, d_blocks, blocks, strict=True)
@@ -93,7 +93,7 @@ def _back_through_masked_product(d_product, mask, transposed_kernel):
 def _masked_outer_products(x, mask, d_product):
     """The gradient with respect to the kernel of `_masked_product`, over all leading axes."""
     if not isinstance(mask, list):
-        return _sum_of_outer_products(_apply_mask(x, mask), d_product)
+        return _sum_of_outer_products(apply_mask(x, mask), d_product)
     d_blocks = ops.split(d_product, len(mask), axis=-1)
     pairs = zip(mask, d_blocks, strict=True)
     return ops.concatenate([_sum_of_outer_products(x * each, d) for each, d in pairs], axis=-1)
@@ -224,13 +224,14 @@ class Cell(keras.layers.Layer, ABC):
             constraint=self.kernel_constraint,
             name="kernel",
         )
-        self.recurrent_kernel = self.add_weight(
-            shape=self._recurrent_shape(),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-            name="recurrent_kernel",
-        )
+        if self._recurrent_shape() is not None:
+            self.recurrent_kernel = self.add_weight(
+                shape=self._recurrent_shape(),
+                initializer=self._initial_recurrent,
+                regularizer=self.recurrent_regularizer,
+                constraint=self.recurrent_constraint,
+                name="recurrent_kernel",
+            )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -258,6 +259,9 @@ class Cell(keras.layers.Layer, ABC):
 
     def _bias_shape(self):
         return (len(self.preactivation_names) * self.units,)
+
+    def _initial_recurrent(self, shape, dtype=None):
+        return self.recurrent_initializer(shape, dtype=dtype)
 
     def _initial_bias(self, shape, dtype=None):
         return self.bias_initializer(shape, dtype=dtype)
@@ -438,9 +442,9 @@ class RNNCell(Cell):
         self.activation = activations.get(activation)
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
-        hidden = _apply_mask(states[0], dropout_mask)
+        hidden = apply_mask(states[0], dropout_mask)
         hidden = self.activation(projected + ops.matmul(hidden, weights[0]))  # (batch, units)
-        hidden = _apply_force(hidden, "hidden", force)
+        hidden = apply_force(hidden, "hidden", force)
         return [hidden], {"hidden": hidden}
 
     def local_derivatives(self, states, values, weights, dropout_mask=None):
@@ -449,7 +453,7 @@ class RNNCell(Cell):
     def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
         d_preactivation = d_states[0] * derivatives[0]  # (batch, units)
         d_previous = ops.matmul(d_preactivation, transposed_weights[0])
-        return [_apply_mask(d_previous, dropout_mask)], d_preactivation
+        return [apply_mask(d_previous, dropout_mask)], d_preactivation
 
     def get_config(self):
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
@@ -471,7 +475,7 @@ class LSTMCell(Cell):
             sigmoid, relu and linear is left to the backend.
         recurrent_activation: The function of the gates, σ in the equations, likewise.
         forget_bias: Initial bias of the forget gate. With 1 the gate is open at the start of
-            training (Jozefowicz, Zaremba & Sutskever 2015).
+            training (Jozefowicz, Zaremba & Sutskever 2015). None leaves it to `bias_initializer`.
         peepholes: Whether the gates also read the cell state through diagonal weights: i and f
             the state before the step, o the state after it (Gers & Schmidhuber 2000).
         coupled: Whether the input gate is tied to the forget gate, i = 1 − f (CIFG, Greff et al.
@@ -513,7 +517,7 @@ class LSTMCell(Cell):
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.dropout_per_gate = dropout_per_gate
-        self.forget_bias = float(forget_bias)
+        self.forget_bias = None if forget_bias is None else float(forget_bias)
         self.peepholes = peepholes
         self.coupled = coupled
         if coupled:
@@ -532,6 +536,8 @@ class LSTMCell(Cell):
 
     def _initial_bias(self, shape, dtype=None):
         bias = self.bias_initializer(shape, dtype=dtype)
+        if self.forget_bias is None:
+            return bias
         forget = self.preactivation_names.index("forget")
         return ops.slice_update(
             bias, (forget * self.units,), ops.full((self.units,), self.forget_bias, dtype=dtype)
@@ -549,16 +555,16 @@ class LSTMCell(Cell):
         *gates, candidate, output = ops.split(total, len(self.preactivation_names), axis=-1)
         if self.peepholes:
             gates = [gate + cell * weights[1][n] for n, gate in enumerate(gates)]
-        forget = _apply_force(self.recurrent_activation(gates[-1]), "forget", force)
+        forget = apply_force(self.recurrent_activation(gates[-1]), "forget", force)
         # The input gate.
         entry = 1 - forget if self.coupled else self.recurrent_activation(gates[0])
-        entry = _apply_force(entry, "input", force)
-        candidate = _apply_force(self.activation(candidate), "candidate", force)
-        cell = _apply_force(forget * cell + entry * candidate, "cell", force)
+        entry = apply_force(entry, "input", force)
+        candidate = apply_force(self.activation(candidate), "candidate", force)
+        cell = apply_force(forget * cell + entry * candidate, "cell", force)
         if self.peepholes:
             output = output + cell * weights[1][-1]
-        output = _apply_force(self.recurrent_activation(output), "output", force)
-        hidden = _apply_force(output * self.activation(cell), "hidden", force)
+        output = apply_force(self.recurrent_activation(output), "output", force)
+        hidden = apply_force(output * self.activation(cell), "hidden", force)
         values = (entry, forget, candidate, output, cell, hidden)
         return [hidden, cell], dict(zip(self.trace_names, values, strict=True))
 
@@ -668,13 +674,6 @@ class TreeLSTMCell(Cell):
         self.forget_bias = float(forget_bias)
 
     @property
-    def has_written_gradient(self):
-        """Whether back-propagation uses `backward_step`, or the backend differentiates `step`."""
-        functions = [getattr(self, name, None) for name in ("activation", "recurrent_activation")]
-        known = all(function is None or function in DERIVATIVES for function in functions)
-        return known and type(self).backward_step is not Cell.backward_step
-
-    @property
     def state_width(self):
         return 2 * self.units
 
@@ -699,18 +698,18 @@ class TreeLSTMCell(Cell):
         return [ops.sigmoid(output) * ops.tanh(cell), cell]
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
-        hidden = _apply_mask(states[0], dropout_mask)  # (batch, 2 * units)
+        hidden = apply_mask(states[0], dropout_mask)  # (batch, 2 * units)
         left_cell, right_cell = ops.split(states[1], 2, axis=-1)
         total = projected + ops.matmul(hidden, weights[0])  # (batch, 5 * units)
         entry, left, right, candidate, output = ops.split(total, 5, axis=-1)
-        entry = _apply_force(ops.sigmoid(entry), "input", force)
-        left = _apply_force(ops.sigmoid(left), "left_forget", force)
-        right = _apply_force(ops.sigmoid(right), "right_forget", force)
-        candidate = _apply_force(ops.tanh(candidate), "candidate", force)
-        output = _apply_force(ops.sigmoid(output), "output", force)
+        entry = apply_force(ops.sigmoid(entry), "input", force)
+        left = apply_force(ops.sigmoid(left), "left_forget", force)
+        right = apply_force(ops.sigmoid(right), "right_forget", force)
+        candidate = apply_force(ops.tanh(candidate), "candidate", force)
+        output = apply_force(ops.sigmoid(output), "output", force)
         cell = entry * candidate + left * left_cell + right * right_cell
-        cell = _apply_force(cell, "cell", force)
-        hidden = _apply_force(output * ops.tanh(cell), "hidden", force)
+        cell = apply_force(cell, "cell", force)
+        hidden = apply_force(output * ops.tanh(cell), "hidden", force)
         values = (entry, left, right, candidate, output, cell, hidden)
         return [hidden, cell], dict(zip(self.trace_names, values, strict=True))
 
@@ -737,7 +736,7 @@ class TreeLSTMCell(Cell):
         d_preactivations = repeated * by_preactivations  # (batch, 5 * units)
         d_previous = ops.matmul(d_preactivations, transposed_weights[0])
         d_cells = ops.concatenate([d_cell, d_cell], axis=-1) * dc_dprevious
-        return [_apply_mask(d_previous, dropout_mask), d_cells], d_preactivations
+        return [apply_mask(d_previous, dropout_mask), d_cells], d_preactivations
 
     def get_config(self):
         return {**super().get_config(), "forget_bias": self.forget_bias}
@@ -789,8 +788,6 @@ class GRUCell(Cell):
         super().__init__(units, **kwargs)
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
-        self.activation = activations.get(activation)
-        self.recurrent_activation = activations.get(recurrent_activation)
         self.dropout_per_gate = dropout_per_gate
         self.reset_after = reset_after
 
@@ -827,15 +824,15 @@ class GRUCell(Cell):
         else:
             recurrent = _masked_product(previous, gate_mask, weights[0])  # (batch, 2 * units)
             to_update, to_reset = ops.split(recurrent, 2, axis=-1)
-        update = _apply_force(self.recurrent_activation(update + to_update), "update", force)
-        reset = _apply_force(self.recurrent_activation(reset + to_reset), "reset", force)
+        update = apply_force(self.recurrent_activation(update + to_update), "update", force)
+        reset = apply_force(self.recurrent_activation(reset + to_reset), "reset", force)
         if self.reset_after:
             candidate = self.activation(candidate + reset * inner)
         else:
-            inner = reset * _apply_mask(previous, candidate_mask)
+            inner = reset * apply_mask(previous, candidate_mask)
             candidate = self.activation(candidate + ops.matmul(inner, weights[1]))
-        candidate = _apply_force(candidate, "candidate", force)
-        hidden = _apply_force(candidate + update * (previous - candidate), "hidden", force)
+        candidate = apply_force(candidate, "candidate", force)
+        hidden = apply_force(candidate + update * (previous - candidate), "hidden", force)
         traced = dict(zip(self.trace_names, (update, reset, candidate, hidden), strict=True))
         return [hidden], {**traced, "inner": inner}
 
@@ -851,7 +848,7 @@ class GRUCell(Cell):
             by_preactivations = ops.concatenate([dh_dz, dh_dr, dh_dg], axis=-1)
             by_recurrent = ops.concatenate([dh_dz, dh_dr, dh_dg * reset], axis=-1)
             return [by_preactivations, by_recurrent, update]
-        hidden = _apply_mask(previous, self._split_mask(dropout_mask)[1])
+        hidden = apply_mask(previous, self._split_mask(dropout_mask)[1])
         return [dh_dz, hidden * gate_derivative(reset), dh_dg, reset, update]
 
     def backward_step(self, derivatives, d_states, transposed_weights, dropout_mask=None):
@@ -870,7 +867,7 @@ class GRUCell(Cell):
             d_gates = ops.concatenate([d_hidden * dh_dz, d_inner * dinner_dr], axis=-1)
             gate_mask, candidate_mask = self._split_mask(dropout_mask)
             d_previous = _back_through_masked_product(d_gates, gate_mask, transposed_weights[0])
-            d_previous = d_previous + _apply_mask(d_inner * reset, candidate_mask)
+            d_previous = d_previous + apply_mask(d_inner * reset, candidate_mask)
             d_preactivations = ops.concatenate([d_gates, d_candidate], axis=-1)
         return [d_previous + d_hidden * update], d_preactivations
 

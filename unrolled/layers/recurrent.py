@@ -6,105 +6,24 @@ product over all steps. `benchmarks/layers.py` compares its speed with Keras's l
 differentiate the loop automatically.
 """
 
+import inspect
 import random
 
 import keras
 import numpy as np
 from keras import ops
+from keras.layers import StackedRNNCells
 
 from unrolled.layers.cells import Cell, shapes_agree
-
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-elif keras.backend.backend() == "torch":
-    import torch
-
-    class _CustomGradient(torch.autograd.Function):
-        """Runs a function as `custom_gradient` describes it, and keeps its gradient function."""
-
-        @staticmethod
-        def forward(context, function, *tensors):
-            outputs, context.gradient = function(*tensors)
-            # The gradient function holds the outputs. Returning others avoids a reference cycle.
-            return tuple(output.detach() for output in keras.tree.flatten(outputs))
-
-        @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(context, *upstream):
-            return (None, *context.gradient(*upstream))
+from unrolled.layers.linear import LinearCell, run_linear
+from unrolled.layers.scan import custom_gradient, scan
 
 
-def custom_gradient(function):
-    """`keras.ops.custom_gradient`, on PyTorch for functions of several outputs too.
-
-    Args:
-        function: Function of tensors that returns a tensor, or a tuple of tensors, and a function
-            from the gradients with respect to these to a tuple of the gradients with respect to
-            the arguments.
-
-    Returns:
-        The function without its gradient; automatic differentiation calls the latter. While
-        PyTorch traces or compiles, it differentiates the function itself.
-    """
-    if keras.backend.backend() != "torch":
-        return ops.custom_gradient(function)
-
-    def run(*tensors):
-        if torch.jit.is_tracing() or torch.compiler.is_compiling():
-            return function(*tensors)[0]
-        outputs = _CustomGradient.apply(function, *tensors)
-        return outputs if len(outputs) > 1 else outputs[0]
-
-    return run
-
-
-def scan(step, carry, sequences, result_count=1, reverse=False, unroll=False):
-    """Fold `step(carry, items) -> (carry, results)` over the first axis of `sequences`.
-
-    Args:
-        step: Function of a list of tensors and a list of one item per sequence. It returns the
-            new carry and a list of results.
-        carry: List of tensors, all of one dtype.
-        sequences: List of tensors `(time, ...)`.
-        result_count: Integer, how many results a step returns, all of the carry's dtype.
-        reverse: Go from the last item to the first; each result stays at its item's position.
-        unroll: Whether the loop is written out; the number of items must be known.
-
-    Returns:
-        The last carry, and a list of the stacked results, each `(time, ...)`.
-    """
-    if unroll:
-        indices = range(sequences[0].shape[0])
-        results = {}
-        for index in reversed(indices) if reverse else indices:
-            carry, results[index] = step(carry, [sequence[index] for sequence in sequences])
-        columns = zip(*(results[index] for index in indices), strict=True)
-        return carry, [ops.stack(column) for column in columns]
-    if keras.backend.backend() != "tensorflow":
-        return ops.scan(step, carry, sequences, reverse=reverse)
-    # keras.ops.scan on TensorFlow accepts only results shaped like the carry, and is slower.
-    time = sequences[0].shape[0] or tf.shape(sequences[0])[0]
-
-    def position(index):
-        return time - 1 - index if reverse else index
-
-    def read(index):
-        return [sequence[position(index)] for sequence in sequences]
-
-    def body(index, items, carry, stacks):
-        carry, results = step(carry, items)
-        stacks = [s.write(position(index), r) for s, r in zip(stacks, results, strict=True)]
-        # The next step's items are loop variables. XLA would otherwise fuse the reading with the
-        # arithmetic into scalar code, which takes twice as long.
-        return index + 1, read(tf.minimum(index + 1, time - 1)), carry, stacks
-
-    stacks = [tf.TensorArray(carry[0].dtype, time) for _ in range(result_count)]
-    start = (tf.constant(0), read(0), carry, stacks)
-    # XLA differentiates only loops with a bound.
-    _, _, carry, stacks = tf.while_loop(
-        lambda index, *_: index < time, body, start, maximum_iterations=time
-    )
-    return carry, [stack.stack() for stack in stacks]
+def _select(mask, new, old):
+    """`new` where the step mask `(..., 1)` is true, else `old`; both may have more axes."""
+    while len(mask.shape) < len(new.shape):
+        mask = ops.expand_dims(mask, -1)
+    return ops.where(mask, new, old)
 
 
 def forward_through_time(
@@ -139,7 +58,7 @@ def forward_through_time(
     def step(carry, items):
         states, values = cell.step(items[0], carry, weights, dropout_mask, force)
         if step_mask is not None:
-            states = [ops.where(items[1], s, c) for s, c in zip(states, carry, strict=True)]
+            states = [_select(items[1], s, c) for s, c in zip(states, carry, strict=True)]
         return states, [*states, *(values[name] for name in cell.saved_names)]
 
     sequences = [projected] if step_mask is None else [projected, step_mask]
@@ -215,6 +134,9 @@ def run_cell(
         states, each `(batch, units)`.
     """
     count = len(states)
+    if isinstance(cell, LinearCell) and projected.shape[0] is not None and not unroll:
+        hidden = run_linear(cell, projected, states, step_mask, cell.recurrent_weights(training))
+        return hidden[0], [part[-1] for part in hidden]
     if not cell.has_written_gradient:
         weights = cell.recurrent_weights(training)
         last, history = forward_through_time(
@@ -242,6 +164,71 @@ def run_cell(
     return hidden, last
 
 
+def run_any_cell(cell, sequence, states, step_mask=None, training=False, unroll=False):
+    """Run a cell that is no `Cell`, such as one of Keras, over time; the backend differentiates it.
+
+    Args:
+        cell: An object of Keras's cell protocol: `cell(inputs, states)` returns the output and the
+            new states. `state_size` is the size of its state, or a list of sizes.
+        sequence: Tensor `(time, batch, ...)`, what the cell reads.
+        states: Nest of initial states.
+        step_mask, training, unroll: As for `run_cell`.
+
+    Returns:
+        The outputs after every step, `(time, batch, ...)`, and the flat list of the last states. A
+        masked step repeats the output of the step before; before the first step it is zero.
+    """
+    options = (
+        {"training": training} if "training" in inspect.signature(cell.call).parameters else {}
+    )
+    flat = keras.tree.flatten(states)
+    if hasattr(cell, "get_dropout_mask"):  # Keras's cells keep their masks for all steps.
+        cell.get_dropout_mask(sequence[0])
+        cell.get_recurrent_dropout_mask(flat[0])
+
+    def step(carry, items):
+        before = keras.tree.pack_sequence_as(states, carry[1:])
+        output, after = cell(items[0], before, **options)
+        after = [output, *keras.tree.flatten(after)]
+        if step_mask is not None:
+            after = [_select(items[1], new, old) for new, old in zip(after, carry, strict=True)]
+        return after, after[:1]
+
+    output = ops.zeros((ops.shape(sequence)[1], _output_size(cell)), dtype=flat[0].dtype)
+    sequences = [sequence] if step_mask is None else [sequence, step_mask]
+    (_, *last), (outputs,) = scan(step, [output, *flat], sequences, unroll=unroll)
+    if hasattr(cell, "reset_dropout_mask"):
+        cell.reset_dropout_mask()
+        cell.reset_recurrent_dropout_mask()
+    return outputs, last
+
+
+def _output_size(cell):
+    """The number of features that a cell returns, by default the size of its first state."""
+    size = getattr(cell, "output_size", None)
+    return keras.tree.flatten(cell.state_size)[0] if size is None else size
+
+
+def _initial_states(cell, batch):
+    """The states that a cell starts from, a tensor or a nest of tensors."""
+    if hasattr(cell, "get_initial_state"):
+        return cell.get_initial_state(batch_size=batch)
+    dtype = getattr(cell, "compute_dtype", None)
+    return keras.tree.map_structure(lambda n: ops.zeros((batch, n), dtype=dtype), cell.state_size)
+
+
+def _state_shapes(cell, batch):
+    """The shapes of `_initial_states`."""
+    return [
+        _state_shape(size, batch)
+        for size in ([cell.state_size] if isinstance(cell.state_size, int) else cell.state_size)
+    ]
+
+
+def _state_shape(size, batch):
+    return (batch, size) if isinstance(size, int) else [_state_shape(each, batch) for each in size]
+
+
 class _CarriedStates:
     """Holds the variables of a stateful layer where Keras does not count them as weights."""
 
@@ -259,7 +246,9 @@ class Recurrent(keras.layers.Layer):
     `keras.layers.Bidirectional`, at every masked step.)
 
     Args:
-        cell: A `Cell`: `RNNCell`, `LSTMCell`, `GRUCell` or one of your own.
+        cell: A `Cell`: `RNNCell`, `LSTMCell`, `GRUCell` or one of your own; another cell of Keras's
+            protocol, such as `keras.layers.LSTMCell`; or a list of cells, each of which reads the
+            outputs of the one before. The initial and the last states are then a list for each.
         return_sequences: Whether to return the hidden state after every step, or only the last.
         return_state: Whether to return the last states as well.
         go_backwards: Whether to read the sequence from its end; the outputs are then in the order
@@ -267,10 +256,10 @@ class Recurrent(keras.layers.Layer):
         stateful: Whether each batch starts from the last states of the previous batch. The batch
             size must be fixed; `reset_state` sets the states to zero. The carried states are in
             `states` and in `variables`, not in `weights`.
-        zero_output_for_mask: Whether the output at a masked step is zero; the states stay as they
-            are.
         unroll: Whether the loop over time is written out, which takes longer to compile. The number
             of time steps must be known.
+        zero_output_for_mask: Whether the output at a masked step is zero; the states stay as they
+            are.
         **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
             by default the cell's. The cell computes in its own.
 
@@ -294,6 +283,8 @@ class Recurrent(keras.layers.Layer):
     (2, 5, 8)
     """
 
+    masks_as_keras = False
+
     def __init__(
         self,
         cell,
@@ -301,13 +292,18 @@ class Recurrent(keras.layers.Layer):
         return_state=False,
         go_backwards=False,
         stateful=False,
-        zero_output_for_mask=False,
         unroll=False,
+        zero_output_for_mask=False,
         **kwargs,
     ):
-        if not isinstance(cell, Cell):
-            raise ValueError(f"`cell` must be a unrolled.layers Cell. Received: cell={cell!r}")
-        super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
+        if isinstance(cell, list | tuple):
+            cell = StackedRNNCells(cell)
+        if not (hasattr(cell, "call") and hasattr(cell, "state_size")):
+            raise ValueError(
+                "`cell` must have `call` and `state_size`, as recurrent cells do, or be a list of "
+                f"such cells. Received: cell={cell!r}"
+            )
+        super().__init__(**{"dtype": getattr(cell, "dtype_policy", None), **kwargs})
         self.cell = cell
         self.return_sequences = return_sequences
         self.return_state = return_state
@@ -327,14 +323,27 @@ class Recurrent(keras.layers.Layer):
     def variables(self):
         return [*super().variables, *self.states]
 
+    @property
+    def _cells(self):
+        """The cells, each of which reads the outputs of the one before."""
+        return self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
+
+    def get_initial_state(self, batch_size):
+        """The states of a batch before its first step, as the cell gives them."""
+        states = [_initial_states(cell, batch_size) for cell in self._cells]
+        if isinstance(self.cell, StackedRNNCells):
+            return states
+        return states[0] if keras.tree.is_nested(states[0]) else states
+
     def build(self, inputs_shape, initial_state_shape=None):
-        if len(inputs_shape) != 3:
+        if isinstance(self._cells[0], Cell) and len(inputs_shape) != 3:
             raise ValueError(
                 "`inputs` must have the shape (batch, time, features). "
                 f"Received: inputs.shape={tuple(inputs_shape)}"
             )
-        if not self.cell.built:
-            self.cell.build((inputs_shape[0], inputs_shape[2]))
+        if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
+            self.cell.build((inputs_shape[0], *inputs_shape[2:]))
+            self.cell.built = True
         if self.stateful:
             if inputs_shape[0] is None:
                 raise ValueError(
@@ -344,32 +353,38 @@ class Recurrent(keras.layers.Layer):
             with keras.name_scope(self.name, caller=self):
                 self._carried.variables = [
                     keras.Variable(
-                        "zeros",
-                        (inputs_shape[0], self.cell.units),
-                        dtype=self.cell.compute_dtype,
-                        trainable=False,
-                        autocast=False,
-                        name=f"carried_{name}",
+                        state, trainable=False, autocast=False, name=f"carried_state_{number}"
                     )
-                    for name in self.cell.state_names
+                    for number, state in enumerate(
+                        keras.tree.flatten(self.get_initial_state(inputs_shape[0]))
+                    )
                 ]
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
-        projected, states, step_mask, dropout_mask = self._prepare(
-            inputs, initial_state, mask, training
-        )
-        hidden, last = run_cell(
-            self.cell, projected, states, step_mask, dropout_mask, training, self.unroll
-        )
-        if self.states:
-            for variable, state in zip(self.states, last, strict=True):
-                variable.assign(state)
-        final = last[0]
-        if self.zero_output_for_mask and step_mask is not None:
-            hidden = ops.where(step_mask, hidden, ops.zeros_like(hidden))
-            final = hidden[-1]
-        outputs = ops.transpose(hidden, (1, 0, 2)) if self.return_sequences else final
-        return _cast((outputs, *last) if self.return_state else outputs, self.compute_dtype)
+        hidden, structure, step_mask = self._read(inputs, initial_state, mask)
+        states = structure if isinstance(self.cell, StackedRNNCells) else [structure]
+        last = []
+        for cell, before in zip(self._cells, states, strict=True):
+            if isinstance(cell, Cell):
+                projected, dropout_mask = self._project(cell, hidden, training)
+                hidden, after = run_cell(
+                    cell, projected, list(before), step_mask, dropout_mask, training, self.unroll
+                )
+            else:
+                before = before if keras.tree.is_nested(before) else [before]
+                hidden, after = run_any_cell(cell, hidden, before, step_mask, training, self.unroll)
+            last += after
+        for variable, state in zip(self.states, last, strict=False):  # none if not stateful
+            variable.assign(state)
+        if step_mask is not None and self.zero_output_for_mask:
+            hidden = _select(step_mask, hidden, ops.zeros_like(hidden))
+        elif step_mask is not None and self.masks_as_keras:
+            begun = ops.cumsum(ops.cast(step_mask, "int32"), axis=0) > 0
+            hidden = _select(begun, hidden, ops.zeros_like(hidden))
+        outputs = ops.swapaxes(hidden, 0, 1) if self.return_sequences else hidden[-1]
+        if self.return_state:
+            outputs = (outputs, *keras.tree.pack_sequence_as(structure, last))
+        return _cast(outputs, self.compute_dtype)
 
     def trace(self, inputs, initial_state=None, mask=None, force=None):
         """All gates, candidates and states at every time step, without dropout.
@@ -389,13 +404,15 @@ class Recurrent(keras.layers.Layer):
         Raises:
             ValueError: if `force` has a key that is not in `cell.trace_names`.
         """
+        if not isinstance(self.cell, Cell):
+            raise ValueError(f"`trace` needs a `Cell`. Received: cell={self.cell!r}")
         if not self.built:
             self.build(inputs.shape)
         if unknown := set(force or ()) - set(self.cell.trace_names):
             raise ValueError(
                 f"`force` may name {list(self.cell.trace_names)}. Received: {sorted(unknown)}"
             )
-        projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
+        projected, states, step_mask = self._prepare(inputs, initial_state, mask)
         weights = self.cell.recurrent_weights()
         _, history = forward_through_time(
             self.cell, projected, states, weights, step_mask, force=force
@@ -426,7 +443,7 @@ class Recurrent(keras.layers.Layer):
             self.build(inputs.shape)
         cell = self.cell
         self._check_gradient()
-        projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
+        projected, states, step_mask = self._prepare(inputs, initial_state, mask)
         weights = cell.recurrent_weights()
         _, history = forward_through_time(cell, projected, states, weights, step_mask)
         previous = _previous_states(cell, history, states)
@@ -463,7 +480,7 @@ class Recurrent(keras.layers.Layer):
             self.build(inputs.shape)
         cell = self.cell
         self._check_gradient()
-        projected, states, step_mask, _ = self._prepare(inputs, initial_state, mask)
+        projected, states, step_mask = self._prepare(inputs, initial_state, mask)
         weights = cell.recurrent_weights()
         last, history = forward_through_time(cell, projected, states, weights, step_mask)
 
@@ -479,48 +496,67 @@ class Recurrent(keras.layers.Layer):
 
         return ops.transpose(history["hidden"], (1, 0, 2)), backward
 
-    def _prepare(self, inputs, initial_state, mask, training=False):
-        """Projected inputs, initial states, step mask and dropout mask of a forward pass."""
-        inputs = ops.cast(inputs, self.cell.compute_dtype)
+    def _prepare(self, inputs, initial_state, mask):
+        """Projected inputs, initial states and step mask of a forward pass without dropout."""
+        sequence, states, step_mask = self._read(inputs, initial_state, mask)
+        return self._project(self.cell, sequence)[0], states, step_mask
+
+    def _project(self, cell, sequence, training=False):
+        """The inputs' part of a cell's pre-activations, and the mask of its hidden state."""
+        sequence = ops.cast(sequence, cell.compute_dtype)
+        batch, features = ops.shape(sequence)[1], sequence.shape[-1]
+        input_mask, dropout_mask = cell.dropout_masks(batch, features, training)
+        return cell.project(sequence, input_mask), dropout_mask  # (time, batch, n * units)
+
+    def _read(self, inputs, initial_state, mask):
+        """The inputs in the order of reading `(time, batch, ...)`, the states and the step mask."""
+        inputs = ops.cast(inputs, self._dtype_of_cell())
         mask = _as_array(mask)
         self._check_shapes(inputs, initial_state, mask)
         if self.states and inputs.shape[0] is None:  # only in a graph of TensorFlow
-            inputs = tf.ensure_shape(inputs, (self.states[0].shape[0], None, None))
-        batch, _, features = inputs.shape
-        batch = ops.shape(inputs)[0] if batch is None else batch
-        states = self._initial_states(batch, initial_state)
-        sequence = ops.transpose(inputs, (1, 0, 2))  # (time, batch, features)
+            rest = [None] * (len(inputs.shape) - 1)
+            import tensorflow as tf
+
+            inputs = tf.ensure_shape(inputs, (self.states[0].shape[0], *rest))
+        batch = ops.shape(inputs)[0]
+        states = self._states_to_start_from(batch, initial_state)
+        sequence = ops.swapaxes(inputs, 0, 1)
         step_mask = None
         if mask is not None:
             step_mask = ops.transpose(ops.cast(mask, "bool"))[..., None]  # (time, batch, 1)
         if self.go_backwards:
             sequence = ops.flip(sequence, axis=0)
             step_mask = None if step_mask is None else ops.flip(step_mask, axis=0)
-        input_mask, dropout_mask = self.cell.dropout_masks(batch, features, training)
-        projected = self.cell.project(sequence, input_mask)  # (time, batch, n * units)
-        return projected, states, step_mask, dropout_mask
+        return sequence, states, step_mask
+
+    def _dtype_of_cell(self):
+        return getattr(self._cells[0], "compute_dtype", self.compute_dtype)
 
     def _check_gradient(self):
-        if not self.cell.has_written_gradient:
+        if not getattr(self.cell, "has_written_gradient", False):
             raise ValueError(
                 "`jacobians` and `vjp` need a cell whose gradient is written by hand. "
                 f"Received: cell={self.cell!r}"
             )
 
-    def _initial_states(self, batch, initial_state):
+    def _states_to_start_from(self, batch, initial_state):
+        zeros = self.get_initial_state(batch)
         states = self.states if initial_state is None else keras.tree.flatten(initial_state)
         if not states:
-            return self.cell.get_initial_state(batch)
-        return [ops.cast(state, self.cell.compute_dtype) for state in states]
+            return zeros
+        dtypes = [state.dtype for state in keras.tree.flatten(zeros)]
+        states = [ops.cast(state, dtype) for state, dtype in zip(states, dtypes, strict=True)]
+        return keras.tree.pack_sequence_as(zeros, states)
 
     def _check_shapes(self, inputs, initial_state, mask):
-        features = self.cell.kernel.shape[0]
-        if len(inputs.shape) != 3 or inputs.shape[2] != features:
+        first = self._cells[0]
+        features = first.kernel.shape[0] if isinstance(first, Cell) else None
+        if features and (len(inputs.shape) != 3 or inputs.shape[2] != features):
             raise ValueError(
                 f"`inputs` must have the shape (batch, time, {features}). "
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
-        batch, time, _ = inputs.shape
+        batch, time = inputs.shape[:2]
         if self.unroll and time is None:
             raise ValueError(
                 "`unroll=True` needs a known number of time steps. "
@@ -533,8 +569,8 @@ class Recurrent(keras.layers.Layer):
             )
         if self.states and not shapes_agree((batch,), self.states[0].shape[:1]):
             raise ValueError(
-                f"`inputs` of this stateful layer must have a batch of {self.states[0].shape[0]}, "
-                f"as when it was built. Received: inputs.shape={tuple(inputs.shape)}"
+                "`inputs` of this stateful layer must have the batch size that it was built for, "
+                f"{self.states[0].shape[0]}. Received: inputs.shape={tuple(inputs.shape)}"
             )
         if mask is not None and not shapes_agree(mask.shape, (batch, time)):
             raise ValueError(
@@ -544,32 +580,35 @@ class Recurrent(keras.layers.Layer):
         if initial_state is None:
             return
         shapes = [tuple(state.shape) for state in keras.tree.flatten(initial_state)]
-        expected = (batch, self.cell.units)
-        if len(shapes) != len(self.cell.state_names) or not all(
-            shapes_agree(s, expected) for s in shapes
+        sizes = [n for cell in self._cells for n in keras.tree.flatten(cell.state_size)]
+        if len(shapes) != len(sizes) or not all(
+            shapes_agree(shape, (batch, size)) for shape, size in zip(shapes, sizes, strict=True)
         ):
             raise ValueError(
-                f"`initial_state` must have {len(self.cell.state_names)} tensor(s) of the shape "
-                f"(batch, units) = {expected}. Received: shapes {shapes}"
+                f"`initial_state` must have {len(sizes)} tensor(s) of the shapes "
+                f"{[(batch, size) for size in sizes]}. Received: shapes {shapes}"
             )
 
     def reset_state(self):
-        """Set the states that a stateful layer carries from batch to batch to zero."""
-        for variable in self.states:
-            variable.assign(ops.zeros(variable.shape, variable.dtype))
+        """Set the states that a stateful layer carries to those of a first batch."""
+        if self.states:
+            states = keras.tree.flatten(self.get_initial_state(self.states[0].shape[0]))
+            for variable, state in zip(self.states, states, strict=True):
+                variable.assign(state)
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
-        batch, time, _ = inputs_shape
-        state = (batch, self.cell.units)
-        outputs = (batch, time, self.cell.units) if self.return_sequences else state
-        return (outputs, *[state for _ in self.cell.state_names]) if self.return_state else outputs
+        batch, time = inputs_shape[:2]
+        features = _output_size(self.cell)
+        outputs = (batch, time, features) if self.return_sequences else (batch, features)
+        return (outputs, *_state_shapes(self.cell, batch)) if self.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the outputs, in their order."""
         outputs = _as_array(mask) if self.return_sequences else None
         if outputs is not None and self.go_backwards:
             outputs = ops.flip(outputs, axis=1)
-        return (outputs, *[None for _ in self.cell.state_names]) if self.return_state else outputs
+        states = [None for _ in _state_shapes(self.cell, None)]
+        return (outputs, *states) if self.return_state else outputs
 
     def get_config(self):
         return {
@@ -579,14 +618,17 @@ class Recurrent(keras.layers.Layer):
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,
             "stateful": self.stateful,
-            "zero_output_for_mask": self.zero_output_for_mask,
             "unroll": self.unroll,
+            "zero_output_for_mask": self.zero_output_for_mask,
         }
 
     @classmethod
-    def from_config(cls, config):
-        cell = keras.saving.deserialize_keras_object(config["cell"])
+    def from_config(cls, config, custom_objects=None):
+        cell = keras.saving.deserialize_keras_object(config["cell"], custom_objects)
         return cls(**{**config, "cell": cell})
+
+
+RNN = Recurrent
 
 
 def _as_array(mask):
@@ -606,16 +648,32 @@ MERGE_MODES = {
 }
 
 
+def _opposite(layer):
+    """A new layer of the same config, but for the direction and the seed."""
+    wrapped = keras.saving.serialize_keras_object(layer)
+    config = wrapped["config"]
+    config.update(name=f"backward_{layer.name}", go_backwards=not layer.go_backwards)
+    cell = config["cell"]["config"] if "cell" in config else config
+    if cell.get("seed") is not None:  # another one, so that the masks differ
+        cell["seed"] = random.Random(cell["seed"]).randrange(2**31)
+    opposite = keras.saving.deserialize_keras_object(wrapped)
+    if hasattr(layer, "use_cudnn"):  # is not part of a config
+        opposite.use_cudnn = layer.use_cudnn
+    return opposite
+
+
 @keras.saving.register_keras_serializable("unrolled")
 class Bidirectional(keras.layers.Layer):
     """Reads a sequence in both directions (Schuster & Paliwal 1997).
 
     Args:
-        layer: A `Recurrent`, the forward layer. The other layer is made from its config, has
-            weights of its own and reads in the opposite direction. From the seed of the cell it
-            makes another one, so that the two drop different units.
+        layer: A `Recurrent` or a recurrent layer of Keras, the forward layer.
         merge_mode: How the two outputs are combined: `"concat"`, `"sum"`, `"mul"` or `"ave"`; or
             None, to return them as two.
+        weights: The weights that the two layers start from, a list as of `get_weights`.
+        backward_layer: The other layer, which reads in the opposite direction. If None, it is made
+            from the config of the first, with weights of its own. From the seed of the cell it
+            makes another one, so that the two drop different units.
         **kwargs: As for `Recurrent`; `dtype` is the layer's by default.
 
     Call arguments:
@@ -638,9 +696,10 @@ class Bidirectional(keras.layers.Layer):
     (2, 5, 16)
     """
 
-    def __init__(self, layer, merge_mode="concat", **kwargs):
-        if not isinstance(layer, Recurrent):
-            raise ValueError(f"`layer` must be a Recurrent. Received: layer={layer!r}")
+    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+        for name, each in (("layer", layer), ("backward_layer", backward_layer or layer)):
+            if not hasattr(each, "go_backwards"):
+                raise ValueError(f"`{name}` must be a recurrent layer. Received: {name}={each!r}")
         super().__init__(**{"dtype": layer.dtype_policy, **kwargs})
         if merge_mode is not None and merge_mode not in MERGE_MODES:
             raise ValueError(
@@ -648,12 +707,16 @@ class Bidirectional(keras.layers.Layer):
                 f"Received: merge_mode={merge_mode!r}"
             )
         self.forward_layer = layer
-        config = layer.get_config()
-        config.update(name=f"backward_{layer.name}", go_backwards=not layer.go_backwards)
-        cell = config["cell"]["config"]
-        if cell.get("seed") is not None:  # another one, so that the masks differ
-            cell["seed"] = random.Random(cell["seed"]).randrange(2**31)
-        self.backward_layer = Recurrent.from_config(config)
+        self.backward_layer = backward_layer or _opposite(layer)
+        for name in ("return_sequences", "return_state", "stateful"):
+            if getattr(layer, name) != getattr(self.backward_layer, name):
+                raise ValueError(f"`layer` and `backward_layer` must have the same `{name}`.")
+        if layer.go_backwards == self.backward_layer.go_backwards:
+            raise ValueError("`layer` and `backward_layer` must differ in `go_backwards`.")
+        for each in self._directions:
+            if getattr(each, "masks_as_keras", True):
+                each.zero_output_for_mask = each.return_sequences
+        self.initial_weights = weights
         self.merge_mode = merge_mode
         self.supports_masking = True
 
@@ -665,6 +728,8 @@ class Bidirectional(keras.layers.Layer):
         for layer in self._directions:
             if not layer.built:
                 layer.build(inputs_shape)
+        if self.initial_weights is not None:
+            self.set_weights(self.initial_weights)
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         initial_states = self._split_states(initial_state)
@@ -689,8 +754,8 @@ class Bidirectional(keras.layers.Layer):
         if initial_state is None:
             return None, None
         states = keras.tree.flatten(initial_state)
-        count = len(self.forward_layer.cell.state_names)
-        return states[:count], states[count:]
+        half = len(states) // 2
+        return states[:half], states[half:]
 
     def _merge(self, *outputs):
         in_order = [
@@ -713,13 +778,16 @@ class Bidirectional(keras.layers.Layer):
             layer.reset_state()
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
-        shape = self.forward_layer.compute_output_shape(inputs_shape)
-        outputs, *states = shape if self.forward_layer.return_state else (shape,)
-        if self.merge_mode is None:
-            outputs = [outputs, outputs]
-        elif self.merge_mode == "concat":
-            outputs = (*outputs[:-1], 2 * outputs[-1])
-        return self._with_states(outputs, [*states, *states])
+        shapes = [layer.compute_output_shape(inputs_shape) for layer in self._directions]
+        states = []
+        if self.forward_layer.return_state:
+            states = [state for _, *states in shapes for state in states]
+            shapes = [outputs for outputs, *_ in shapes]
+        forward, backward = shapes
+        merged = forward
+        if self.merge_mode == "concat":
+            merged = (*forward[:-1], forward[-1] + backward[-1])
+        return self._with_states(shapes if self.merge_mode is None else merged, states)
 
     def compute_mask(self, inputs, mask=None):
         outputs = _as_array(mask) if self.forward_layer.return_sequences else None
@@ -727,17 +795,24 @@ class Bidirectional(keras.layers.Layer):
             outputs = [outputs, outputs]
         states = []
         if self.forward_layer.return_state:
-            states = [None for layer in self._directions for _ in layer.cell.state_names]
+            states = [
+                None for layer in self._directions for _ in layer.compute_mask(None, mask)[1:]
+            ]
         return self._with_states(outputs, states)
 
     def get_config(self):
-        layer = keras.saving.serialize_keras_object(self.forward_layer)
-        return {**super().get_config(), "layer": layer, "merge_mode": self.merge_mode}
+        forward, backward = map(keras.saving.serialize_keras_object, self._directions)
+        config = {"layer": forward, "backward_layer": backward, "merge_mode": self.merge_mode}
+        return {**super().get_config(), **config}
 
     @classmethod
-    def from_config(cls, config):
-        layer = keras.saving.deserialize_keras_object(config["layer"])
-        return cls(**{**config, "layer": layer})
+    def from_config(cls, config, custom_objects=None):
+        layers = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("layer", "backward_layer")
+            if name in config
+        }
+        return cls(**{**config, **layers})
 
 
 @keras.saving.register_keras_serializable("unrolled")

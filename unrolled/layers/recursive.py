@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from unrolled.layers.recurrent import custom_gradient, scan
+from unrolled.layers.scan import custom_gradient, scan
 
 
 def schedule(trees, width, steps=None):
