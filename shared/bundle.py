@@ -10,6 +10,7 @@ from functools import cache, wraps
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from shared import quantize
@@ -48,7 +49,7 @@ class Arrays(dict):
         raise BundleError(f"The weights {self.file} lack {name}.")
 
 
-def save_arrays(path, arrays, int8=(), int4=()):
+def save_arrays(path, arrays, int8=(), int4=(), options=None):
     """Write arrays to a safetensors file: floats as float16, integers as they are.
 
     Args:
@@ -56,6 +57,7 @@ def save_arrays(path, arrays, int8=(), int4=()):
         arrays: Dict from names to arrays.
         int8: Names of the arrays that are stored as int8, as by `quantize_int8`.
         int4: Names of the matrices that are stored in four bits, as by `quantize_int4`.
+        options: A JSON object that `load_options` returns, or None.
     """
     stored = {}
     for name, array in arrays.items():
@@ -71,7 +73,21 @@ def save_arrays(path, arrays, int8=(), int4=()):
             is_integer = np.asarray(array).dtype.kind in "iu"
             stored[name] = np.ascontiguousarray(array, None if is_integer else "float16")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(stored, path)
+    save_file(stored, path, {"options": json.dumps(options)} if options else None)
+
+
+def load_options(path):
+    """The options that `save_arrays` stored with the arrays, an empty dict if there are none.
+
+    Raises:
+        BundleError: if the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            return json.loads((file.metadata() or {}).get("options", "{}"))
+    except Exception as error:  # as in `load_arrays`
+        name = f"{path.parent.name}/{path.name}"
+        raise BundleError(f"The weights {name} cannot be read.") from error
 
 
 def load_arrays(path):

@@ -1,4 +1,8 @@
-"""MobileNetV2, a convolutional network that encodes photographs (Sandler et al. 2018)."""
+"""Convolutional networks of inverted residuals, which encode photographs.
+
+MobileNetV2 (Sandler et al. 2018) and EfficientNet-Lite0 (Tan & Le 2019, without squeeze and
+excitation) differ in the sizes of their blocks and in the scale of the pixels alone.
+"""
 
 import json
 import threading
@@ -14,16 +18,31 @@ from shared.text import choose_bucket
 
 BATCH_SIZES = (1, 10)  # a graph is built for each
 SIZE = 224  # pixels on each side of an image
-# Expansion, channels, repeats and first stride of each group of blocks (table 2 of the paper).
-BLOCKS = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
+# Expansion, channels, repeats, first stride and kernel size of each group of blocks.
+MOBILENET_V2 = {
+    "blocks": (
+        (1, 16, 1, 1, 3),
+        (6, 24, 2, 2, 3),
+        (6, 32, 3, 2, 3),
+        (6, 64, 4, 2, 3),
+        (6, 96, 3, 1, 3),
+        (6, 160, 3, 2, 3),
+        (6, 320, 1, 1, 3),
+    ),
+}
+EFFICIENTNET_LITE0 = {
+    "blocks": (
+        (1, 16, 1, 1, 3),
+        (6, 24, 2, 2, 3),
+        (6, 40, 2, 2, 5),
+        (6, 80, 3, 2, 3),
+        (6, 112, 3, 1, 5),
+        (6, 192, 4, 2, 5),
+        (6, 320, 1, 1, 3),
+    ),
+    "pixel_mean": 127.0,
+    "pixel_scale": 128.0,
+}
 
 
 @keras.saving.register_keras_serializable("unrolled")
@@ -36,8 +55,10 @@ class ImageEncoder(OptionsMixin, keras.Model):
 
     Args:
         stem: Channels of the first convolution.
-        blocks: Tuples of expansion, channels, repeats and first stride.
+        blocks: Tuples of expansion, channels, repeats, first stride and the size of the kernels
+            that filter each channel separately, which is 3 if it is left out.
         features: Channels of the last convolution.
+        pixel_mean, pixel_scale: Subtracted from the pixels, and what they are then divided by.
 
     Call arguments:
         images: `(batch, height, width, 3)`, RGB from 0 to 255; height and width are 224 for the
@@ -50,16 +71,23 @@ class ImageEncoder(OptionsMixin, keras.Model):
     _encoders: dict[str, "ImageEncoder"] = {}
     _lock = threading.Lock()
 
-    def __init__(self, stem=32, blocks=BLOCKS, features=1280, **kwargs):
+    def __init__(
+        self,
+        stem=32,
+        blocks=MOBILENET_V2["blocks"],
+        features=1280,
+        pixel_mean=127.5,
+        pixel_scale=127.5,
+        **kwargs,
+    ):
         super().__init__(name=kwargs.pop("name", "image_encoder"), **kwargs)
         self.stem = keras.layers.Conv2D(stem, 3, 2, padding="same", activation="relu6", name="stem")
         self.blocks, input_channels = [], stem
-        for expansion, channels, repeats, first in blocks:
+        for expansion, channels, repeats, first, *kernel in blocks:
             for stride in [first] + [1] * (repeats - 1):
+                sizes = input_channels, expansion, channels, stride, *kernel
                 name = f"block_{len(self.blocks) + 1}"
-                self.blocks.append(
-                    InvertedResidual(input_channels, expansion, channels, stride, name=name)
-                )
+                self.blocks.append(InvertedResidual(*sizes, name=name))
                 input_channels = channels
         self.last = keras.layers.Conv2D(features, 1, activation="relu6", name="last")
         self.first_top_block = 1 + max(
@@ -90,7 +118,8 @@ class ImageEncoder(OptionsMixin, keras.Model):
 
     def bottom(self, images):
         """`(batch, height, width, 3)` -> `(batch, height / 32, width / 32, channels)`."""
-        values = self.stem(ops.cast(images, self.compute_dtype) / 127.5 - 1.0)
+        pixels = ops.cast(images, self.compute_dtype)
+        values = self.stem((pixels - self.options["pixel_mean"]) / self.options["pixel_scale"])
         for block in self.blocks[: self.first_top_block]:
             values = block(values)
         return values
@@ -133,18 +162,23 @@ class ImageEncoder(OptionsMixin, keras.Model):
             layer.set_weights(pair)
 
     def save(self, path):
-        """Write the weights to a safetensors file, kernels as int8 with a scale per channel."""
+        """Write a safetensors file: the options, and kernels as int8 with a scale per channel."""
         arrays = bundle.get_weights(self)
-        bundle.save_arrays(path, arrays, int8=[n for n in arrays if n.endswith("kernel")])
+        kernels = [name for name in arrays if name.endswith("kernel")]
+        bundle.save_arrays(path, arrays, int8=kernels, options=self.options)
 
     @classmethod
     def load(cls, path, **options):
         """An encoder with the weights that `save` wrote.
 
+        Args:
+            path: Path of the file.
+            **options: Arguments of the network, which take the place of those in the file.
+
         Raises:
             BundleError: if the file is missing, damaged or of another network.
         """
-        encoder = cls(**options)
+        encoder = cls(**{**bundle.load_options(path), **options})
         encoder.build()
         bundle.set_weights(encoder, bundle.load_arrays(path))
         return encoder
@@ -161,23 +195,26 @@ class ImageEncoder(OptionsMixin, keras.Model):
 
 @keras.saving.register_keras_serializable("unrolled")
 class InvertedResidual(OptionsMixin, keras.layers.Layer):
-    """A block of MobileNetV2: expand, filter each channel separately, project, and add the input.
+    """Expand, filter each channel separately, project, and add the input.
 
     Args:
         input_channels: Channels of the input.
         expansion: Factor of the channels inside the block; with 1 there is no expansion.
         channels: Channels of the output.
         stride: Stride of the filters. The input is added if it is 1 and the channels agree.
+        kernel_size: Height and width of the filters.
     """
 
-    def __init__(self, input_channels, expansion, channels, stride, **kwargs):
+    def __init__(self, input_channels, expansion, channels, stride, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         inner_channels = input_channels * expansion
         relu6 = {"activation": "relu6"}
         widen = keras.layers.Conv2D(inner_channels, 1, name="widen", **relu6)
         self.convolutions = [
             *([widen] if expansion > 1 else []),
-            keras.layers.DepthwiseConv2D(3, stride, padding="same", name="filter", **relu6),
+            keras.layers.DepthwiseConv2D(
+                kernel_size, stride, padding="same", name="filter", **relu6
+            ),
             keras.layers.Conv2D(channels, 1, name="narrow"),
         ]
         self.residual = stride == 1 and channels == input_channels
@@ -208,7 +245,8 @@ def read_npz_kernels(path):
     """
     pairs = []
     with np.load(path) as arrays:
-        for layer in json.loads(arrays["arch_json"].tobytes()):
+        listed = json.loads(arrays["arch_json"].tobytes())
+        for layer in listed["layers"] if isinstance(listed, dict) else listed:
             if layer["op"] not in ("conv", "dw"):
                 continue
             scale = arrays[f"{layer['name']}_scale"]

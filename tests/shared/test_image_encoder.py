@@ -1,12 +1,27 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 from scipy.signal import correlate
 
 from shared.bundle import BundleError
-from shared.image_encoder import ImageEncoder, fold_batch_normalization, read_npz_kernels
+from shared.image_encoder import (
+    EFFICIENTNET_LITE0,
+    ImageEncoder,
+    fold_batch_normalization,
+    read_npz_kernels,
+)
 
 TINY = {"stem": 3, "blocks": ((1, 4, 1, 1), (2, 4, 2, 2), (3, 5, 2, 1)), "features": 6}
+# A block with kernels of 5 by 5, and the scale of the pixels of EfficientNet-Lite.
+WIDE = {
+    "stem": 3,
+    "blocks": ((1, 4, 1, 1, 3), (2, 4, 2, 2, 5), (3, 5, 2, 1, 3)),
+    "features": 6,
+    "pixel_mean": 127.0,
+    "pixel_scale": 128.0,
+}
 # The sizes of keras.applications.MobileNetV2 with alpha=0.35.
 NARROW = {
     "stem": 16,
@@ -65,10 +80,10 @@ def relu6(values):
     return np.clip(values, 0, 6)
 
 
-def by_scipy(image, pairs):
-    pairs = iter(pairs)
-    values = relu6(convolve(image / 127.5 - 1, *next(pairs), stride=2))
-    for expansion, channels, repeats, first in TINY["blocks"]:
+def by_scipy(image, encoder):
+    pairs = iter(random_pairs(encoder))
+    values = relu6(convolve(image, *next(pairs), stride=2))
+    for expansion, channels, repeats, first, *_ in encoder.options["blocks"]:
         for stride in [first] + [1] * (repeats - 1):
             inside = relu6(convolve(values, *next(pairs))) if expansion > 1 else values
             inside = relu6(convolve(inside, *next(pairs), stride=stride, depthwise=True))
@@ -78,10 +93,22 @@ def by_scipy(image, pairs):
     return relu6(convolve(values, *next(pairs)))
 
 
-def test_features_equal_convolutions_by_scipy(tiny):
+@pytest.mark.parametrize("options", [TINY, WIDE])
+def test_features_equal_convolutions_by_scipy(options):
+    encoder = ImageEncoder(**options)
+    encoder.build()
+    encoder.set_kernels(random_pairs(encoder))
     images = photos()
-    expected = [by_scipy(image, random_pairs(tiny)) for image in images]
-    np.testing.assert_allclose(tiny(images), expected, rtol=1e-3, atol=1e-3)
+    mean, scale = (127, 128) if options is WIDE else (127.5, 127.5)
+    expected = [by_scipy((image - np.float64(mean)) / scale, encoder) for image in images]
+    np.testing.assert_allclose(encoder(images), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_lite0_has_the_published_number_of_weights():
+    encoder = ImageEncoder(**EFFICIENTNET_LITE0)
+    encoder.build()
+    classifier = (1280 + 1) * 1000
+    assert encoder.count_params() + classifier == 4_631_000  # batch normalisation folded in
 
 
 def test_features_equal_those_of_keras_applications():
@@ -132,12 +159,16 @@ def test_stored_kernels_are_a_quarter_of_the_size_and_close(tiny, tmp_path):
         assert np.all(np.abs(layer.get_weights()[0] - pair[0]) <= 0.51 * step)
     exact, stored = np.asarray(tiny(photos())), np.asarray(again(photos()))
     assert 0 < np.abs(stored - exact).max() < 0.5
+    assert ImageEncoder.load(tmp_path / "encoder.safetensors").options == {
+        **again.options,
+        "blocks": [list(block) for block in TINY["blocks"]],
+    }
     with pytest.raises(BundleError, match="do not fit"):
         ImageEncoder.load(tmp_path / "encoder.safetensors", **{**TINY, "features": 7})
 
 
-def test_an_encoder_file_is_read(tmp_path):
-    import json
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_encoder_file_is_read(tmp_path, wrapped):
 
     rng = np.random.default_rng(3)
     layers = [
@@ -151,7 +182,8 @@ def test_an_encoder_file_is_read(tmp_path):
         "b_scale": np.array([3, 0.25], "float32"),
         "b_bias": np.zeros(2, "float32"),
     }
-    listed = np.frombuffer(json.dumps(layers).encode(), "uint8")
+    described = {"name": "Some network", "layers": layers} if wrapped else layers
+    listed = np.frombuffer(json.dumps(described).encode(), "uint8")
     np.savez(tmp_path / "e.npz", arch_json=listed, **arrays)
     (kernel, bias), (depthwise, _) = read_npz_kernels(tmp_path / "e.npz")
     np.testing.assert_array_equal(kernel[..., 1], arrays["a_q"][..., 1] * 2.0)
