@@ -5,13 +5,15 @@ import json
 import threading
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from apps.vqa import GRID_SIZE, MAX_CHARACTERS, MAX_WORDS, TOP_ANSWERS
 from apps.vqa.embeddings import Embeddings
+from apps.vqa.kinds import KINDS, YES_NO, find_options, kind_of, select_answers
 from apps.vqa.model import Answerer
 from shared import bundle, images
 from shared.compiled import Compiled, pad_rows
@@ -38,6 +40,31 @@ class Answer:
 
     text: str
     probability: float
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """The probabilities of the answers to a question.
+
+    Attributes:
+        answers: Their texts.
+        probabilities: Array `(answers,)`, sum 1; 0 for those of another kind than was asked for.
+        attention: Attention weights `(49,)`.
+    """
+
+    answers: Sequence[str]
+    probabilities: np.ndarray
+    attention: np.ndarray
+
+    @property
+    def best(self):
+        """The likeliest `Answer`s, at most five."""
+        order = np.argsort(-self.probabilities)[:TOP_ANSWERS]
+        return tuple(
+            Answer(self.answers[n], float(self.probabilities[n]))
+            for n in order
+            if self.probabilities[n] > 0
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +128,32 @@ class Reply:
     def unknown_words(self):
         """The words of the question that are not in the vocabulary."""
         return tuple(word.text for word in self.words if not word.is_known)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A question as the network reads it.
+
+    Attributes:
+        text: The question.
+        token_ids: Int32 array `(words,)`.
+        spans: List of (start, end) of each word in the text.
+        kind: The kind of answer that it asks for, see `kinds.kind_of`.
+        options: The names of two options between which it asks to choose, or none.
+        asked: What the network is asked: the places of its words, a list for each option, or one
+            for the question as a whole.
+    """
+
+    text: str
+    token_ids: np.ndarray
+    spans: list[tuple[int, int]]
+    kind: str | None
+    options: tuple[str, ...]
+    asked: tuple[list[int], ...]
+
+    def without(self, place):
+        """The same, but for a word that the network does not read."""
+        return replace(self, asked=tuple([n for n in ask if n != place] for ask in self.asked))
 
 
 def tokenize_question(tokenizer, text):
@@ -168,6 +221,7 @@ class Predictor:
         # The network is so small that XLA would gain nothing, and cost memory for every shape.
         self._predict = Compiled(lambda *inputs: network.predict_with_attention(inputs), xla=False)
         self._grids, self._grids_lock = OrderedDict(), threading.Lock()
+        self._fits = {kind: select_answers(kind, answers) for kind in (None, *KINDS)}
 
     @classmethod
     def load(cls, variant="lstm", folder=None):
@@ -233,17 +287,17 @@ class Predictor:
         results, batch = [], []
         for question in questions:
             try:
-                batch.append(self._read_question(question)[1])
+                batch.append(self._read_question(question))
                 results.append(None)
             except UserError as error:
                 results.append(error)
         if batch:
             grids = np.broadcast_to(grid, (len(batch), *grid.shape))
-            rows = iter(zip(self.probabilities(grids, batch)[0], batch, strict=True))
+            rows = iter(zip(self.distributions(grids, batch), batch, strict=True))
             for n, refusal in enumerate(results):
                 if refusal is None:
-                    row, token_ids = next(rows)
-                    results[n] = self._best(row)[0], self._is_confident(row, token_ids)
+                    row, reading = next(rows)
+                    results[n] = row.best[0], self._is_confident(row, reading)
         return results
 
     def reply(self, grid, question, reference=None):
@@ -258,35 +312,74 @@ class Predictor:
         Raises:
             UserError: if the question cannot be answered.
         """
-        text, token_ids, spans = self._read_question(question)
+        reading = self._read_question(question)
+        token_ids, text = reading.token_ids, reading.text
         _, places = clean_with_places(question)
         # The question as it is, then about the reference, then without each of its words.
         grids = np.repeat(grid[None], 2 + len(token_ids), axis=0)
         grids[1] = self.encode_grey() if reference is None else reference
-        shortened = [np.delete(token_ids, n) for n in range(len(token_ids))]
-        probabilities, attention = self.probabilities(grids, [token_ids, token_ids, *shortened])
+        shortened = [reading.without(n) for n in range(len(token_ids))]
+        rows = self.distributions(grids, [reading, reading, *shortened])
+        probabilities = np.stack([row.probabilities for row in rows])
         best = int(probabilities[0].argmax())
         logs = np.log(np.maximum(probabilities[:, best], 1e-12))
         words = tuple(
             Word(text[start:end], start, end, bool(token_id != UNKNOWN), float(logs[0] - log))
-            for token_id, (start, end), log in zip(token_ids, spans, logs[2:], strict=True)
+            for token_id, (start, end), log in zip(token_ids, reading.spans, logs[2:], strict=True)
         )
         return Reply(
             question=text,
             typed=places.shown,
-            places=tuple(places.find(start, end) for start, end in spans),
-            answers=self._best(probabilities[0]),
-            reference_answers=self._best(probabilities[1]),
+            places=tuple(places.find(start, end) for start, end in reading.spans),
+            answers=rows[0].best,
+            reference_answers=rows[1].best,
             reference_probability=float(probabilities[1, best]),
             photo_effect=float(np.abs(probabilities[0] - probabilities[1]).sum() / 2),
-            attention=attention[0].reshape(GRID_SIZE, -1),
+            attention=rows[0].attention.reshape(GRID_SIZE, -1),
             words=words,
-            is_confident=self._is_confident(probabilities[0], token_ids),
+            is_confident=self._is_confident(rows[0], reading),
             is_question="?" in text or any(word.text.lower() in QUESTION_WORDS for word in words),
         )
 
+    def read(self, text):
+        """The `Reading` of a question, which is not checked."""
+        token_ids, spans = tokenize_question(self.tokenizer, text)
+        words = [text[start:end].lower() for start, end in spans]
+        # The networks of a list without yes and no cannot be asked about each option alone.
+        options = find_options(words) if set(YES_NO) <= set(self.answers) else []
+        names, asked = zip(*options, strict=True) if options else ((), (range(len(words)),))
+        return Reading(text, token_ids, spans, kind_of(words), names, tuple(map(list, asked)))
+
+    def distributions(self, grids, readings):
+        """The distributions over the answers of the right kind, one for each question.
+
+        Of two options, the network is asked about each alone, and the one to which it rather says
+        yes is the likelier.
+
+        Args:
+            grids: Features `(questions, 49, components)`.
+            readings: List of `Reading`.
+
+        Returns:
+            List of `Distribution`.
+        """
+        counts = [len(reading.asked) for reading in readings]
+        asked = [reading.token_ids[places] for reading in readings for places in reading.asked]
+        parts = self.probabilities(np.repeat(grids, counts, axis=0), asked)
+        starts = np.cumsum(counts)[:-1]
+        parts = zip(readings, *(np.split(part, starts) for part in parts), strict=True)
+        return [self._select(*part) for part in parts]
+
+    def _select(self, reading, probabilities, attention):
+        if reading.options:
+            yes, no = (probabilities[:, self.answers.index(each)] for each in YES_NO)
+            odds = yes / np.maximum(no, 1e-12)
+            return Distribution(reading.options, odds / odds.sum(), attention[odds.argmax()])
+        row = np.where(self._fits[reading.kind], probabilities[0], 0)
+        return Distribution(self.answers, row / row.sum(), attention[0])
+
     def probabilities(self, grids, questions):
-        """The distributions over all answers to questions, each about its own photo.
+        """The distributions over all answers of the list to questions, whatever their kind.
 
         Args:
             grids: Features `(questions, 49, components)`.
@@ -326,9 +419,9 @@ class Predictor:
         return grid
 
     def _read_question(self, question):
-        """Clean and check a question; returns its text, its token ids and their spans."""
-        text = check_question(question)
-        token_ids, spans = tokenize_question(self.tokenizer, text)
+        """Clean and check a question; returns its `Reading`."""
+        reading = self.read(check_question(question))
+        token_ids = reading.token_ids
         if len(token_ids) > MAX_WORDS:
             raise UserError(
                 f"This question has {len(token_ids)} words; the maximum is {MAX_WORDS}. Ask one "
@@ -343,15 +436,12 @@ class Predictor:
                 "training questions. The network has only learned English: try plain words for "
                 "what can be seen."
             )
-        return text, token_ids, spans
+        return reading
 
-    def _is_confident(self, probabilities, token_ids):
-        known = np.count_nonzero(token_ids != UNKNOWN)
-        return bool(probabilities.max() >= self.threshold and known > len(token_ids) / 2)
-
-    def _best(self, probabilities):
-        best = np.argsort(-probabilities)[:TOP_ANSWERS]
-        return tuple(Answer(self.answers[n], float(probabilities[n])) for n in best)
+    def _is_confident(self, distribution, reading):
+        known = np.count_nonzero(reading.token_ids != UNKNOWN)
+        is_likely = distribution.best[0].probability >= self.threshold
+        return bool(is_likely and known > len(reading.token_ids) / 2)
 
 
 @bundle.load_once

@@ -132,8 +132,8 @@ def _describe_confidence(answered, card):
     best = reply.answers[0]
     if reply.is_confident:
         return (
-            f"The {network} gives this answer a probability of {chance(best.probability)}, out of "
-            f"the {card['answers']} answers that it can give."
+            f"The {network} gives this answer a probability of {chance(best.probability)} among "
+            "the answers of the kind that the question asks for."
         )
     guess = f"its best guess is “{best.text}” ({chance(best.probability)})."
     if 2 * len(reply.unknown_words) >= len(reply.words):

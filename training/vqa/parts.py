@@ -39,13 +39,19 @@ class Part:
         return cls(questions, words, grids, np.array([place[each.image] for each in questions]))
 
     def probabilities(self, predictor):
-        """A predictor's probabilities `(questions, answers)`."""
+        """A predictor's probabilities `(questions, answers)`, of answers of any kind."""
         grids = self.grids[self.photos].astype("float32")
         return predictor.probabilities(grids, self.words)[0]
 
+    def best(self, predictor):
+        """A predictor's most probable `Answer`s, a list."""
+        grids = self.grids[self.photos].astype("float32")
+        readings = [predictor.read(each.text) for each in self.questions]
+        return [each.best[0] for each in predictor.distributions(grids, readings)]
+
     def answer(self, predictor):
-        """A predictor's most probable answers, a list of texts."""
-        return [predictor.answers[n] for n in self.probabilities(predictor).argmax(axis=1)]
+        """The texts of the most probable answers, a list."""
+        return [each.text for each in self.best(predictor)]
 
 
 @dataclass(frozen=True)

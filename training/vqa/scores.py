@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from apps.vqa.predictor import tokenize_question
+from apps.vqa.kinds import find_options, fits_kind, kind_of
+from shared.text import WordTokenizer
 from training.vqa.recipe import MIN_ACCURACY
 from training.vqa.vocabulary import canonical
 
+_SPLITTER = WordTokenizer.build([])
 # Rules that rephrase a question; the first that fits is applied.
 PARAPHRASES = [
     (re.compile(pattern), other)
@@ -28,7 +30,7 @@ PARAPHRASES = [
 
 
 def scores(answers, questions, prefix=""):
-    """The accuracy on all questions and on each type.
+    """The accuracy on all questions and on each type, and the share of answers of the right kind.
 
     Args:
         answers: List of answers.
@@ -36,13 +38,19 @@ def scores(answers, questions, prefix=""):
         prefix: Put before the names.
 
     Returns:
-        Dict `accuracy` and `accuracy_<type>`, fractions.
+        Dict `accuracy`, `accuracy_<type>` and `right_kind`, fractions; the last is that of the
+        questions that ask for a kind of answer, and is left out if none does.
     """
     correct = defaultdict(list)
     for answer, each in zip(answers, questions, strict=True):
         hit = canonical(answer) == canonical(each.answer)
         correct["accuracy"].append(hit)
         correct[f"accuracy_{each.kind}"].append(hit)
+        words = [word for word in _SPLITTER.split(each.text) if any(map(str.isalnum, word))]
+        if options := [canonical(name) for name, _ in find_options(words)]:
+            correct["right_kind"].append(canonical(answer) in options)
+        elif kind := kind_of(words):
+            correct["right_kind"].append(fits_kind(kind, canonical(answer)))
     return {prefix + name: round(float(np.mean(hits)), 4) for name, hits in sorted(correct.items())}
 
 
@@ -108,20 +116,16 @@ def consistency(predictor, part):
         return None
     places = [n for n, _ in pairs]
     questions = [part.questions[n] for n in places]
+    rephrased = [replace(part.questions[n], text=text) for n, text in pairs]
     answers = [
-        replace(part, questions=questions, words=words, photos=part.photos[places]).answer(
-            predictor
-        )
-        for words in (
-            [part.words[n] for n in places],
-            [tokenize_question(predictor.tokenizer, text)[0] for _, text in pairs],
-        )
+        replace(part, questions=each, photos=part.photos[places]).answer(predictor)
+        for each in (questions, rephrased)
     ]
     same = [a == b for a, b in zip(*answers, strict=True)]
-    accuracy, rephrased = (scores(each, questions)["accuracy"] for each in answers)
+    accuracy, of_rephrased = (scores(each, questions)["accuracy"] for each in answers)
     return {
         "questions": len(places),
         "same": round(float(np.mean(same)), 4),
         "accuracy": accuracy,
-        "accuracy_rephrased": rephrased,
+        "accuracy_rephrased": of_rephrased,
     }

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 WORDS = ["what", "is", "the", "colour", "of", "bus", "this", "a", "are", "there", "trees"]
 OTHER_WORDS = ["quelle", "est"]  # in the vocabulary, but in no training question
-ANSWERS = ["yes", "no", "red", "bus", "2", "dog", "kitchen"]
+ANSWERS = ["yes", "no", "red", "bus", "2", "dog", "kitchen", "blue", "green", "white", "black"]
 QUESTION = "What is the colour of the bus?"
 TINY = {"stem": 4, "blocks": ((2, 4, 1, 2), (2, 6, 1, 2), (2, 6, 1, 2), (2, 8, 2, 2))}
 
@@ -88,15 +88,18 @@ def test_probabilities_equal_those_of_the_network(predictor):
     expected = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(probabilities(predictor, [grid])[0], expected, rtol=1e-4)
     best = predictor.reply(grid, QUESTION).answers[0]
-    assert best.text == ANSWERS[expected.argmax()]
-    np.testing.assert_allclose(best.probability, expected.max(), rtol=1e-4)
+    colours = [ANSWERS.index(each) for each in ("red", "blue", "green", "white", "black")]
+    assert best.text == ANSWERS[max(colours, key=lambda n: expected[n])]
+    among_colours = expected[colours].max() / expected[colours].sum()
+    np.testing.assert_allclose(best.probability, among_colours, rtol=1e-4)
 
 
 def test_the_importance_of_a_word_is_what_the_answer_loses_without_it(predictor):
     reply = predictor.answer(photo(), QUESTION)
     grid = predictor.encode_photo(photo())
     without = probabilities(predictor, [grid], "What is the of the bus")[0]
-    after = without[ANSWERS.index(reply.text)]
+    colours = [ANSWERS.index(each.text) for each in reply.answers]
+    after = without[colours[0]] / without[colours].sum()
     colour = reply.words[3]
     assert colour.text == "colour"
     expected = np.log(reply.answers[0].probability) - np.log(after)
@@ -105,8 +108,9 @@ def test_the_importance_of_a_word_is_what_the_answer_loses_without_it(predictor)
 
 
 def test_the_photo_effect_is_the_change_when_the_photo_is_greyed_out(make, predictor):
-    reply = predictor.answer(photo(), QUESTION)
-    one, grey = probabilities(predictor, [predictor.encode_photo(photo()), predictor.encode_grey()])
+    reply = predictor.answer(photo(), "the bus")  # asks for no kind of answer
+    grids = [predictor.encode_photo(photo()), predictor.encode_grey()]
+    one, grey = probabilities(predictor, grids, "the bus")
     np.testing.assert_allclose(reply.photo_effect, np.abs(one - grey).sum() / 2, rtol=1e-3)
     assert 0.001 < reply.photo_effect <= 1
     assert reply.reference_answers[0].text == ANSWERS[grey.argmax()]
@@ -231,6 +235,37 @@ def test_tags_and_typographic_marks_are_cleaned():
 def test_half_a_character_and_a_control_character_do_no_harm(predictor):
     for text in ("is this a bus \ud83d", "is \x00 this a bus"):
         assert predictor.answer(photo(), text).text in ANSWERS
+
+
+def test_answers_are_of_the_kind_that_is_asked_for(predictor):
+    for seed in range(4):
+        for question, kind in (
+            ("is this a bus", {"yes", "no"}),
+            ("how many trees are there", {"2"}),
+            ("what colour is this bus", {"red", "blue", "green", "white", "black"}),
+            ("what is this", set(ANSWERS) - {"yes", "no"}),
+        ):
+            answers = predictor.answer(photo(seed), question).answers
+            assert {each.text for each in answers} <= kind
+            np.testing.assert_allclose(
+                sum(each.probability for each in answers), 1, atol=1e-5 if len(kind) < 6 else 1
+            )
+
+
+def test_of_two_options_the_one_with_the_better_yes_is_chosen(predictor):
+    grid = predictor.encode_photo(photo())
+    reply = predictor.reply(grid, "Is this a bus or a tree?")
+    odds = []
+    for question in ("is this a bus", "is this a tree"):
+        row = probabilities(predictor, [grid], question)[0]
+        odds.append(row[ANSWERS.index("yes")] / row[ANSWERS.index("no")])
+    expected = dict(zip(["bus", "tree"], np.array(odds) / sum(odds), strict=True))
+    assert {each.text for each in reply.answers} == {"bus", "tree"}
+    for each in reply.answers:
+        np.testing.assert_allclose(each.probability, expected[each.text], rtol=1e-4)
+    assert len(reply.words) == 7 and reply.attention.shape == (7, 7)
+    batch = predictor.answer_each(grid, ["Is this a bus or a tree?"])
+    assert batch[0][0].text == reply.text
 
 
 def test_a_missing_photo_is_refused(predictor):
