@@ -11,32 +11,50 @@ import numpy as np
 from shared import images
 from shared.compiled import Compiled
 from shared.errors import UserError
-from shared.image_encoder import ImageEncoder, fold_batch_normalization, read_npz_kernels
+from shared.image_encoder import (
+    EFFICIENTNET_LITE0,
+    MOBILENET_V2,
+    ImageEncoder,
+    fold_batch_normalization,
+    read_npz_kernels,
+)
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 PHOTOS_AT_ONCE = 50  # encoded together
+LITE0 = Path("vision") / "efficientnet_lite0_224_int8.npz"
 MOBILENET = Path("vision") / "mobilenet_v2_1.0_224_tf2_int8.npz"
 
 
-def starting_encoder(data_dir, output):
+def imagenet_encoder(data_dir, prefer_lite=False):
+    """The encoder as trained on ImageNet: of a file in the folder of corpora, or downloaded.
+
+    Args:
+        data_dir: Path of a folder, or None.
+        prefer_lite: Whether to choose EfficientNet-Lite0 over MobileNetV2 if its file is there.
+    """
+    wanted = {LITE0: EFFICIENTNET_LITE0} if prefer_lite else {}
+    for file, options in (wanted | {MOBILENET: MOBILENET_V2}).items():
+        if data_dir is not None and (data_dir / file).exists():
+            encoder = ImageEncoder(**options)
+            encoder.set_kernels(read_npz_kernels(data_dir / file)[:-1])
+            return encoder
+    encoder = ImageEncoder(**MOBILENET_V2)
+    encoder.set_kernels(fold_batch_normalization(keras.applications.MobileNetV2(include_top=False)))
+    return encoder
+
+
+def starting_encoder(data_dir, file):
     """The encoder to start from: ImageNet's, or for the user's photographs that of a bundle.
 
     Args:
         data_dir: Folder of corpora with the encoder's file, or None.
-        output: Path of a bundle's encoder, which is used if `data_dir` is None.
+        file: Path of a bundle's encoder, which is used if `data_dir` is None.
     """
-    if data_dir is None and output.exists():
-        return ImageEncoder.load(output)
-    encoder = ImageEncoder()
-    if data_dir is not None and (data_dir / MOBILENET).exists():
-        encoder.set_kernels(read_npz_kernels(data_dir / MOBILENET)[:-1])
-    else:
-        encoder.set_kernels(
-            fold_batch_normalization(keras.applications.MobileNetV2(include_top=False))
-        )
-    return encoder
+    if data_dir is None and file.exists():
+        return ImageEncoder.load(file)
+    return imagenet_encoder(data_dir)
 
 
 def read_pixels(pictures, name):

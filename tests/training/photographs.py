@@ -33,7 +33,7 @@ def draw(folder, count, file, rows_of):
     (folder / file).write_text(lines, encoding="utf-8")
 
 
-def tiny_encoder(*_):
+def tiny_encoder(*_, **__):
     encoder = ImageEncoder(stem=4, blocks=BLOCKS, features=16)
     encoder.build()
     rng = np.random.default_rng(0)

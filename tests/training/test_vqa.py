@@ -11,6 +11,8 @@ from shared import bundle
 from tests.training import photographs
 from tests.training.commands import refusal, run
 from tests.training.photographs import COLOURS, publish_texts, read_files
+from training import features
+from training.datasets import coco
 from training.vqa import baselines, evaluate, recipe, vocabulary
 from training.vqa import data as corpus
 from training.vqa import scores as scoring
@@ -97,6 +99,29 @@ def test_training_writes_a_bundle_whose_answers_depend_on_the_photo(trained):
     assert 0 <= consistent["same"] <= 1
 
 
+def test_the_encoder_can_be_chosen(trained, tmp_path):
+    folder, metrics, train = trained
+    encoder = photographs.tiny_encoder()
+    encoder.save(tmp_path / "chosen.safetensors")
+    own = tmp_path / "bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "starting_encoder", features.starting_encoder)
+        patch.setattr(command, "SHARED_ENCODER_PATH", folder / "bundle" / command.ENCODER_FILE)
+        arguments = "--output", own, "--encoder", tmp_path / "chosen.safetensors"
+        arguments += "--work-dir", tmp_path / "work"
+        assert train(*arguments) == {**metrics, "output": str(own)}
+        card = bundle.read_card(own)
+        assert not (own / command.ENCODER_FILE).exists()  # it is that of the captions
+        assert card["encoder"]["file"] == "bundle/encoder.safetensors"
+        encoder.last.bias.assign(np.asarray(encoder.last.bias) + 1)
+        encoder.save(tmp_path / "chosen.safetensors")
+        train(*arguments)
+    card = bundle.read_card(own)
+    assert (own / command.ENCODER_FILE).exists()
+    assert "encoder comes from MobileNetV2, Apache-2.0, fine-tuned" in card["licence"]
+    assert Predictor.load("lstm", own).encoder.options["stem"] == 4
+
+
 def test_a_second_run_resumes_with_equal_scores(trained, caplog):
     folder, metrics, train = trained
     states = {p: p.read_text() for p in folder.glob("work/*/*/state.json")}
@@ -161,7 +186,7 @@ def test_test_scores_come_from_evaluate_alone(trained, tmp_path, monkeypatch):
     draw(tmp_path, 6)
     questions, pictures = corpus.read_rows(tmp_path / "questions.jsonl", tmp_path)
     monkeypatch.setattr(corpus, "read", lambda _, part: questions)
-    monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
+    monkeypatch.setattr(coco, "pictures", lambda _: pictures)
     card = bundle.read_card(model)
     assert (card["test_set"], card["examples"]) == ("validation questions", 8)
     metrics = run(app, "evaluate", "--save", "--model", model)
@@ -177,7 +202,7 @@ def test_the_nearest_question_is_a_baseline_on_its_own_test_set_only(trained, mo
     folder, *_ = trained
     questions, pictures = corpus.read_rows(folder / "photos/questions.jsonl", folder / "photos")
     _, own = corpus.split_by_photo(questions, 0)
-    monkeypatch.setattr(corpus, "pictures", lambda _: pictures)
+    monkeypatch.setattr(coco, "pictures", lambda _: pictures)
     arguments = ["evaluate", "--data-dir", folder, "--model", folder / "bundle"]
     for test, has_nearest in ((own, True), (own[:-1], False)):
         monkeypatch.setattr(corpus, "read", lambda *_, test=test: test)
@@ -319,7 +344,15 @@ def test_scores_by_type():
         question(answer="cat"),
     ]
     scores = scoring.scores(["2", "A dog", "dog"], questions, "x_")
-    assert scores == {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
+    right = {"x_accuracy": 0.6667, "x_accuracy_number": 1.0, "x_accuracy_object": 0.5}
+    assert scores == {**right, "x_right_kind": 1.0}
+
+
+def test_the_share_of_answers_of_the_right_kind():
+    texts = ["How many dogs?", "Is this a dog?", "Is it a dog or a cat?", "Is it day or night?"]
+    questions = [question(text=text) for text in [*texts, "the dog"]]
+    scores = scoring.scores(["dog", "no", "The cat", "yes", "red"], questions)
+    assert scores["right_kind"] == 0.5  # the last asks for no kind
 
 
 def test_the_most_frequent_answer_depends_on_the_type():

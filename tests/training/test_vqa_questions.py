@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from training.datasets import coco
 from training.vqa import data as vqa
 from training.vqa.data import Question
 
@@ -60,7 +61,7 @@ def test_the_official_downloads_are_read(tmp_path, packed):
         Question(nine, "how many cats", "two", "number"),
         Question(seven, "Is the val bus red?", "yes", "yes/no", ("yes",) * 7 + ("no",) * 3),
     ]
-    pictures = vqa.pictures(tmp_path)
+    pictures = coco.pictures(tmp_path)
     assert pictures[seven] == b"val 7"
     assert pictures["COCO_train2014_000000000009.jpg"] == b"train 9"
     assert seven in pictures
@@ -69,7 +70,7 @@ def test_the_official_downloads_are_read(tmp_path, packed):
 
 def test_a_photograph_of_the_training_is_never_in_the_validation(tmp_path, monkeypatch):
     official(tmp_path, packed=False)
-    monkeypatch.setattr(vqa, "VALIDATION_EVERY", 2)
+    monkeypatch.setattr(coco, "VALIDATION_EVERY", 2)
     names = "\n".join(str(n % 20) for n in range(40)) + "\n"
     (tmp_path / "cocoqa/train/img_ids.txt").write_text(names)
     for name, line in (("questions", "what"), ("answers", "bus"), ("types", "0")):
@@ -98,16 +99,26 @@ def test_the_repacked_corpus_is_read(tmp_path):
     ]  # fmt: skip
     content = "\n".join(json.dumps(row) for row in rows)
     (folder / "coco_qa.jsonl.xz").write_bytes(lzma.compress(content.encode()))
-    with tarfile.open(folder / "coco_images.tar", "w") as archive:
-        member = tarfile.TarInfo("a.webp")
-        member.size = 5
-        archive.addfile(member, io.BytesIO(b"pixel"))
+    (tmp_path / "vision").mkdir()
+    for file, name in (
+        ("vqa/coco_images.tar", "a.webp"),
+        ("vision/coco_photos_more.tar", "c.webp"),
+    ):
+        with tarfile.open(tmp_path / file, "w") as archive:
+            member = tarfile.TarInfo(name)
+            member.size = 5
+            archive.addfile(member, io.BytesIO(b"pixel"))
     assert vqa.read(tmp_path, "val") == [Question("a.webp", "what", "bus", "object")]
     assert vqa.read(tmp_path, "train") == [
         Question("b.webp", "is it", "no", "yes/no", ("no", "yes"))
     ]
     assert vqa.read(tmp_path, "test") == []
-    assert vqa.pictures(tmp_path)["a.webp"] == b"pixel"
+    pictures = coco.pictures(tmp_path)
+    assert [pictures[name] for name in ("a.webp", "c.webp")] == [b"pixel"] * 2
+    more = {"image": "c.webp", "question": "who", "answer": "man", "type": "other", "split": "test"}
+    (folder / "coco_qa_more.jsonl.xz").write_bytes(lzma.compress(json.dumps(more).encode()))
+    assert vqa.read(tmp_path, "test") == [Question("c.webp", "who", "man", "other")]
+    assert len(vqa.read(tmp_path, "val")) == 1
 
 
 def test_wrong_parts_are_named(tmp_path):

@@ -1,1 +1,1 @@
-"""Captions for photographs: `python -m training.captioning train|evaluate`."""
+"""Captions for photographs: `python -m training.captioning train|evaluate|encoder`."""

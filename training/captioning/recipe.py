@@ -12,6 +12,7 @@ CAPTIONS_PER_PHOTO = 5
 MAX_WORDS = 16  # of a caption, with the end word
 PHOTOS_PER_BATCH = 16
 WARM_UP_BATCHES, LABEL_SMOOTHING = 200, 0.1
+NAMED_WORDS = 1_000  # that the encoder learns to name
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Stage:
     learning_rate: float
 
 
+NAMING = (Stage(1, 3e-3), Stage(4, 3e-4))  # the encoder: a new layer alone, then its top as well
 FROZEN = Stage(14, 1e-3)  # the decoder alone
 FINE_TUNING = Stage(4, 1e-4)  # the top of the encoder as well
 SELF_CRITICAL = Stage(5, 5e-5)  # the decoder, on the scores of captions that it samples

@@ -1,15 +1,12 @@
 """Questions on COCO photographs: COCO-QA (Ren, Kiros & Zemel 2015), VQA v2 (Goyal et al. 2017).
 
-They are read from the official downloads, unpacked or not, or from repacked files:
-`vqa/coco_images.tar` with photographs resized to 224 by 224 pixels, and `vqa/coco_qa.jsonl.xz` with
-rows `{"image", "question", "answer", "type", "split"}` and, where several people answered,
-`"answers"`. All splits are by photograph. Of the official downloads, the photographs of val2014 are
-the test, and one in twenty of train2014 the validation.
+They are read from the official downloads, unpacked or not, or from repacked files,
+`vqa/coco_qa.jsonl.xz` and `vqa/coco_qa_more.jsonl.xz`, of which either may be missing, with rows
+`{"image", "question", "answer", "type", "split"}` and, where several people answered, `"answers"`.
+The photographs and their split are those of `datasets.coco`.
 """
 
 import json
-import zlib
-from collections import ChainMap
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +16,8 @@ import typer
 
 from shared.errors import UserError
 from shared.text import clean
-from training.datasets.download import check_part, fetch, read_json_lines_xz, read_member
+from training.datasets.coco import PARTS, is_validation, photo_name
+from training.datasets.download import check_part, read_json_lines_xz, read_member
 from training.datasets.pictures import Pictures
 from training.rows import read_json_lines
 
@@ -31,12 +29,10 @@ Images = Annotated[
     Path | None, typer.Option("--images", help="Their photographs: a folder, tar or zip.")
 ]
 
-PARTS = ("train", "val", "test")
+QUESTIONS = ("vqa/coco_qa.jsonl.xz", "vqa/coco_qa_more.jsonl.xz")
 COCO_QA = "http://www.cs.toronto.edu/~mren/imageqa/data/cocoqa/cocoqa-2015-05-17.zip"
 VQA = "https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa"
-PHOTOS = "http://images.cocodataset.org/zips"
 COCO_QA_TYPES = ("object", "number", "color", "location")  # as its files number them
-VALIDATION_EVERY = 20  # one in so many photographs of train2014 is for validation
 
 
 @dataclass(frozen=True)
@@ -85,12 +81,14 @@ def read(data_dir, part):
 
 
 def _read(data_dir, part):
-    repacked = data_dir / "vqa" / "coco_qa.jsonl.xz"
-    if repacked.exists():
-        return [question(row) for row in read_json_lines_xz(repacked) if row["split"] == part]
+    repacked = [file for name in QUESTIONS if (file := data_dir / name).exists()]
+    if repacked:
+        rows = [row for file in repacked for row in read_json_lines_xz(file)]
+        return [question(row) for row in rows if row["split"] == part]
     half = "val" if part == "test" else "train"
     questions = [*_coco_qa(data_dir, half), *_vqa(data_dir, half)]
-    return [each for each in questions if half == "val" or _is_validation(each) == (part == "val")]
+    is_wanted = part == "val"
+    return [q for q in questions if half == "val" or is_validation(q.image) == is_wanted]
 
 
 def question(row):
@@ -101,21 +99,6 @@ def question(row):
     """
     people = tuple(row.get("answers") or ())
     return Question(row["image"], row["question"], row["answer"], row["type"], people)
-
-
-def pictures(data_dir):
-    """The photographs by name; errors as for `read`."""
-    data_dir = Path(data_dir)
-    repacked = data_dir / "vqa" / "coco_images.tar"
-    if repacked.exists():
-        return Pictures(repacked)
-    halves = []
-    for name in ("train2014", "val2014"):
-        folder = data_dir / name
-        if not folder.is_dir():
-            folder = fetch(f"{PHOTOS}/{name}.zip", None, data_dir / f"{name}.zip")
-        halves.append(Pictures(folder))
-    return ChainMap(*halves)
 
 
 def read_rows(path, folder):
@@ -165,14 +148,6 @@ def split_by_photo(questions, seed):
     )
 
 
-def _is_validation(each):
-    return zlib.crc32(each.image.encode()) % VALIDATION_EVERY == 0
-
-
-def _name(half, number):
-    return f"COCO_{half}2014_{int(number):012d}.jpg"
-
-
 def _coco_qa(data_dir, half):
     """COCO-QA's questions about the photographs of train2014 or val2014."""
     folder = {"train": "train", "val": "test"}[half]
@@ -186,7 +161,7 @@ def _coco_qa(data_dir, half):
             f"are not whole. Download {COCO_QA} again."
         )
     return [
-        Question(_name(half, number), text, answer, COCO_QA_TYPES[int(kind)])
+        Question(photo_name(half, number), text, answer, COCO_QA_TYPES[int(kind)])
         for number, text, answer, kind in zip(*columns, strict=True)
     ]
 
@@ -203,7 +178,7 @@ def _vqa(data_dir, half):
     texts = {each["question_id"]: each["question"] for each in questions["questions"]}
     return [
         Question(
-            _name(half, each["image_id"]),
+            photo_name(half, each["image_id"]),
             texts[each["question_id"]],
             each["multiple_choice_answer"],
             each["answer_type"],

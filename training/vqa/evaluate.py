@@ -8,6 +8,7 @@ import typer
 from apps.vqa.predictor import FOLDER, Predictor
 from training import cards
 from training.command import AsJson, DataDir, Model, Save, data_folder, print_metrics
+from training.datasets import coco
 from training.features import encode_photos
 from training.vqa import data
 from training.vqa.baselines import answer_by_nearest, answer_by_type
@@ -40,7 +41,7 @@ def evaluate(
         questions, pictures = data.read_rows(input, images)
     else:
         data_dir = data_folder(data_dir)
-        questions, pictures = data.read(data_dir, "test"), data.pictures(data_dir)
+        questions, pictures = data.read(data_dir, "test"), coco.pictures(data_dir)
     if not questions:
         raise typer.BadParameter(f"{data_dir} has no test questions.")
     predictor = Predictor.load(str(variant), model)

@@ -12,8 +12,10 @@ import typer
 from apps.analogies import vectors
 from apps.vqa.embeddings import EMBEDDINGS_FILE, Embeddings
 from apps.vqa.predictor import ENCODER_FILE, FOLDER, SHARED_ENCODER_PATH
+from shared.image_encoder import EFFICIENTNET_LITE0
 from training import cards
 from training.command import AsJson, DataDir, Output, WorkDir, checkpoint_dir, data_folder
+from training.datasets import coco
 from training.features import (
     encode_bottom,
     encode_top,
@@ -54,6 +56,13 @@ def train(
     output: Output = None,
     work_dir: WorkDir = None,
     epochs: Annotated[int, typer.Option(min=1)] = recipe.EPOCHS,
+    encoder_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--encoder",
+            help="Weights of an image encoder (default: that of the bundle, or of the captions).",
+        ),
+    ] = None,
     seed: int = 0,
     as_json: AsJson = False,
 ):
@@ -64,10 +73,10 @@ def train(
     training, validation, pictures = _read(data_dir, input, images, seed)
     answers = _choose_answers(training)
     output = output or (Path("vqa-model") if input else FOLDER)
-    starts_from_bundle = input or SHARED_ENCODER_PATH.exists()
-    encoder = starting_encoder(
-        None if starts_from_bundle else data_folder(data_dir), SHARED_ENCODER_PATH
-    )
+    own = encoder_file or output / ENCODER_FILE
+    file = own if own.exists() else SHARED_ENCODER_PATH
+    starts_from_bundle = input or file.exists()
+    encoder = starting_encoder(None if starts_from_bundle else data_folder(data_dir), file)
     tokenizer, table, question_words = build_vocabulary(training, vectors.load())
     content = "\n".join(f"{each}" for each in training).encode()
     fingerprint = f"{zlib.crc32(weights_bytes(encoder) + table.tobytes() + content):08x}"
@@ -96,8 +105,9 @@ def train(
         grids = encode_top(encoder, values[name], embeddings.project).astype("float16")
         encoded[name] = Part.encode(questions, tokenizer, grids, photos_of(questions))
     dataset = Data(embeddings, tokenizer, answers, **encoded)
-    card = _new_card(output, fingerprint, seed, dataset, official=not input)
-    card |= {"question_words": question_words, "encoder": _describe_encoder(encoder, folder)}
+    origin = _encoder_origin(encoder, file)
+    card = _new_card(output, fingerprint, seed, dataset, origin, official=not input)
+    card |= {"question_words": question_words, "encoder": _describe_encoder(encoder, file, folder)}
     card["baselines"] = _score_baselines(card["habits"], dataset)
     for name in [name for name in VARIANTS if not variant or name in variant]:
         options = {**VARIANTS[name], "answers": len(answers), "dimensions": table.shape[1]}
@@ -132,7 +142,7 @@ def _read(data_dir, input, images, seed):
     else:
         data_dir = data_folder(data_dir)
         training, validation = (data.read(data_dir, part) for part in ("train", "val"))
-        pictures = data.pictures(data_dir)
+        pictures = coco.pictures(data_dir)
     if not training or not validation:
         raise typer.BadParameter("Training needs questions about at least two photographs.")
     return training, validation, pictures
@@ -161,20 +171,47 @@ def publish(folder, output, card, name, details):
     cards.publish(folder, output, card, name, details, files, SHARED_FILES)
 
 
-def _describe_encoder(encoder, folder):
-    """What the card says of the encoder; it is stored if the captions' bundle has none."""
-    file, own = SHARED_ENCODER_PATH, folder / ENCODER_FILE
-    if file.exists():
-        own.unlink(missing_ok=True)
-    else:
-        file = own
-        encoder.save(file)
+def _describe_encoder(encoder, file, folder):
+    """What the card says of the encoder; it is stored unless it is that of the captions.
+
+    Args:
+        encoder: The `ImageEncoder`.
+        file: Path of the file that it was loaded from; there is none if it is ImageNet's.
+        folder: Path of the work folder.
+    """
+    own = folder / ENCODER_FILE
+    own.unlink(missing_ok=True)
+    if not file.exists():
+        encoder.save(own)
+    elif not _is_shared(file):
+        shutil.copy(file, own)
+    stored = own if own.exists() else SHARED_ENCODER_PATH
     return {
         "network": encoder.options,
         "parameters": encoder.count_params(),
-        "file": f"{file.parent.name}/{file.name}",
-        "crc32": zlib.crc32(file.read_bytes()),
+        "file": f"{stored.parent.name}/{stored.name}",
+        "crc32": zlib.crc32(stored.read_bytes()),
     }
+
+
+def _encoder_origin(encoder, file):
+    """A clause on where the encoder comes from."""
+    blocks = tuple(map(tuple, encoder.options["blocks"]))  # lists, if read from a file
+    is_lite = blocks == EFFICIENTNET_LITE0["blocks"]
+    network = "EfficientNet-Lite0" if is_lite else "MobileNetV2"
+    if not file.exists():
+        return f"is {network}, Apache-2.0."
+    whose = "is that of the captions: from" if _is_shared(file) else "comes from"
+    return (
+        f"{whose} {network}, Apache-2.0, fine-tuned on captions of Flickr8k"
+        f"{' and COCO' if is_lite else ''}, for non-commercial research."
+    )
+
+
+def _is_shared(file):
+    """Whether a file is the encoder of the captions."""
+    shared = SHARED_ENCODER_PATH
+    return shared.exists() and file.read_bytes() == shared.read_bytes()
 
 
 def _score_baselines(frequent, dataset):
@@ -188,7 +225,7 @@ def _score_baselines(frequent, dataset):
     }
 
 
-def _new_card(output, fingerprint, seed, dataset, official):
+def _new_card(output, fingerprint, seed, dataset, origin, official):
     """A card with what all variants share."""
     training, validation = dataset.training.questions, dataset.validation.questions
     training_photos = len(dataset.training.grids)
@@ -197,12 +234,6 @@ def _new_card(output, fingerprint, seed, dataset, official):
         "Weights: Apache-2.0. Questions: CC BY 4.0, not shipped; photographs vary."
         if official
         else "Weights: Apache-2.0, and as your questions and photographs allow."
-    )
-    origin = (
-        "is that of the captions: from MobileNetV2, Apache-2.0, fine-tuned on Flickr8k, for "
-        "non-commercial research."
-        if SHARED_ENCODER_PATH.exists()
-        else "is MobileNetV2, Apache-2.0."
     )
     return cards.new_card(
         output,
@@ -243,8 +274,8 @@ def _write_variant(folder, name, network, record, dataset):
     questions = validation.questions
     targets = answer_shares(questions, dataset.answers)
     predictor.temperature = fit_temperature(validation.probabilities(predictor), targets)
-    probabilities = validation.probabilities(predictor)
-    answers = [dataset.answers[n] for n in probabilities.argmax(axis=1)]
+    best = validation.best(predictor)
+    answers = [each.text for each in best]
     correct = np.array(
         [canonical(a) == canonical(q.answer) for a, q in zip(answers, questions, strict=True)]
     )
@@ -255,7 +286,7 @@ def _write_variant(folder, name, network, record, dataset):
         SCORED_ON,
         scores(answers, questions),
         temperature=round(predictor.temperature, 4),
-        threshold=fit_threshold(probabilities.max(axis=1), correct),
+        threshold=fit_threshold(np.array([each.probability for each in best]), correct),
         **scores(answers, questions, "validation_"),
         consistency=consistency(predictor, validation),
     )
