@@ -31,7 +31,16 @@ _TOKEN = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}]+)*|\.{2,}|!{2,}|\?{2,}|[^\s\p{L}\p
 # more digits than any character has, whose numbers Python would refuse.
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
 _LONG_REFERENCE = re.compile(rf"&#[xX]?[0-9a-fA-F]{{{limits.ENTITY_DIGITS + 1},}};?")
-_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,200}|!--[^<>]{0,200})>")
+_TAG = re.compile(
+    r"<(?i:script|style)\b[^<>]{0,200}>[^<]*|<(?:/?[a-zA-Z][^<>]{0,200}|!--[^<>]{0,200})>"
+)
+# UTF-8 that a program has read as Windows-1252 or Latin-1: Â£ for £, Ã© for é, â€™ for ’.
+# Letters before a quotation mark or dash are left as they are.
+_BYTES = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+_MISREAD = re.compile(
+    f"[ÂÃ][\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ˜™š›œžŸ]|â[€\x80][{_BYTES}]?|â[„\x84]¢|â[‚\x82]¬"
+    f"|ï»¿|ð[Ÿ\x9f][{_BYTES}][{_BYTES}]"
+)
 
 # Control and private characters and lone surrogates, which stand where a space may have been.
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x90\x95-\x9f\ud800-\udfff\ue000-\uf8ff]")
@@ -80,16 +89,17 @@ def clean(text):
 
     In this order:
 
-    1. Ligatures, full-width forms and mathematical alphabets become ordinary letters (ﬁ → fi,
+    1. UTF-8 that was read as Windows-1252 is read rightly (donâ€™t → don’t).
+    2. Ligatures, full-width forms and mathematical alphabets become ordinary letters (ﬁ → fi,
        Ａ → A, 𝗮 → a).
-    2. Soft hyphens, joiners and other characters that nobody sees are deleted, so that a word
+    3. Soft hyphens, joiners and other characters that nobody sees are deleted, so that a word
        stays one word. Control characters and private ones become spaces.
-    3. Of a run of combining marks the first 30 stay, and letters are composed with their marks
+    4. Of a run of combining marks the first 30 stay, and letters are composed with their marks
        (NFC). The limit keeps the time linear: normalising a long run takes quadratic time.
-    4. Every apostrophe and quotation mark becomes ' or ".
-    5. White space becomes single spaces.
-    6. HTML entities become their characters and each tag becomes a space. What appears passes
-       through 1 to 5 again, until nothing changes.
+    5. Every apostrophe and quotation mark becomes ' or ".
+    6. White space becomes single spaces.
+    7. HTML entities become their characters; each tag, with what a script or a style sheet holds,
+       becomes a space. What appears passes through 1 to 6 again, until nothing changes.
 
     Cleaning a cleaned text changes nothing. `clean_with_places` also tells where its characters
     stood.
@@ -162,7 +172,7 @@ def _clean(text, substitute):
         )
     text = _clean_characters(text, substitute)
     for _ in range(limits.ENTITY_LEVELS):
-        if "&" not in text and "<" not in text:
+        if "&" not in text and "<" not in text and not _MISREAD.search(text):
             return text
         previous = text
         text = substitute(_LONG_REFERENCE, " ", text)
@@ -171,12 +181,14 @@ def _clean(text, substitute):
         if text == previous:
             return text
     # Nobody writes entities within entities within entities.
-    return _clean_characters(substitute(_ANGLES, " ", text), substitute)
+    text = substitute(_MISREAD, " ", substitute(_ANGLES, " ", text))
+    return _clean_characters(text, substitute)
 
 
 def _clean_characters(text, substitute):
-    """Steps 1 to 5 of `clean`."""
+    """Steps 1 to 6 of `clean`."""
     if not text.isascii():
+        text = substitute(_MISREAD, _read_again, text)
         text = substitute(_FOLDABLE, lambda match: _FOLDED.get(ord(match[0]), match[0]), text)
         text = substitute(_INVISIBLE, "", text)
     text = substitute(_CONTROLS, " ", text)
@@ -186,6 +198,17 @@ def _clean_characters(text, substitute):
             text = substitute(_COMPOSED, lambda run: unicodedata.normalize("NFC", run[0]), text)
     text = substitute(_SPACES, " ", text.translate(_STRAIGHT))
     return substitute(_ENDS, "", text)
+
+
+def _read_again(match):
+    """What misread bytes stand for; a quotation mark, whose last byte is often lost, for `â€`."""
+    raw = b"".join(
+        each.encode("latin-1" if each < "\u0100" else "cp1252") for each in match.group()
+    )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return '"' if len(raw) == 2 else match.group()
 
 
 def find_foreign_script(text):

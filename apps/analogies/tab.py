@@ -1,5 +1,6 @@
 """The page: words as points in space, what their directions mean, and how they are learned."""
 
+import logging
 from functools import partial, wraps
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from shared.site.events import QUIET
 from shared.site.knobs import Knob, read_link
 from shared.site.storage import discard
 from shared.site.uploads import download_path
+
+log = logging.getLogger("unrolled")
 
 TITLE = "Words"
 DESCRIPTION = (
@@ -56,9 +59,24 @@ COMPLETE_SCRIPT = Path(__file__).with_name("complete.js").read_text(encoding="ut
 MAP_SCRIPT = Path(__file__).with_name("map.js").read_text(encoding="utf-8")
 
 
+def _load_vectors(file):
+    """The predictor of a file, and ""; that of the shipped vectors and a sentence, if it is bad."""
+    try:
+        return Predictor.load(file), ""
+    except BundleError as error:
+        if not file:
+            raise
+        # The page does not name what may be a path of this machine.
+        log.warning("%s The page of the analogies serves the shipped vectors instead.", error)
+        return Predictor.load(), (
+            "The vectors that this site was started with cannot be used, as its log says. These "
+            "are the shipped ones."
+        )
+
+
 def build(page, settings):
     """Build the page, section by section."""
-    predictor = Predictor.load(settings.vectors)
+    predictor, problem = _load_vectors(settings.vectors)
     card = predictor.card
     components.page_title(
         "The space of words",
@@ -66,8 +84,8 @@ def build(page, settings):
         "other has put them into a space where directions mean something. It is not recurrent, "
         "but vectors such as these are what recurrent networks read. Ask it, and see the trick.",
     )
-    if predictor.vectors.note:
-        components.html(components.note(predictor.vectors.note))
+    for sentence in filter(None, (problem, predictor.vectors.note)):
+        components.html(components.note(sentence))
     solved, opened = _analogy_section(page, predictor)
     if card and len(stored.load_sizes()) > 1:
         _sizes_section(solved)
