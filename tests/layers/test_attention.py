@@ -8,7 +8,13 @@ import pytest
 from keras import ops
 
 from tests.layers.autodiff import BACKEND, randomise
-from unrolled.layers import AdditiveAttention, DotAttention, attention
+from unrolled.layers import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    KerasAdditiveAttention,
+    attention,
+)
 
 KINDS = {
     "additive": (AdditiveAttention, {"units": 6}),
@@ -36,7 +42,7 @@ def called(layer, *arguments, **named):
 
 def test_examples_in_the_docstrings():
     results = doctest.testmod(attention, extraglobs={"np": np})
-    assert results.attempted >= 4
+    assert results.attempted >= 6
     assert results.failed == 0
 
 
@@ -232,9 +238,77 @@ def test_the_mask_attached_to_the_memory_counts(kind):
     np.testing.assert_allclose(called(model, [QUERY, words])[0], expected[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_causal_query_reads_no_later_step(masked):
+    mask = MASK if masked else None
+    context, weights = called(make("dot"), QUERY, MEMORY, memory_mask=mask, causal=True)
+    assert (weights[:, np.arange(3)[:, None] < np.arange(5)] == 0).all()
+    expected, _ = called(make("dot"), QUERY[:, :2], MEMORY[:, :2], causal=True)
+    np.testing.assert_allclose(context[:, :2], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_of_the_weights_applies_in_training(kind):
+    layer = make(kind, dropout=0.5, seed=1)
+    _, plain = called(layer, QUERY, MEMORY)
+    _, dropped = called(layer, QUERY, MEMORY, training=True)
+    kept = dropped != 0
+    assert 0 < kept.sum() < kept.size
+    np.testing.assert_allclose(dropped[kept], 2 * plain[kept], rtol=1e-5)
+
+
+@pytest.mark.parametrize("key", [False, True])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Attention", {}),
+        ("Attention", {"use_scale": True}),
+        ("Attention", {"score_mode": "concat"}),
+        ("Attention", {"use_scale": True, "score_mode": "concat", "dropout": 0.5, "seed": 3}),
+        ("AdditiveAttention", {}),
+        ("AdditiveAttention", {"use_scale": False}),
+    ],
+)
+def test_attention_of_keras_equals_keras(name, options, key):
+    inputs = [QUERY, MEMORY, RNG.normal(size=MEMORY.shape)] if key else [QUERY, MEMORY]
+    masks = [None, [MASK[:, :3], None], [None, MASK], [MASK[:, 2:], MASK]]
+    ours = {"Attention": Attention, "AdditiveAttention": KerasAdditiveAttention}[name](**options)
+    theirs = getattr(keras.layers, name)(**options)
+    assert ours.get_config().keys() == theirs.get_config().keys()
+    assert type(ours).from_config(ours.get_config()).get_config() == ours.get_config()
+    for layer in (ours, theirs):
+        layer.build([each.shape for each in inputs])
+    for weight in theirs.weights:
+        weight.assign(np.linspace(0.3, 0.7, np.size(weight)).reshape(weight.shape))
+    ours.set_weights(theirs.get_weights())
+    for mask in masks:
+        for causal in (False, True):
+            named = {"mask": mask, "use_causal_mask": causal, "training": True}
+            results = [
+                called(f, inputs, return_attention_scores=True, **named) for f in (ours, theirs)
+            ]
+            for mine, expected in zip(*results, strict=True):
+                np.testing.assert_allclose(mine, expected, atol=1e-5)
+
+
+def test_attention_of_keras_over_further_axes_and_masks():
+    pictures = np.ones((2, 3, 5, 4), "float32")
+    assert Attention()([pictures, pictures]).shape == pictures.shape
+    layer, mask = Attention(), [np.array([[True, False, True]] * 2), None]
+    np.testing.assert_array_equal(called(layer.compute_mask, [QUERY, MEMORY], mask), mask[0])
+    assert layer.compute_mask([QUERY, MEMORY], None) is None
+    symbolic = layer([keras.Input((3, 4)), keras.Input((5, 4))], return_attention_scores=True)
+    assert [each.shape for each in symbolic] == [(None, 3, 4), (None, 3, 5)]
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
+        (lambda: DotAttention(dropout=1), "`dropout` must be in"),
+        (lambda: Attention(score_mode="sum"), "score_mode"),
+        (lambda: Attention()(QUERY), "must be called on a list"),
+        (lambda: Attention()([QUERY] * 4), "length 2 or 3"),
+        (lambda: Attention()([QUERY, MEMORY], mask=MASK), "mask must be a list"),
         (lambda: AdditiveAttention(0), "`units` must be a positive integer"),
         (lambda: AdditiveAttention(True), "`units` must be a positive integer"),
         (lambda: DotAttention()(QUERY[..., :2], MEMORY), "unless `general=True`"),

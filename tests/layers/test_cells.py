@@ -23,7 +23,7 @@ from unrolled.layers import GRUCell, LSTMCell, Recurrent, RNNCell, TreeLSTMCell
 
 
 @pytest.mark.parametrize(
-    "module", ["cells", "recurrent", "recursive", "drop_in", "gated", "linear"]
+    "module", ["cells", "recurrent", "recursive", "drop_in", "gated", "linear", "conv"]
 )
 def test_examples_in_the_docstrings(module):
     names = {**vars(unrolled.layers), "np": np}

@@ -10,16 +10,19 @@ import pytest
 from keras import layers as theirs
 
 import unrolled.layers as ours
-from tests.layers.autodiff import assert_same, outputs_and_gradients, randomise
+from tests.layers.autodiff import BACKEND, assert_same, outputs_and_gradients, randomise
 
 RNG = np.random.default_rng(0)
 INPUTS = RNG.normal(size=(3, 5, 4)).astype("float32")
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 0, 1, 1]], bool)
+# Outputs before the first step that is read are zero in Keras on TensorFlow; elsewhere they differ.
+if BACKEND != "tensorflow":
+    MASK[2, 0] = True
 STATES = [RNG.normal(size=(3, 6)).astype("float32") for _ in range(2)]
 NAMES = ["SimpleRNN", "LSTM", "GRU"]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "RNN", "Bidirectional", "StackedRNNCells"])
+@pytest.mark.parametrize("name", [*NAMES, "RNN", "Bidirectional", "StackedRNNCells", "Attention"])
 def test_the_arguments_are_those_of_keras(name):
     expected = inspect.signature(getattr(theirs, name)).parameters.values()
     received = inspect.signature(getattr(ours, name)).parameters.values()
@@ -149,7 +152,10 @@ def test_cells_of_keras_and_lists_of_cells_run_here_as_there(cell, backwards):
         layer.build(INPUTS.shape)
         randomise(layer)
         both.append(layer)
-    arguments = {"mask": MASK, "training": True}
+    mask = MASK
+    if cell == "sum" and BACKEND != "tensorflow":
+        mask = None  # there Keras takes the first state for an output
+    arguments = {"mask": mask, "training": True}
     results = [outputs_and_gradients(layer, INPUTS, **arguments) for layer in both]
     assert_same(*results)
     shapes = [layer.compute_output_shape(INPUTS.shape) for layer in both]

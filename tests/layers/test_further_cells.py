@@ -129,6 +129,7 @@ def test_a_loop_of_keras_gives_the_same_numbers_and_gradients(name):
     """Step by step; the linear cells scan here, with a gradient of their own."""
     layer, _ = built(name)
     reference = keras.layers.RNN(layer.cell, return_sequences=True, return_state=True)
+    reference.build(INPUTS.shape)
     mask = MASK | (np.arange(5) == 0)  # before the first step that is read Keras returns zeros
     assert_same(
         outputs_and_gradients(layer, INPUTS, states_of(layer), mask=mask),

@@ -1,7 +1,13 @@
 """Recurrent layers with hand-written back-propagation through time, for Keras 3."""
 
-from unrolled.layers.attention import AdditiveAttention, DotAttention
+from unrolled.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    KerasAdditiveAttention,
+)
 from unrolled.layers.cells import Cell, GRUCell, LSTMCell, RNNCell, TreeLSTMCell
+from unrolled.layers.conv import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D, ConvLSTMCell
 from unrolled.layers.drop_in import GRU, LSTM, SimpleRNN, from_keras, from_torch, to_keras
 from unrolled.layers.gated import LayerNormLSTMCell, MultiplicativeLSTMCell, SLSTMCell
 from unrolled.layers.linear import LinearCell, LRUCell, MinGRUCell, MinLSTMCell
@@ -13,12 +19,18 @@ CELLS = {"rnn": RNNCell, "gru": GRUCell, "lstm": LSTMCell}
 __all__ = [
     "CELLS",
     "GRU",
+    "KerasAdditiveAttention",
     "LSTM",
     "LRUCell",
     "RNN",
     "AdditiveAttention",
+    "Attention",
     "Bidirectional",
     "Cell",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "ConvLSTMCell",
     "DotAttention",
     "GRUCell",
     "LSTMCell",

@@ -165,6 +165,8 @@ class Cell(keras.layers.Layer, ABC):
     trace_names: tuple[str, ...] = ("hidden",)
     saved_names: tuple[str, ...] = ()
     dropout_per_gate = False
+    rank = 0  # the number of axes of space between the batch and the features
+    space: tuple[int, ...] = ()  # their sizes, in the inputs
 
     def __init__(
         self,
@@ -216,9 +218,8 @@ class Cell(keras.layers.Layer, ABC):
         self.output_size = units
 
     def build(self, input_shape):
-        width = len(self.preactivation_names) * self.units
         self.kernel = self.add_weight(
-            shape=(input_shape[-1], width),
+            shape=self._kernel_shape(input_shape[-1]),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -253,6 +254,17 @@ class Cell(keras.layers.Layer, ABC):
     def state_width(self):
         """The size of each of the states that a step reads."""
         return self.units
+
+    def state_shape(self, step_shape):
+        """The shape of each state that a step reads, without the batch.
+
+        Args:
+            step_shape: The shape of the inputs of a step, without the batch.
+        """
+        return (self.state_width,)
+
+    def _kernel_shape(self, features):
+        return (features, len(self.preactivation_names) * self.units)
 
     def _recurrent_shape(self):
         return (self.units, len(self.preactivation_names) * self.units)
@@ -376,20 +388,21 @@ class Cell(keras.layers.Layer, ABC):
         return new_states[0], new_states
 
     def _check_shapes(self, inputs, states):
-        features = self.kernel.shape[0]
-        if len(inputs.shape) != 2 or inputs.shape[1] != features:
+        step_shape = (*self.space, self.kernel.shape[-2])
+        if not shapes_agree(inputs.shape[1:], step_shape):
             raise ValueError(
-                f"`inputs` must have the shape (batch, {features}). "
+                f"`inputs` must have the shape (batch, {', '.join(map(str, step_shape))}). "
                 f"Received: inputs.shape={tuple(inputs.shape)}"
             )
         shapes = [tuple(state.shape) for state in states]
         batch = inputs.shape[0]
         if len(shapes) != len(self.state_names) or not all(
-            shapes_agree(shape, (batch, self.state_width)) for shape in shapes
+            shapes_agree(shape, (batch, *self.state_shape(step_shape))) for shape in shapes
         ):
+            sizes = ", ".join(map(str, self.state_shape(step_shape)))
             raise ValueError(
                 f"`states` must be {len(self.state_names)} tensor(s) of the shape "
-                f"(batch, {self.state_width}), of a batch of {batch}. Received: shapes {shapes}"
+                f"(batch, {sizes}), of a batch of {batch}. Received: shapes {shapes}"
             )
 
     def get_config(self):

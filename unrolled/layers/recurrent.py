@@ -217,12 +217,12 @@ def _initial_states(cell, batch):
     return keras.tree.map_structure(lambda n: ops.zeros((batch, n), dtype=dtype), cell.state_size)
 
 
-def _state_shapes(cell, batch):
-    """The shapes of `_initial_states`."""
-    return [
-        _state_shape(size, batch)
-        for size in ([cell.state_size] if isinstance(cell.state_size, int) else cell.state_size)
-    ]
+def _state_shapes(cell, batch, step_shape):
+    """The shapes of `_initial_states`, where a step of the inputs has `step_shape`."""
+    if isinstance(cell, Cell):
+        return [(batch, *cell.state_shape(step_shape)) for _ in cell.state_names]
+    sizes = [cell.state_size] if isinstance(cell.state_size, int) else cell.state_size
+    return [_state_shape(size, batch) for size in sizes]
 
 
 def _state_shape(size, batch):
@@ -336,9 +336,11 @@ class Recurrent(keras.layers.Layer):
         return states[0] if keras.tree.is_nested(states[0]) else states
 
     def build(self, inputs_shape, initial_state_shape=None):
-        if isinstance(self._cells[0], Cell) and len(inputs_shape) != 3:
+        first = self._cells[0]
+        if isinstance(first, Cell) and len(inputs_shape) != 3 + first.rank:
+            space = "space, " * first.rank
             raise ValueError(
-                "`inputs` must have the shape (batch, time, features). "
+                f"`inputs` must have the shape (batch, time, {space}features). "
                 f"Received: inputs.shape={tuple(inputs_shape)}"
             )
         if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
@@ -353,7 +355,11 @@ class Recurrent(keras.layers.Layer):
             with keras.name_scope(self.name, caller=self):
                 self._carried.variables = [
                     keras.Variable(
-                        state, trainable=False, autocast=False, name=f"carried_state_{number}"
+                        state,
+                        dtype=keras.backend.standardize_dtype(state.dtype),
+                        trainable=False,
+                        autocast=False,
+                        name=f"carried_state_{number}",
                     )
                     for number, state in enumerate(
                         keras.tree.flatten(self.get_initial_state(inputs_shape[0]))
@@ -419,7 +425,7 @@ class Recurrent(keras.layers.Layer):
         )
         traced = {}
         for name in self.cell.trace_names:
-            values = ops.transpose(history[name], (1, 0, 2))  # (batch, time, units)
+            values = ops.swapaxes(history[name], 0, 1)  # (batch, time, units)
             traced[name] = ops.flip(values, axis=1) if self.go_backwards else values
         return traced
 
@@ -550,13 +556,14 @@ class Recurrent(keras.layers.Layer):
 
     def _check_shapes(self, inputs, initial_state, mask):
         first = self._cells[0]
-        features = first.kernel.shape[0] if isinstance(first, Cell) else None
-        if features and (len(inputs.shape) != 3 or inputs.shape[2] != features):
-            raise ValueError(
-                f"`inputs` must have the shape (batch, time, {features}). "
-                f"Received: inputs.shape={tuple(inputs.shape)}"
-            )
-        batch, time = inputs.shape[:2]
+        batch, time, *step_shape = inputs.shape
+        if isinstance(first, Cell):
+            expected = (*first.space, first.kernel.shape[-2])
+            if not shapes_agree(step_shape, expected):
+                raise ValueError(
+                    f"`inputs` must have the shape (batch, time, {', '.join(map(str, expected))}). "
+                    f"Received: inputs.shape={tuple(inputs.shape)}"
+                )
         if self.unroll and time is None:
             raise ValueError(
                 "`unroll=True` needs a known number of time steps. "
@@ -580,13 +587,11 @@ class Recurrent(keras.layers.Layer):
         if initial_state is None:
             return
         shapes = [tuple(state.shape) for state in keras.tree.flatten(initial_state)]
-        sizes = [n for cell in self._cells for n in keras.tree.flatten(cell.state_size)]
-        if len(shapes) != len(sizes) or not all(
-            shapes_agree(shape, (batch, size)) for shape, size in zip(shapes, sizes, strict=True)
-        ):
+        needed = [shape for cell in self._cells for shape in _state_shapes(cell, batch, step_shape)]
+        if len(shapes) != len(needed) or not all(map(shapes_agree, shapes, needed)):
             raise ValueError(
-                f"`initial_state` must have {len(sizes)} tensor(s) of the shapes "
-                f"{[(batch, size) for size in sizes]}. Received: shapes {shapes}"
+                f"`initial_state` must have {len(needed)} tensor(s) of the shapes {needed}. "
+                f"Received: shapes {shapes}"
             )
 
     def reset_state(self):
@@ -597,17 +602,21 @@ class Recurrent(keras.layers.Layer):
                 variable.assign(state)
 
     def compute_output_shape(self, inputs_shape, initial_state_shape=None):
-        batch, time = inputs_shape[:2]
-        features = _output_size(self.cell)
-        outputs = (batch, time, features) if self.return_sequences else (batch, features)
-        return (outputs, *_state_shapes(self.cell, batch)) if self.return_state else outputs
+        batch, time, *step_shape = inputs_shape
+        shape = (_output_size(self.cell),)
+        if isinstance(self.cell, Cell):
+            shape = self.cell.state_shape(step_shape)
+        outputs = (batch, time, *shape) if self.return_sequences else (batch, *shape)
+        states = _state_shapes(self.cell, batch, step_shape)
+        return (outputs, *states) if self.return_state else outputs
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the outputs, in their order."""
         outputs = _as_array(mask) if self.return_sequences else None
         if outputs is not None and self.go_backwards:
             outputs = ops.flip(outputs, axis=1)
-        states = [None for _ in _state_shapes(self.cell, None)]
+        sizes = self.cell.state_size
+        states = [None for _ in ([sizes] if isinstance(sizes, int) else sizes)]
         return (outputs, *states) if self.return_state else outputs
 
     def get_config(self):
