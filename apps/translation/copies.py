@@ -124,6 +124,7 @@ _PATTERNS = [
 ]
 _CAPITALISED = re.compile(r"(?<![\w'-])[^\W\d_](?:[^\W\d_]|['.-](?=[^\W\d_]))+(?!\w)")
 _PROTECTED = re.compile("|".join(pattern.pattern for _, _, pattern in _PATTERNS[:3]))
+_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=[^\s*_])([^*_]{1,200})(?<=\S)\1(?![\w*])")
 _BRACKETS = re.compile("⟦(\\d+)⟧")
 
 
@@ -138,7 +139,10 @@ class Copy:
 
 
 def clean(text):
-    """`shared.text.clean`, which leaves code in backticks and addresses as they were typed."""
+    """`shared.text.clean`, which leaves code in backticks and addresses as they were typed.
+
+    The asterisks and underscores of emphasis in Markdown are left out.
+    """
     kept = []
 
     def keep(match):
@@ -146,6 +150,7 @@ def clean(text):
         return f"⟦{len(kept) - 1}⟧"
 
     cleaned = texts.clean(_PROTECTED.sub(keep, text.replace("⟦", "[").replace("⟧", "]")))
+    cleaned = _EMPHASIS.sub(r"\2", cleaned)
     return _BRACKETS.sub(lambda match: kept[int(match.group(1))], cleaned)
 
 

@@ -17,7 +17,7 @@ from shared import bundle
 from shared.compiled import Compiled
 from shared.errors import UserError
 from shared.limits import MAX_LENGTH_PENALTY, check_search
-from shared.text import SPECIAL, SubwordTokenizer, choose_bucket, find_foreign_script, pad
+from shared.text import SPECIAL, SubwordTokenizer, choose_bucket, clean, find_foreign_script, pad
 from unrolled.decoding import (
     MIN_LOG_PROBABILITY,
     beam_search,
@@ -40,7 +40,12 @@ _ABBREVIATIONS = (
 )
 _ABBREVIATION = "".join(rf"(?<!\b{each})" for each in _ABBREVIATIONS.split("|")) + r"(?<!\b[A-Z])"
 _SENTENCE_END = re.compile(rf"((?:[!?…]|{_ABBREVIATION}\.)[\"')\]]*)\s+(?=[\"'(\[¿¡]?[A-Z0-9])")
-_LIST_MARK = re.compile(r"[ \t]*(?:[-*•–—▪◦‣>]|\(?\d{1,3}[.)]|[a-zA-Z]\))[ \t]+|[ \t]+")
+# Before an item of a list, or a message of a chat: `- `, `2. `, `[12/05/24, 18:03] Anna: `.
+_LIST_MARK = re.compile(
+    r"[ \t]*(?:[-*•–—▪◦‣>]|\(?\d{1,3}[.)]|[a-zA-Z]\))[ \t]+"
+    r"|\u200e?\[?\d{1,4}[./-]\d{1,2}[./-]\d{1,4},? \d{1,2}:\d\d(?::\d\d)?(?:\s[AaPp]\.?[Mm]\.?)?"
+    r"\]?(?: -)? [^:\n]{1,40}: |[ \t]+"
+)
 _WEB_ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
 _CLAUSE_END = re.compile(
     r"[,;:]\s+|\s+(?=(?:and|but|because|so|then|when|while|although|which|or|if)\s)", re.IGNORECASE
@@ -196,6 +201,7 @@ def check_text(text):
             f"This text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are translated at "
             "once. Shorten it, or upload it as a file."
         )
+    text = clean(text)
     if script := find_foreign_script(text):
         raise UserError(
             f"This text is mostly in another alphabet ({script}). The network translates from "
@@ -230,8 +236,29 @@ def best_by_length_penalty(hypotheses, steps=40):
     ]
 
 
+def split_lines(text):
+    """The lines of a text; those into which a sentence was cut, as in a PDF or a mail, are one.
+
+    A line belongs to the one before if it begins with a small letter, and that one is the beginning
+    of a sentence: a capital letter, three words or more, and no stop.
+    """
+    lines = []
+    for line in text.split("\n"):
+        if lines and line[:1].islower() and _is_cut(lines[-1]):
+            lines[-1] = f"{lines[-1].rstrip()} {line}"
+        else:
+            lines.append(line)
+    return lines
+
+
+def _is_cut(line):
+    _, text = split_list_mark(line.rstrip())
+    ends_within = text[-1:].isalnum() or text[-1:] == ","
+    return text[:1].isupper() and ends_within and len(text.split(maxsplit=2)) > 2
+
+
 def split_list_mark(line):
-    """A line as its indentation with the mark of a list item, such as `2. `, and the rest."""
+    """A line as what stands before its text, such as spaces or `2. `, and the rest."""
     match = _LIST_MARK.match(line)
     if not match or not _has_words(line[match.end() :]):
         return "", line
@@ -363,7 +390,7 @@ class Predictor:
 
     def translate_all(self, texts, width=BEAM_WIDTH, alpha=LENGTH_PENALTY):
         """`Translation`s of many texts, unchecked; arguments as for `translate`."""
-        lines = [[split_list_mark(line) for line in text.split("\n")] for text in texts]
+        lines = [[split_list_mark(line) for line in split_lines(text)] for text in texts]
         split_texts = [[split_sentences(rest) for _, rest in marked] for marked in lines]
         sources = [sentence for split in split_texts for line in split for sentence in line]
         sentences = iter(self.translate_sentences(sources, width, alpha))

@@ -51,6 +51,18 @@ def test_what_is_copied_has_its_french_form(text, expected):
     assert forms(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("**A man** is *running* and __very__ _fast_.", "A man is running and very fast."),
+        ('***So*** "*fine*"!', 'So "fine"!'),
+        ("2*3*4, 2 * 3 * 4, a_b_c, ** and `*x*`", "2*3*4, 2 * 3 * 4, a_b_c, ** and `*x*`"),
+    ],
+)
+def test_marks_of_emphasis_are_left_out(text, expected):
+    assert copies.clean(text) == expected
+
+
 def test_names_are_those_that_the_caller_knows():
     text = "Yesterday Ms. Zielinska-Wu met O'Dowd."
     found = forms(text, ("Zielinska-Wu", "O'Dowd"))

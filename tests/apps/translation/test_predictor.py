@@ -12,6 +12,8 @@ from apps.translation.predictor import (
     best_by_length_penalty,
     check_text,
     french_spacing,
+    split_lines,
+    split_list_mark,
     split_sentences,
 )
 from shared.errors import UserError
@@ -77,6 +79,40 @@ def test_list_marks_and_indentation_stay(predictor):
     lines = predictor.translate(text).text.split("\n")
     assert [line[:3] for line in lines[1:3]] == ["- " + lines[1][2], "  2"]
     assert lines[3].startswith("(3) ") and lines[4].startswith("* ")
+
+
+def test_a_sentence_that_a_program_has_cut_into_lines_is_one():
+    cut = "The dog is sleeping in\nthe old house,\nand eats.\n- My cat and my\ndog eat."
+    assert split_lines(cut) == [
+        "The dog is sleeping in the old house, and eats.",
+        "- My cat and my dog eat.",
+    ]
+    for text in (
+        "milk\neggs\nold bread",
+        "My list\nmilk\neggs",
+        "The dog sleeps.\nit eats",
+        "A\n\nb",
+    ):
+        assert split_lines(text) == text.split("\n")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[12/05/2024, 18:03:11] Anna: ",
+        "\u200e[12.05.24, 18:03] Anna B.: ",
+        "5/12/24, 6:03 PM - Anna: ",
+        "5/12/24, 6:03\u202fPM - Anna: ",
+    ],
+)
+def test_the_header_of_a_chat_message_stays(header):
+    assert split_list_mark(f"{header}The dog: it sleeps.") == (header, "The dog: it sleeps.")
+
+
+def test_other_alphabets_of_the_same_letters_are_read():
+    for text in ("Ｔｈｅ　ｄｏｇ．", "𝗧𝗵𝗲 𝗱𝗼𝗴."):
+        check_text(text)
+        assert split_sentences(text) == ["The dog."]
 
 
 def test_long_sentences_without_stops_are_split_between_clauses():
