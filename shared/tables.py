@@ -27,6 +27,7 @@ _OTHER_FORMATS = {
 }
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 100, 10_000  # from which the separator is known
 _MAX_TITLES = 3  # lines above the header
+_BAR = re.compile(r"(?<!\\)\|")  # between the cells of a drawn table
 _NUMBER = re.compile(r"[-+]?\d[\d.,:/-]*%?(?: \d[\d:]*)?")  # a date and a time too
 _JSON_VALUE = re.compile(r"[^\s,]")
 _TEXT_NAMES = frozenset(
@@ -98,6 +99,8 @@ def read(path, max_rows, has_header=None):
     if kind := find_other_format(content):
         raise UserError(f"This file holds {kind}. Save its texts as a CSV, one row for each.")
     content, separator = _take_separator_line(content)
+    if drawn := read_drawn_table(content):
+        content, separator, has_header = drawn, "|", has_header is not False
     if not separator:
         content, separator = _find_separator(content)
     rows = _split_rows(content, separator, max_rows) if content.strip() else []
@@ -268,6 +271,45 @@ def _take_separator_line(content):
     """Content without Excel's first line `sep=;`, and the separator that it names or None."""
     hint = re.match(r'\s{0,100}"?sep=([^"\r\n])"?[;,\t|]{0,1000}(?:\r\n|\r|\n|$)', content, re.I)
     return (content[hint.end() :], hint[1]) if hint else (content, None)
+
+
+def read_drawn_table(content):
+    """The table in a text that Markdown, Org mode or a database draws with bars and a rule.
+
+    Returns:
+        A CSV with vertical bars, its rows in the lines in which they stood; None if there is no
+        such table.
+
+    Raises:
+        UserError: if it has too many columns.
+    """
+    lines = _LINE_END.split(content)
+    header = next(
+        (n for n, (line, below) in enumerate(zip(lines[:_SAMPLE_LINES], lines[1:], strict=False))
+         if "|" in line and _is_rule(below) and not _is_rule(line)), None
+    )  # fmt: skip
+    if header is None:
+        return None
+    file = io.StringIO(newline="")
+    file.write("\n" * header)
+    writer = csv.writer(file, delimiter="|", lineterminator="\n")
+    for line in lines[header:]:
+        if _is_rule(line):
+            file.write("\n")
+        elif "|" not in line:
+            break
+        elif line.count("|") > limits.TABLE_COLUMNS:
+            raise _too_many_columns()
+        else:
+            cells = _BAR.split(line.strip().removeprefix("|"))
+            cells = cells if cells[-1].strip() else cells[:-1]
+            writer.writerow([cell.strip().replace("\\|", "|") for cell in cells])
+    return file.getvalue()
+
+
+def _is_rule(line):
+    """Whether a line is the rule below a header: `|---|:-:|`, `---+---` or `+---+---+`."""
+    return "--" in line and not line.strip("|+:- \t") and ("|" in line or "+" in line)
 
 
 def _find_separator(content):

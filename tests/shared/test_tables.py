@@ -123,6 +123,32 @@ def test_titles_above_the_header_are_left_out(tmp_path, titles):
         read(tmp_path, titles + content + "5,one,cell,more\n")
 
 
+DRAWN = [
+    '| text | label |\n|------|:-----:|\n| A fine, fine film. | 1 |\n| "Dull" \\| bad | 0 |\n',
+    "# Reviews\n\ntext | label\n--- | ---\nA fine, fine film. | 1\n"
+    '"Dull" \\| bad | 0\n\nThe end.\n',
+    '| text | label |\n|---+---|\n| A fine, fine film. | 1 |\n| "Dull" \\| bad | 0 |\n',
+    "+---+---+\n| text | label |\n+---+---+\n| A fine, fine film. | 1 |\n"
+    '| "Dull" \\| bad | 0 |\n+---+---+\n2 rows in set\n',
+    ' text | label\n------+------\n A fine, fine film. | 1\n "Dull" \\| bad | 0\n(2 rows)\n',
+]
+
+
+@pytest.mark.parametrize("content", DRAWN, ids=["Markdown", "no bars", "Org", "MySQL", "psql"])
+def test_a_table_drawn_with_bars_is_read(tmp_path, content):
+    table = read(tmp_path, content)
+    assert table.columns == ["text", "label"]
+    assert table.rows == [["A fine, fine film.", "1"], ['"Dull" | bad', "0"]]
+    assert "separated by vertical bars" in table.summary and table.has_header
+    assert len(read(tmp_path, content, has_header=False).rows) == 3
+    with pytest.raises(UserError, match="more than"):
+        read(tmp_path, content.replace("label", "|" * (limits.TABLE_COLUMNS + 1)))
+
+
+def test_bars_without_a_rule_below_the_header_are_a_csv(tmp_path):
+    assert read(tmp_path, "text|n\nA -- b|1\n--|2\n").rows == [["A -- b", "1"], ["--", "2"]]
+
+
 def test_lines_of_prose_are_no_table_below_a_title(tmp_path):
     for content in ("Yes\nBad, sad\nGood, fun\nNice, cute\n", "Hello\nYes, sir.\nNo, sir.\n"):
         assert len(read(tmp_path, content, has_header=False).columns) == 1

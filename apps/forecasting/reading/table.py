@@ -9,7 +9,7 @@ import numpy as np
 from apps.forecasting.reading import columns
 from apps.forecasting.reading.parsing import parse_dates, parse_numbers
 from shared.errors import UserError
-from shared.tables import find_other_format
+from shared.tables import find_other_format, read_drawn_table
 
 MAX_COLUMNS = 500
 MAX_LINE = 20_000  # characters
@@ -46,6 +46,7 @@ def find_table(text, max_rows):
         raise UserError(f"This file holds {kind}. Save the table as CSV and try again.")
     if (count := text.count("\n")) > 2 * max_rows:  # every second line may be blank
         raise UserError(f"This file has {count:,} lines; at most {max_rows:,} are read at once.")
+    text = read_drawn_table(text) or text
     lines = [line for line in text.split("\n") if line.strip(" \t\x1a\0")]
     if not lines:
         raise UserError("This file is empty. It needs the columns date and close.")

@@ -100,6 +100,8 @@ def test_a_plain_file_is_read_as_it_is():
         csv(prices=[f"Rs. {p}" for p in PRICES]),
         csv(prices=[f"({p})" for p in -PRICES]).replace("(-", "").replace(")", ""),
         csv(separator=" "),
+        csv(separator=" | ").replace("\n", "\n--- | ---:\n", 1),
+        "Prices\n\n" + csv(separator="|").replace("\n", "|\n|").replace("|\n", "|\n|---|---|\n", 1),
         "#".join(["", csv(header="<DATE>,<CLOSE>")])[1:],
         csv(header="year/month/day/close", form="%Y,%m,%d").replace("/", ","),
         csv(header="day/month/year/close", form="%d;%b;%Y", separator=";").replace("/", ";"),
