@@ -62,6 +62,24 @@ def test_words_have_their_places_in_what_was_typed(lstm):
     assert "\u202e" not in html
 
 
+@pytest.mark.parametrize(
+    ("pasted", "plain"),
+    [
+        ("A wonder\u200cful fi\xadlm.", "A wonderful film."),
+        ("\ufeffA won\u2060der\u200bful film.", "A wonderful film."),
+        ("A terriﬁc, ﬁne and ﬂawless ﬁlm.", "A terrific, fine and flawless film."),
+        ("I don\u02bct, don\uff07t, don\u2032t like it.", "I don't, don't, don't like it."),
+        ("It\x92s awful. I donâ€™t like it.", "It's awful. I don't like it."),
+        ("•\tGreat acting\r\n•\tFine music", "• Great acting • Fine music"),
+        ("Ｔｈｉｓ　ｆｉｌｍ　ｉｓ　𝗴𝗿𝗲𝗮𝘁！", "This film is great!"),
+        ("<style>p {}</style><p>It&amp;#39;s <b>great</b>.</p>", "It's great."),
+        ("\u202bA superb film\u202c, \u200fand a joy.\u200f", "A superb film, and a joy."),
+    ],
+)
+def test_a_pasted_text_is_read_as_the_plain_one(lstm, pasted, plain):
+    assert lstm.predict(pasted) == lstm.predict(plain)
+
+
 def test_attributions_add_up_to_the_log_odds(lstm):
     reading = lstm.read(PRAISE)
     log_odds = reading.baseline + reading.effects.sum() + reading.gap
