@@ -105,16 +105,24 @@ class Calibration:
         temperature: Divides the logits of a text of one token.
         length_exponent: The temperature grows as this power of the number of tokens.
         class_bias: Added to the three logits after the division; None for one logit.
+        polar_temperature: Divides the log-odds of positive against negative once more.
+        polar_length_exponent: This temperature grows as this power of the number of tokens.
+
+    Texts that are either positive or negative are easier than all texts, so that their two-class
+    answer has a temperature of its own. It never changes which class is the likelier.
     """
 
     temperature: float = 1.0
     length_exponent: float = 0.0
     class_bias: tuple[float, ...] | None = None
+    polar_temperature: float = 1.0
+    polar_length_exponent: float = 0.0
 
     def log_odds(self, log_odds, lengths):
         """Calibrated log-odds of positive against negative, an array like `log_odds`."""
         bias = self.class_bias[-1] - self.class_bias[0] if self.class_bias else 0.0
-        return log_odds / self._temperatures(lengths) + bias
+        polar = _temperatures(lengths, self.polar_temperature, self.polar_length_exponent)
+        return (log_odds / self._temperatures(lengths) + bias) / polar
 
     def probabilities(self, logits, lengths):
         """Probabilities of negative, neutral and positive.
@@ -134,7 +142,11 @@ class Calibration:
         return powers / powers.sum(axis=-1, keepdims=True)
 
     def _temperatures(self, lengths):
-        return self.temperature * np.maximum(lengths, 1).astype("float32") ** self.length_exponent
+        return _temperatures(lengths, self.temperature, self.length_exponent)
+
+
+def _temperatures(lengths, temperature, exponent):
+    return temperature * np.maximum(lengths, 1).astype("float32") ** exponent
 
 
 @dataclass(frozen=True)
@@ -236,13 +248,21 @@ class Predictor:
 
         A network with two classes gives 0 for neutral. A text without words gets `predict`'s 0.5.
         """
+        return self.predict_both(texts)[0]
+
+    def predict_both(self, texts):
+        """What `predict_classes` and `predict` return for a list of texts, computed together."""
         sequences = self.tokenizer.encode([clean(text) for text in texts])
-        return self.calibration.probabilities(self.logits(sequences), _lengths(sequences))
+        logits, lengths = self.logits(sequences), _lengths(sequences)
+        return self.calibration.probabilities(logits, lengths), self._probabilities(logits, lengths)
 
     def probabilities(self, sequences):
         """Calibrated probabilities `(sequences,)` of positive against negative."""
-        log_odds = self.calibration.log_odds(self.log_odds(sequences), _lengths(sequences))
-        return np.where(_lengths(sequences) > 0, 1 / (1 + np.exp(-log_odds)), 0.5)
+        return self._probabilities(self.logits(sequences), _lengths(sequences))
+
+    def _probabilities(self, logits, lengths):
+        log_odds = self.calibration.log_odds(self.network.log_odds(logits), lengths)
+        return np.where(lengths > 0, _sigmoid(log_odds), 0.5)
 
     def log_odds(self, sequences):
         """Uncalibrated log-odds `(sequences,)` of lists of token numbers."""
