@@ -41,7 +41,7 @@ from training.vqa import data as vqa
 
 pytestmark = pytest.mark.slow
 
-COUNT = int(os.environ.get("UNROLLED_FUZZ", 60))
+COUNT = int(os.environ.get("UNROLLED_FUZZ", 20))
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252", "shift_jis", "cp037"]
 # How often something comes: up to what is allowed of columns, tiles or entries, and beyond.
 COUNTS = [0, 1, 2, 16, 31, 100, 101, 1_000, 1_001, 20_000, 100_001, 200_001]
