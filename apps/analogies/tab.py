@@ -126,12 +126,7 @@ def _analogy_section(page, predictor):
         page.link_button(**dict(zip("abc", words, strict=True)), method=method)
     _offer_completions(predictor)
     problem = components.html()
-    examples = gr.Dataset(
-        components=words,
-        samples=[list(words) for _, *words in ANALOGIES],
-        sample_labels=[name for name, *_ in ANALOGIES],
-        label="Examples",
-    )
+    examples = components.examples(words, ANALOGIES)
     answer = components.html(components.note("The word vectors are being loaded."))
     solved = gr.State()
     inputs, outputs = [*words, method], [problem, answer, solved]

@@ -75,12 +75,7 @@ def _answer_section(page, card, networks, settings):
         read_button = gr.Button("Read", variant="primary", min_width=120)
         page.link_button(text=text, cell=network)
     problem = components.html()
-    examples = gr.Dataset(
-        components=[text],
-        samples=[[example] for _, example in EXAMPLES],
-        sample_labels=[name for name, _ in EXAMPLES],
-        label="Examples",
-    )
+    examples = components.examples([text], EXAMPLES)
     answer = components.html(components.LOADING)
     answered = gr.State()
 

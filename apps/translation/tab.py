@@ -92,12 +92,7 @@ def _answer_section(page, card, width, penalty):
         copy_button = gr.Button("Copy the French", min_width=150)
         page.link_button(text=text, width=width, penalty=penalty)
     problem = components.html()
-    examples = gr.Dataset(
-        components=[text],
-        samples=[[example] for _, example in EXAMPLES],
-        sample_labels=[name for name, _ in EXAMPLES],
-        label="Examples",
-    )
+    examples = components.examples([text], EXAMPLES)
     answer = components.html(components.LOADING, script=ALIGN_SCRIPT)
     answered = gr.State()
     chosen = gr.Dropdown([], label="Sentence shown below", visible=False)

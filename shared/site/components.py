@@ -45,10 +45,16 @@ def choice(options, value, label):
 
 def presets(options, label="Try"):
     """A row of buttons that set inputs, `options` a list of (name, key); a click gives `[key]`."""
+    return examples([gr.Textbox(render=False)], options, label)
+
+
+def examples(inputs, options, label="Examples"):
+    """A row of buttons, each with values of `inputs`; `options` is a list of (name, *values)."""
     return gr.Dataset(
-        components=[gr.Textbox(render=False)],
-        samples=[[key] for _, key in options],
-        sample_labels=[name for name, _ in options],
+        components=inputs,
+        samples=[list(values) for _, *values in options],
+        sample_labels=[name for name, *_ in options],
+        samples_per_page=len(options),
         label=label,
     )
 
