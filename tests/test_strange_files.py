@@ -129,7 +129,7 @@ def csv_files(pick):
     cell = st.one_of(
         st.text(max_size=20),
         st.sampled_from(
-            ["fine film", '"', '""', "a, b", "=1", "1", "", "x" * 5_000, "\n", "sep=;"]
+            ["fine film", '"', '""', "a, b", "=1", "1", "", "---", "x" * 5_000, "\n", "sep=;"]
         ),
     )
     separator = pick(st.sampled_from([*tables.SEPARATORS, " "]))
