@@ -5,43 +5,43 @@ FIRST = "lion"  # the example with which the page opens
 QUESTIONS = {
     "lion": (
         "What color is the animal?",
-        "How many lions are there?",
+        "Is this a dog?",
         "Is this a zoo?",
         "What is lying on the rock?",
     ),
     "bus": (
         "What color is the bus?",
-        "Is this a drawing?",
+        "Is there a person?",
+        "Is this a dog?",
         "How many wheels are there?",
-        "Is this a real bus?",
     ),
     "tower": (
         "What is lit up?",
         "What color is the sky?",
+        "What building is this?",
         "Is it night?",
-        "Is there a clock on the tower?",
     ),
     "temple": (
         "What kind of building is this?",
-        "Is it night?",
-        "What color is the roof?",
+        "What color are the trees?",
         "Are there trees?",
+        "What color is the roof?",
     ),
     "running": (
         "Is the animal sleeping?",
         "Is there a person?",
-        "How many animals are there?",
+        "What color is the grass?",
         "What is running through the grass?",
     ),
     "portrait": (
-        "How many eyes are there?",
+        "What color is the animal?",
         "Is there a person?",
-        "What color are the eyes?",
+        "How many eyes are there?",
         "What kind of animal is this?",
     ),
     "flower": (
-        "Are there flowers?",
-        "Is this a flower?",
+        "Is this a flower or an animal?",
+        "Is there a person?",
         "How many flowers are there?",
         "What color is the flower?",
     ),
@@ -54,13 +54,13 @@ ANY_PHOTO = (
     "Is this picture taken outside?",
 )
 
-# A question, and two photos for which its answers differ.
+# A question, and two photos for which its answers differ. The LSTM is right about all but the last.
 PAIRS = {
     "color": ("What color is it?", "bus", "lion"),
     "object": ("What is in the picture?", "temple", "bus"),
-    "bus": ("Is this a bus?", "bus", "lion"),
+    "sky": ("Is the sky blue?", "tower", "bus"),
+    "night": ("Is it night?", "tower", "running"),
     "number": ("How many animals are there?", "running", "lion"),
-    "night": ("Is it night?", "tower", "temple"),
 }
 
 

@@ -107,7 +107,8 @@ def train(
     dataset = Data(embeddings, tokenizer, answers, **encoded)
     origin = _encoder_origin(encoder, file)
     card = _new_card(output, fingerprint, seed, dataset, origin, official=not input)
-    card |= {"question_words": question_words, "encoder": _describe_encoder(encoder, file, folder)}
+    described = _describe_encoder(encoder, file, folder, output)
+    card |= {"question_words": question_words, "encoder": described}
     card["baselines"] = _score_baselines(card["habits"], dataset)
     for name in [name for name in VARIANTS if not variant or name in variant]:
         options = {**VARIANTS[name], "answers": len(answers), "dimensions": table.shape[1]}
@@ -171,13 +172,14 @@ def publish(folder, output, card, name, details):
     cards.publish(folder, output, card, name, details, files, SHARED_FILES)
 
 
-def _describe_encoder(encoder, file, folder):
+def _describe_encoder(encoder, file, folder, output):
     """What the card says of the encoder; it is stored unless it is that of the captions.
 
     Args:
         encoder: The `ImageEncoder`.
         file: Path of the file that it was loaded from; there is none if it is ImageNet's.
         folder: Path of the work folder.
+        output: Path of the bundle.
     """
     own = folder / ENCODER_FILE
     own.unlink(missing_ok=True)
@@ -189,7 +191,7 @@ def _describe_encoder(encoder, file, folder):
     return {
         "network": encoder.options,
         "parameters": encoder.count_params(),
-        "file": f"{stored.parent.name}/{stored.name}",
+        "file": f"{(output if stored == own else stored.parent).name}/{stored.name}",
         "crc32": zlib.crc32(stored.read_bytes()),
     }
 
