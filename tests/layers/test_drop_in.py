@@ -26,6 +26,7 @@ NAMES = ["SimpleRNN", "LSTM", "GRU"]
 def test_the_arguments_are_those_of_keras(name):
     expected = inspect.signature(getattr(theirs, name)).parameters.values()
     received = inspect.signature(getattr(ours, name)).parameters.values()
+    received = [each for each in received if each.name != "checkpoint_every"]  # only here
     assert [(p.name, p.default) for p in received] == [(p.name, p.default) for p in expected]
 
 

@@ -809,6 +809,24 @@ def check_unroll():
             run.get_concrete_function(tf.TensorSpec((3, None, 4)))
 
 
+def check_checkpoint_every():
+    """The same numbers and gradients, whether a segment is short, left over, or one for all."""
+    for variant in ("lstm peepholes", "gru"):
+        plain = ours(variant, return_sequences=True, return_state=True)
+        plain.build(INPUTS.shape)
+        weights = randomise(plain)
+        states = STATES[: len(plain.cell.state_names)]
+        for mask in (None, HOLES):
+            expected = outputs_and_gradients(plain, INPUTS, states, mask=mask)
+            for every in (2, 4, 10):
+                layer = Recurrent.from_config({**plain.get_config(), "checkpoint_every": every})
+                layer.build(INPUTS.shape)
+                layer.set_weights(weights)
+                for mode in ("eager", "graph") if every == 4 else ("eager",):
+                    results = outputs_and_gradients(layer, INPUTS, states, mode, mask=mask)
+                    assert_same(results, expected)
+
+
 def check_layer():
     assert Bidirectional(ours("gru", 2))(INPUTS).shape == (BATCH, 4)
     assert Bidirectional(ours("gru", 3, return_sequences=True))(INPUTS).shape == (BATCH, TIME, 6)
@@ -891,6 +909,7 @@ OPTIONS = {
         "stateful": check_stateful,
         "zero_output_for_mask": check_zero_output_for_mask,
         "unroll": check_unroll,
+        "checkpoint_every": check_checkpoint_every,
     },
     Bidirectional: {
         "layer": check_layer,

@@ -306,6 +306,7 @@ def to_keras(layer):
             config = layer.get_config()
             if "cell" in config:
                 config = _named(config, ours.cell_arguments)
+            config.pop("checkpoint_every")  # how it is computed, not what
             return _with_weights(theirs.from_config(config), layer)
     raise ValueError(
         f"`layer` must have an RNNCell, LSTMCell or GRUCell. Received: layer={layer!r}"

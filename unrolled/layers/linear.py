@@ -104,6 +104,7 @@ def run_linear(cell, projected, states, step_mask, weights):
     """
     factors, terms, _ = cell.coefficients(projected, weights)
     if step_mask is not None:  # a masked step multiplies by 1 and adds 0
+        step_mask = ops.cast(step_mask, "bool")
         ones = [1.0] + [0.0] * (len(factors) - 1)
         factors = [ops.where(step_mask, a, one) for a, one in zip(factors, ones, strict=True)]
         terms = [ops.where(step_mask, b, ops.zeros_like(b)) for b in terms]

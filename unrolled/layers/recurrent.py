@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 from keras.layers import StackedRNNCells
 
-from unrolled.layers.cells import Cell, shapes_agree
+from unrolled.layers.cells import Cell, as_positive_integer, shapes_agree
 from unrolled.layers.linear import LinearCell, run_linear
 from unrolled.layers.scan import custom_gradient, scan
 
@@ -23,7 +23,7 @@ def _select(mask, new, old):
     """`new` where the step mask `(..., 1)` is true, else `old`; both may have more axes."""
     while len(mask.shape) < len(new.shape):
         mask = ops.expand_dims(mask, -1)
-    return ops.where(mask, new, old)
+    return ops.where(ops.cast(mask, "bool"), new, old)
 
 
 def forward_through_time(
@@ -109,13 +109,13 @@ def backward_through_time(
         )
         if step_mask is not None:
             pairs = zip(d_previous, d_states, strict=True)
-            d_previous = [ops.where(items[-1], new, old) for new, old in pairs]
+            d_previous = [_select(items[-1], new, old) for new, old in pairs]
         return d_previous, [d_preactivations]
 
     sequences = [d_sequence, *derivatives, *([] if step_mask is None else [step_mask])]
     d_states, (d_projected,) = scan(step, d_last, sequences, reverse=True, unroll=unroll)
     if step_mask is not None:
-        d_projected = ops.where(step_mask, d_projected, ops.zeros_like(d_projected))
+        d_projected = _select(step_mask, d_projected, ops.zeros_like(d_projected))
     d_weights = cell.weight_gradients(d_projected, previous, history, dropout_mask)
     return d_projected, d_states, d_weights
 
@@ -162,6 +162,67 @@ def run_cell(
 
     hidden, *last = run(projected, *states, *cell.recurrent_weights(training))
     return hidden, last
+
+
+def run_in_segments(cell, sequence, states, length, step_mask, input_mask, dropout_mask):
+    """`run_cell`, project included, in segments that the backward pass computes again.
+
+    Between the passes it keeps the states at the start of each segment alone: the memory for T
+    steps grows with T / length + length (Chen et al. 2016), but for inputs and outputs.
+
+    Args:
+        cell, states, step_mask, dropout_mask: As for `run_cell`.
+        sequence: Tensor `(time, batch, features)`; the number of time steps must be known.
+        length: Number of time steps of a segment.
+        input_mask: Mask of the inputs, as `cell.project` takes it.
+
+    Returns:
+        As `run_cell`.
+    """
+    sequence = ops.cast(sequence, cell.compute_dtype)
+    variables = cell.trainable_variables + cell.non_trainable_variables
+    values = [ops.copy(variable) for variable in variables]  # no variables, which count twice
+    count = len(states)
+
+    def compute(sequence, *tensors):
+        states, tensors = tensors[:count], tensors[count:]
+        values, further = tensors[: len(variables)], tensors[len(variables) :]
+        with keras.StatelessScope(list(zip(variables, values, strict=True))):
+            projected = cell.project(sequence, input_mask)
+            mask = further[0] if further else None
+            if keras.backend.backend() != "jax":
+                hidden, last = run_cell(cell, projected, list(states), mask, dropout_mask)
+                return (hidden, *last)
+            # JAX lets no gradient of our own read a mask within `remat`, and differentiates itself.
+            weights = cell.recurrent_weights()
+            last, history = forward_through_time(
+                cell, projected, list(states), weights, mask, dropout_mask
+            )
+        return (history["hidden"], *last)
+
+    segment = keras.remat(compute)
+
+    def step(states, items):
+        hidden, *last = segment(items[0], *states, *values, *items[1:])
+        return last, [hidden]
+
+    sequences = [sequence]
+    if step_mask is not None:  # as numbers, because arguments of `remat` are differentiated by
+        sequences.append(ops.cast(step_mask, sequence.dtype))
+    time = sequence.shape[0]
+    whole = time - time % length
+    outputs = []
+    if whole:
+        items = [
+            ops.reshape(each[:whole], (whole // length, length, *ops.shape(each)[1:]))
+            for each in sequences
+        ]
+        states, (hidden,) = scan(step, states, items)
+        outputs.append(ops.reshape(hidden, (whole, *ops.shape(hidden)[2:])))
+    if whole < time:
+        states, (hidden,) = step(states, [each[whole:] for each in sequences])
+        outputs.append(hidden)
+    return ops.concatenate(outputs, axis=0), states
 
 
 def run_any_cell(cell, sequence, states, step_mask=None, training=False, unroll=False):
@@ -260,6 +321,10 @@ class Recurrent(keras.layers.Layer):
             of time steps must be known.
         zero_output_for_mask: Whether the output at a masked step is zero; the states stay as they
             are.
+        checkpoint_every: Number of time steps, or None. With a number, the layer keeps only every
+            so many states for the backward pass and computes the others again: less memory over
+            long sequences, for the time of another forward pass. About the square root of the
+            number of time steps needs the least. That number must be known.
         **kwargs: The arguments of `keras.layers.Layer`. `dtype` is what the outputs are cast to,
             by default the cell's. The cell computes in its own.
 
@@ -294,6 +359,7 @@ class Recurrent(keras.layers.Layer):
         stateful=False,
         unroll=False,
         zero_output_for_mask=False,
+        checkpoint_every=None,
         **kwargs,
     ):
         if isinstance(cell, list | tuple):
@@ -311,6 +377,14 @@ class Recurrent(keras.layers.Layer):
         self.stateful = stateful
         self.zero_output_for_mask = zero_output_for_mask
         self.unroll = unroll
+        self.checkpoint_every = None
+        if checkpoint_every is not None:
+            self.checkpoint_every = as_positive_integer(checkpoint_every, "checkpoint_every")
+            if not all(isinstance(each, Cell) and not each.weight_dropout for each in self._cells):
+                raise ValueError(
+                    "`checkpoint_every` needs cells of this package without `weight_dropout`. "
+                    f"Received: cell={cell!r}"
+                )
         self.supports_masking = True
         self._carried = _CarriedStates()
 
@@ -371,7 +445,12 @@ class Recurrent(keras.layers.Layer):
         states = structure if isinstance(self.cell, StackedRNNCells) else [structure]
         last = []
         for cell, before in zip(self._cells, states, strict=True):
-            if isinstance(cell, Cell):
+            if self.checkpoint_every and hidden.shape[0] > self.checkpoint_every:
+                masks = cell.dropout_masks(ops.shape(hidden)[1], hidden.shape[-1], training)
+                hidden, after = run_in_segments(
+                    cell, hidden, list(before), self.checkpoint_every, step_mask, *masks
+                )
+            elif isinstance(cell, Cell):
                 projected, dropout_mask = self._project(cell, hidden, training)
                 hidden, after = run_cell(
                     cell, projected, list(before), step_mask, dropout_mask, training, self.unroll
@@ -564,6 +643,11 @@ class Recurrent(keras.layers.Layer):
                     f"`inputs` must have the shape (batch, time, {', '.join(map(str, expected))}). "
                     f"Received: inputs.shape={tuple(inputs.shape)}"
                 )
+        if self.checkpoint_every and time is None:
+            raise ValueError(
+                "`checkpoint_every` needs a known number of time steps. "
+                f"Received: inputs.shape={tuple(inputs.shape)}"
+            )
         if self.unroll and time is None:
             raise ValueError(
                 "`unroll=True` needs a known number of time steps. "
@@ -629,6 +713,7 @@ class Recurrent(keras.layers.Layer):
             "stateful": self.stateful,
             "unroll": self.unroll,
             "zero_output_for_mask": self.zero_output_for_mask,
+            "checkpoint_every": self.checkpoint_every,
         }
 
     @classmethod
