@@ -154,8 +154,12 @@ def test_a_file_that_cannot_be_read_gets_a_sentence_and_no_download(section):
     assert column["visible"] is header["visible"] is download["visible"] is False
 
 
-def test_a_choice_without_a_file_gets_a_sentence(section):
-    ((*_, message, _),) = section(make_job)[1](events.RunSlot(), None, 1, True)
+@pytest.mark.parametrize("kind", ["upload", "choice"])
+def test_an_event_without_a_file_gets_a_sentence(section, kind):
+    upload, choose = section(make_job)
+    slot = events.RunSlot()
+    runs = {"upload": lambda: upload(slot, None), "choice": lambda: choose(slot, None, 1, True)}
+    ((*_, message, _),) = runs[kind]()
     assert "Upload it again" in message
 
 
