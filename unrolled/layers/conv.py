@@ -236,6 +236,11 @@ class ConvLSTM2D(_ConvLSTM):
     """A convolutional LSTM over films, `(batch, time, rows, columns, features)`.
 
     Args: those of `ConvLSTMCell` but the rank, and of `Recurrent` but the cell.
+
+    Example:
+
+    >>> tuple(ConvLSTM2D(8, 3, return_sequences=True)(np.ones((2, 5, 6, 6, 3))).shape)
+    (2, 5, 4, 4, 8)
     """
 
     rank = 2
