@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from apps.sentiment.model import SentimentNetwork
+from apps.sentiment.model import NEUTRAL, SentimentNetwork
 from apps.sentiment.suite import two_classes
 from shared import bundle
 from shared.compiled import Compiled
@@ -101,28 +101,27 @@ class Reading:
 class Calibration:
     """What turns logits into calibrated probabilities (Guo et al. 2017).
 
-    Attributes:
-        temperature: Divides the logits of a text of one token.
-        length_exponent: The temperature grows as this power of the number of tokens.
-        class_bias: Added to the three logits after the division; None for one logit.
-        polar_temperature: Divides the log-odds of positive against negative once more.
-        polar_length_exponent: This temperature grows as this power of the number of tokens.
+    A text is neutral or not, and positive or negative if it is not; each of the two log-odds is
+    divided by a temperature that depends on the length of the text, and shifted.
 
-    Texts that are either positive or negative are easier than all texts, so that their two-class
-    answer has a temperature of its own. It never changes which class is the likelier.
+    Attributes:
+        temperature: Divides the log-odds of positive against negative of a text of one token.
+        length_exponent: The temperature grows as this power of the number of tokens.
+        bias: Added to the log-odds after the division.
+        neutral_temperature, neutral_length_exponent, neutral_bias: The same for the log-odds of
+            neutral against the other two classes.
     """
 
     temperature: float = 1.0
     length_exponent: float = 0.0
-    class_bias: tuple[float, ...] | None = None
-    polar_temperature: float = 1.0
-    polar_length_exponent: float = 0.0
+    bias: float = 0.0
+    neutral_temperature: float = 1.0
+    neutral_length_exponent: float = 0.0
+    neutral_bias: float = 0.0
 
     def log_odds(self, log_odds, lengths):
         """Calibrated log-odds of positive against negative, an array like `log_odds`."""
-        bias = self.class_bias[-1] - self.class_bias[0] if self.class_bias else 0.0
-        polar = _temperatures(lengths, self.polar_temperature, self.polar_length_exponent)
-        return (log_odds / self._temperatures(lengths) + bias) / polar
+        return log_odds / _power(self.temperature, lengths, self.length_exponent) + self.bias
 
     def probabilities(self, logits, lengths):
         """Probabilities of negative, neutral and positive.
@@ -134,18 +133,21 @@ class Calibration:
         Returns:
             `(..., 3)`.
         """
-        scaled = logits / self._temperatures(lengths)[..., None]
-        if scaled.shape[-1] == 1:
-            return two_classes(1 / (1 + np.exp(-scaled[..., 0])))
-        scaled = scaled + np.array(self.class_bias or (0, 0, 0), "float32")
-        powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
-
-    def _temperatures(self, lengths):
-        return _temperatures(lengths, self.temperature, self.length_exponent)
+        if logits.shape[-1] == 1:
+            return two_classes(_sigmoid(self.log_odds(logits[..., 0], lengths)))
+        positive = _sigmoid(self.log_odds(logits[..., 2] - logits[..., 0], lengths))
+        temperature = _power(self.neutral_temperature, lengths, self.neutral_length_exponent)
+        neutral = _sigmoid(neutral_log_odds(logits) / temperature + self.neutral_bias)
+        polar = two_classes(positive) * (1 - neutral[..., None])
+        return polar + neutral[..., None] * np.eye(3, dtype=polar.dtype)[NEUTRAL]
 
 
-def _temperatures(lengths, temperature, exponent):
+def neutral_log_odds(logits):
+    """Log-odds `(...)` of neutral against the other two classes, from logits `(..., 3)`."""
+    return logits[..., NEUTRAL] - np.logaddexp(logits[..., 0], logits[..., 2])
+
+
+def _power(temperature, lengths, exponent):
     return temperature * np.maximum(lengths, 1).astype("float32") ** exponent
 
 
@@ -248,21 +250,13 @@ class Predictor:
 
         A network with two classes gives 0 for neutral. A text without words gets `predict`'s 0.5.
         """
-        return self.predict_both(texts)[0]
-
-    def predict_both(self, texts):
-        """What `predict_classes` and `predict` return for a list of texts, computed together."""
         sequences = self.tokenizer.encode([clean(text) for text in texts])
-        logits, lengths = self.logits(sequences), _lengths(sequences)
-        return self.calibration.probabilities(logits, lengths), self._probabilities(logits, lengths)
+        return self.calibration.probabilities(self.logits(sequences), _lengths(sequences))
 
     def probabilities(self, sequences):
         """Calibrated probabilities `(sequences,)` of positive against negative."""
-        return self._probabilities(self.logits(sequences), _lengths(sequences))
-
-    def _probabilities(self, logits, lengths):
-        log_odds = self.calibration.log_odds(self.network.log_odds(logits), lengths)
-        return np.where(lengths > 0, _sigmoid(log_odds), 0.5)
+        log_odds = self.calibration.log_odds(self.log_odds(sequences), _lengths(sequences))
+        return np.where(_lengths(sequences) > 0, _sigmoid(log_odds), 0.5)
 
     def log_odds(self, sequences):
         """Uncalibrated log-odds `(sequences,)` of lists of token numbers."""
@@ -466,7 +460,7 @@ def _lengths(sequences):
 
 
 def _sigmoid(log_odds):
-    return 1 / (1 + np.exp(-log_odds))
+    return np.exp(-np.logaddexp(0, -log_odds))
 
 
 class Baseline:

@@ -1,7 +1,7 @@
 import json
 import lzma
 import random
-from dataclasses import replace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -189,11 +189,12 @@ def test_calibration_finds_a_temperature_that_grows_with_length():
     fitted = general.calibrate({"tweets": stretched}, {"tweets": lengths}, examples)
     assert fitted.temperature == pytest.approx(0.5, rel=0.15)
     assert fitted.length_exponent == pytest.approx(0.25, abs=0.04)
-    assert np.abs(fitted.class_bias).max() < 0.1
+    assert fitted.neutral_temperature == pytest.approx(0.5, rel=0.2)
+    assert fitted.neutral_length_exponent == pytest.approx(0.25, abs=0.06)
+    assert abs(fitted.bias) < 0.1
 
 
-def test_the_two_class_answer_has_a_temperature_of_its_own():
-    """Three in ten labels are known to be wrong; those of short texts fit sharper probabilities."""
+def test_labels_that_are_wrong_in_known_shares_do_not_dull_the_answer():
     rng = np.random.default_rng(0)
     lengths = rng.choice([4, 256], 20_000)
     log_odds = rng.normal(0, 2, 20_000).astype("float32")
@@ -208,22 +209,19 @@ def test_the_two_class_answer_has_a_temperature_of_its_own():
     probabilities = 1 / (1 + np.exp(-fitted.log_odds(log_odds, lengths)))
     confidence = np.maximum(probabilities, 1 - probabilities)
     assert calibration_error(confidence, (log_odds > 0) == positive) < 0.02
-    classes = fitted.probabilities(logits, lengths)
-    np.testing.assert_array_equal(classes[:, 2] > classes[:, 0], probabilities > 0.5)
 
 
 def test_calibrated_probabilities_by_hand():
-    calibration = Calibration(2.0, 0.5, (0.0, 1.0, -1.0))
-    probabilities = calibration.probabilities(np.array([[4.0, 0.0, 4.0]]), np.array([4]))
-    powers = np.exp([1.0, 1.0, 0.0])
-    np.testing.assert_allclose(probabilities[0], powers / powers.sum(), rtol=1e-6)
-    log_odds = calibration.log_odds(np.array([4.0]), np.array([4]))
-    assert log_odds[0] == pytest.approx(4 / 4 - 1)
-    polar = replace(calibration, polar_temperature=0.5, polar_length_exponent=-0.5)
-    assert polar.log_odds(np.array([8.0]), np.array([4]))[0] == pytest.approx((8 / 4 - 1) / 0.25)
-    np.testing.assert_array_equal(
-        polar.probabilities(np.array([[4.0, 0.0, 4.0]]), np.array([4])), probabilities
+    calibration = Calibration(2.0, 0.5, -1.0, 4.0, -0.5, 0.3)
+    logits, lengths = np.array([[1.0, 2.0, 9.0]]), np.array([4])
+    positive = 1 / (1 + np.exp(-(8 / 4 - 1)))
+    neutral = 1 / (1 + np.exp(-((2 - np.log(np.exp(1) + np.exp(9))) / 2 + 0.3)))
+    np.testing.assert_allclose(
+        calibration.probabilities(logits, lengths)[0],
+        [(1 - neutral) * (1 - positive), neutral, (1 - neutral) * positive],
+        rtol=1e-6,
     )
+    assert calibration.log_odds(np.array([8.0]), lengths)[0] == pytest.approx(8 / 4 - 1)
     two = Calibration(2.0).probabilities(np.array([[0.0]]), np.array([9]))
     np.testing.assert_allclose(two, [[0.5, 0, 0.5]])
 
@@ -246,14 +244,13 @@ def test_known_words_keep_their_vectors_and_others_get_similar_ones(monkeypatch)
 def test_scores_of_a_test_set_by_hand():
     examples = [mixture.Example("", mixture.CLASSES[n]) for n in (0, 1, 2, 2)]
     three = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.5, 0.3, 0.2]])
-    scores = sources.score(three, np.array([0.1, 0.3, 0.9, 0.2]), examples, "tweets")
+    scores = sources.score(three, examples, "tweets")
     assert scores["accuracy"] == pytest.approx(2 / 3)
     assert scores["macro_recall"] == pytest.approx((1 + 1 + 0.5) / 3)
     two = np.array([[0.4, 0, 0.6], [0.5, 0, 0.5], [0.1, 0, 0.9], [0.1, 0, 0.9]])
-    assert "macro_recall" not in sources.score(two, two[:, 2], examples, "tweets")
+    assert "macro_recall" not in sources.score(two, examples, "tweets")
     pairs = [mixture.polar_example("", n) for n in (0, 1, 1, 0)]
-    two = two[[2, 2, 2, 0]]
-    scores = sources.score(two, two[:, 2], pairs, "pairs")
+    scores = sources.score(two[[2, 2, 2, 0]], pairs, "pairs")
     assert scores["both"] == 0
 
 
@@ -305,10 +302,7 @@ def test_the_general_network_learns_three_classes_and_is_stored(trained):
     variant = bundle.read_card(trained)["variants"]["general"]
     assert variant["network"]["classes"] == 3
     assert variant["validation"]["tweets"] > 0.6
-    assert set(variant["calibration"]) == {
-        "temperature", "length_exponent", "class_bias",
-        "polar_temperature", "polar_length_exponent",
-    }  # fmt: skip
+    assert variant["calibration"].keys() == asdict(Calibration()).keys()
     predictor = Predictor.load("general", trained)
     probabilities = predictor.predict_classes(["the film has gripping plot", "", "a plot"])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)

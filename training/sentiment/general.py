@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from apps.sentiment.model import NEUTRAL, SentimentNetwork
-from apps.sentiment.predictor import Calibration, Predictor
+from apps.sentiment.predictor import Calibration, Predictor, neutral_log_odds
 from shared.text import WordPieceTokenizer, pad
 from training.datasets import imdb
 from training.language_model.data import read_wikipedia
@@ -170,69 +170,48 @@ def scores(logits, examples):
 def calibrate(logits, lengths, examples):
     """The `Calibration` with the lowest loss on validation texts, each source counting the same.
 
+    A label that is known to be wrong in some texts, as an emoticon's, is compared with the
+    probability of the label instead of that of the class.
+
     Args:
         logits: Dict from source to `(texts, 3)`.
         lengths: Dict from source to numbers of tokens `(texts,)`.
         examples: Dict from source to a list of `Example`.
     """
-    from scipy.optimize import minimize
-
-    targets = {source: mixture.targets_of(each) for source, each in examples.items()}
-
-    def unpack(values):
-        temperature, exponent, *bias = map(float, values)
-        return Calibration(float(np.exp(temperature)), exponent, (bias[0], bias[1], -sum(bias)))
-
-    def loss(values):
-        calibration, total = unpack(values), 0.0
-        for source, target in targets.items():
-            p = calibration.probabilities(logits[source], lengths[source])
-            p = p * (1 - target[:, 3:] * np.eye(3)[NEUTRAL])  # where neutral is not compared
-            p = p / p.sum(axis=1, keepdims=True)
-            total -= np.mean(np.sum(target[:, :3] * np.log(np.maximum(p, 1e-9)), axis=1))
-        return total / len(targets)
-
-    best = minimize(loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 600})
-    return _calibrate_polar(unpack(best.x), logits, lengths, targets)
+    polar, neutral = [], []
+    for source, each in examples.items():
+        target = mixture.targets_of(each)[:, :3]
+        is_neutral = target.argmax(axis=1) == NEUTRAL
+        texts = np.flatnonzero(~is_neutral)
+        log_odds = logits[source][texts, 2] - logits[source][texts, 0]
+        positive = target[texts, 2] > target[texts, 0]
+        polar.append((log_odds, lengths[source][texts], positive, target[texts].max(axis=1)))
+        if not each[0].polar:
+            log_odds = neutral_log_odds(logits[source])
+            neutral.append((log_odds, lengths[source], is_neutral, np.ones(len(each))))
+    return Calibration(*_fit_scale(polar), *_fit_scale(neutral))
 
 
-def _calibrate_polar(calibration, logits, lengths, targets):
-    """The same calibration with the best temperature of positive against negative.
+def _fit_scale(sources):
+    """The temperature, exponent and bias with the lowest loss.
 
-    A label that is known to be wrong in some texts, as an emoticon's, is compared with the
-    probability of the label instead of that of the class.
+    Args:
+        sources: List of tuples: log-odds, numbers of tokens, labels (boolean) and the probability
+            that each label is right, all `(texts,)`. An empty list leaves the log-odds alone.
     """
     from scipy.optimize import minimize
 
-    polar = []
-    for source, target in targets.items():
-        rows = target[:, NEUTRAL] < target[:, [0, 2]].max(axis=1)
-        polar.append(
-            (
-                (logits[source][:, 2] - logits[source][:, 0])[rows],
-                lengths[source][rows],
-                np.where(target[rows, 2] > target[rows, 0], 1, -1),
-                target[rows][:, [0, 2]].max(axis=1),
-            )
-        )
-
-    def unpack(values):
-        temperature, exponent = map(float, values)
-        return replace(
-            calibration,
-            polar_temperature=float(np.exp(temperature)),
-            polar_length_exponent=exponent,
-        )
-
     def loss(values):
-        fitted, total = unpack(values), 0.0
-        for log_odds, counts, signs, label_accuracy in polar:
-            right = 1 / (1 + np.exp(-signs * fitted.log_odds(log_odds, counts)))
-            observed = label_accuracy * right + (1 - label_accuracy) * (1 - right)
+        calibration, total = Calibration(np.exp(values[0]), *values[1:]), 0.0
+        for log_odds, lengths, labels, accuracy in sources:
+            signs = np.where(labels, 1, -1)
+            right = 1 / (1 + np.exp(-signs * calibration.log_odds(log_odds, lengths)))
+            observed = accuracy * right + (1 - accuracy) * (1 - right)
             total -= np.mean(np.log(np.maximum(observed, 1e-9)))
         return total
 
-    return unpack(minimize(loss, np.zeros(2), method="Nelder-Mead").x)
+    best = minimize(loss, np.zeros(3), method="Nelder-Mead", options={"maxiter": 600}).x
+    return float(np.exp(best[0])), float(best[1]), float(best[2])
 
 
 def fit_from_reviews(folder, data_dir, work_dir, seed, epochs=None):

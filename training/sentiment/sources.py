@@ -46,13 +46,12 @@ def read_tests(data_dir):
     }
 
 
-def score(probabilities, positive, examples, test):
+def score(probabilities, examples, test):
     """The scores of a model on one test set.
 
     Args:
         probabilities: `(texts, 3)`, of negative, neutral and positive; neutral is 0 for models
             with two classes, which are scored on the texts that are not neutral.
-        positive: `(texts,)`, probabilities of positive against negative.
         examples: List of `Example`.
         test: The name of the test set.
 
@@ -63,6 +62,7 @@ def score(probabilities, positive, examples, test):
     """
     truth = np.array([example.target for example in examples]).argmax(axis=1)
     polar = truth != NEUTRAL
+    positive = probabilities[:, 2] / np.maximum(probabilities[:, 0] + probabilities[:, 2], 1e-9)
     correct = (positive > 0.5) == (truth == 2)
     has_neutral = probabilities[:, NEUTRAL].any()
     result = {"accuracy": float(correct[polar].mean())}
@@ -81,8 +81,7 @@ def fit_bag(data_dir, seed=0):
     """A bag of words and word pairs for three classes, fitted to what the general network reads.
 
     Returns:
-        Function of a list of texts that gives probabilities `(texts, 3)`, and those of positive
-        against negative `(texts,)`.
+        Function of a list of texts that gives probabilities `(texts, 3)`.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import SGDClassifier
@@ -99,12 +98,7 @@ def fit_bag(data_dir, seed=0):
     log.info("fitting a bag of words to %d texts", len(examples))
     model = SGDClassifier(loss="log_loss", alpha=1e-6, random_state=seed)
     model.fit(counter.transform([example.text for example in examples]), targets)
-
-    def predict(texts):
-        probabilities = model.predict_proba(counter.transform(texts))
-        return probabilities, probabilities[:, 2] / (probabilities[:, 0] + probabilities[:, 2])
-
-    return predict
+    return lambda texts: model.predict_proba(counter.transform(texts))
 
 
 def mixture_counts(training):
@@ -130,13 +124,14 @@ def sources(
     tests = {name: some for name, some in read_tests(folder).items() if not test or name in test}
     metrics = {}
     for name in network or [*bundle.read_card(model)["variants"], BAG]:
-        predict = fit_bag(folder) if name == BAG else Predictor.load(name, model).predict_both
-        metrics[name] = {}
-        for test, examples in tests.items():
-            probabilities, positive = predict([example.text for example in examples])
-            metrics[name][test] = score(probabilities, positive, examples, test)
+        predict = fit_bag(folder) if name == BAG else Predictor.load(name, model).predict_classes
+        metrics[name] = {
+            test: score(predict([example.text for example in examples]), examples, test)
+            for test, examples in tests.items()
+        }
         if name == BAG:
-            _, positive = predict([case.text for case in suite.read()])
+            probabilities = predict([case.text for case in suite.read()])
+            positive = probabilities[:, 2] / (probabilities[:, 0] + probabilities[:, 2])
             metrics[name]["suite"] = suite.accuracies(positive)
         log.info("%s: %s", name, metrics[name])
     if save:

@@ -15,5 +15,5 @@ def general():
         vocabulary=len(words) + 2, dimensions=8, units=6, classes=3, pool_last=True, seed=3
     )
     network.build((None, 4))
-    calibration = Calibration(temperature=0.5, class_bias=(0.1, 0.4, 0.0))
+    calibration = Calibration(temperature=0.5, bias=-0.1, neutral_bias=0.4)
     return Predictor(network, WordPieceTokenizer.build(words), calibration, variant="general")
