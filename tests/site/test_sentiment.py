@@ -44,7 +44,7 @@ def test_every_section_shows_the_example_that_the_page_opens_with(open_page):
     word = page.locator(".w", has_text="wonderful")
     word.hover()
     readout = word.evaluate("word => getComputedStyle(word, '::after').content")
-    assert re.search(r"wonderful.*[+−]\d\.\d\d · \d+.% positive so far", readout)
+    assert re.search(r"wonderful.*[+−]\d\.\d\d · >?\d+.% positive so far", readout)
     page.get_by_role("radio", name="Sarcasm").check()
     expect(
         page.get_by_text(re.compile("Of these 32 texts the .* gets [0-9]+ wrong"))

@@ -244,7 +244,8 @@ def test_wikipedia_is_read_by_paragraph(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(b"one\ntwo\n", "at least 10"), (b"\xff\xfe\x00", "cannot be read")]
+    ("content", "sentence"),
+    [(b"one\ntwo\n", "at least 10"), (b"\x89PNG\r\n\x1a\n\0\0\xff", "is not a text file")],
 )
 def test_a_file_that_cannot_be_used_gets_a_sentence(tmp_path, content, sentence):
     (tmp_path / "bad.txt").write_bytes(content)

@@ -213,6 +213,7 @@ class _ConvLSTM(Recurrent):
     def get_config(self):
         config = super().get_config()
         cell = config.pop("cell")["config"]
+        del config["checkpoint_every"]
         own = {name: value for name, value in cell.items() if name not in (*config, "rank")}
         return {**config, **own}
 
