@@ -5,6 +5,7 @@ import html
 import json
 import re
 import unicodedata
+from array import array
 
 import numpy as np
 from tokenizers import (
@@ -129,19 +130,19 @@ class Places:
 
     def __init__(self, text):
         self._text = text
-        self._starts, self._ends = list(range(len(text))), list(range(1, len(text) + 1))
+        self._starts, self._ends = array("i", range(len(text))), array("i", range(1, len(text) + 1))
 
     def substitute(self, pattern, replacement, text):
         """`pattern.sub(replacement, text)` of the text as changed so far."""
-        parts, starts, ends, position = [], [], [], 0
+        parts, starts, ends, position = [], array("i"), array("i"), 0
         for match in pattern.finditer(text):
             start, end = match.span()
             new = replacement(match) if callable(replacement) else replacement
             if new == match[0]:
                 continue
             parts += text[position:start], new
-            starts += [*self._starts[position:start], *[self._starts[start]] * len(new)]
-            ends += [*self._ends[position:start], *[self._ends[end - 1]] * len(new)]
+            starts += self._starts[position:start] + self._starts[start : start + 1] * len(new)
+            ends += self._ends[position:start] + self._ends[end - 1 : end] * len(new)
             position = end
         self._starts, self._ends = starts + self._starts[position:], ends + self._ends[position:]
         return "".join([*parts, text[position:]])
