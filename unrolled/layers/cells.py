@@ -164,6 +164,7 @@ class Cell(keras.layers.Layer, ABC):
     state_names: tuple[str, ...] = ("hidden",)
     trace_names: tuple[str, ...] = ("hidden",)
     saved_names: tuple[str, ...] = ()
+    forget_bias: float | None = None  # the initial one, of cells that have the argument
     dropout_per_gate = False
     rank = 0  # the number of axes of space between the batch and the features
     space: tuple[int, ...] = ()  # their sizes, in the inputs
@@ -276,7 +277,12 @@ class Cell(keras.layers.Layer, ABC):
         return self.recurrent_initializer(shape, dtype=dtype)
 
     def _initial_bias(self, shape, dtype=None):
-        return self.bias_initializer(shape, dtype=dtype)
+        bias = self.bias_initializer(shape, dtype=dtype)
+        if self.forget_bias is None:
+            return bias
+        blocks = self.preactivation_names[::-1].index("forget") + 1  # not all have a bias
+        forget = ops.full((self.units,), self.forget_bias, dtype=dtype)
+        return ops.slice_update(bias, (shape[0] - blocks * self.units,), forget)
 
     def get_initial_state(self, batch_size=None):
         """Zeros: a list with a tensor `(batch_size, units)` for each state."""
@@ -547,15 +553,6 @@ class LSTMCell(Cell):
                 name="peephole_kernel",
             )
 
-    def _initial_bias(self, shape, dtype=None):
-        bias = self.bias_initializer(shape, dtype=dtype)
-        if self.forget_bias is None:
-            return bias
-        forget = self.preactivation_names.index("forget")
-        return ops.slice_update(
-            bias, (forget * self.units,), ops.full((self.units,), self.forget_bias, dtype=dtype)
-        )
-
     def recurrent_weights(self, training=False):
         weights = super().recurrent_weights(training)
         return [*weights, self._tensor(self.peephole_kernel)] if self.peepholes else weights
@@ -692,11 +689,6 @@ class TreeLSTMCell(Cell):
 
     def _recurrent_shape(self):
         return (2 * self.units, 5 * self.units)
-
-    def _initial_bias(self, shape, dtype=None):
-        bias = self.bias_initializer(shape, dtype=dtype)
-        forget = ops.full((self.units,), self.forget_bias, dtype=dtype)
-        return ops.slice_update(bias, (self.units,), forget)
 
     def project(self, inputs, dropout_mask=None):
         """The inputs' part of the pre-activations: (..., features) -> (..., 5 * units)."""

@@ -98,8 +98,6 @@ class ConvLSTMCell(Cell):
     def _recurrent_shape(self):
         return self._kernel_shape(self.filters)
 
-    _initial_bias = LSTMCell._initial_bias
-
     def state_shape(self, step_shape):
         sizes = zip(
             step_shape[:-1], self.kernel_size, self.strides, self.dilation_rate, strict=True

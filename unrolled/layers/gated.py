@@ -8,7 +8,7 @@ from keras import ops
 
 from unrolled.layers.cells import Cell, LSTMCell, apply_force, apply_mask
 
-FEW = -1e4  # a logarithm of nothing, finite so that no difference of two is undefined
+INITIAL_STABILISER = -1e4  # finite, so that the difference of two is defined
 
 
 def _normalise(x, epsilon):
@@ -61,11 +61,6 @@ class LayerNormLSTMCell(Cell):
         self.gain = self.add_weight((2, 4 * self.units), "ones", name="gain")
         self.cell_gain = self.add_weight((self.units,), "ones", name="cell_gain")
         self.cell_bias = self.add_weight((self.units,), "zeros", name="cell_bias")
-
-    def _initial_bias(self, shape, dtype=None):
-        bias = self.bias_initializer(shape, dtype=dtype)
-        forget = ops.full((self.units,), self.forget_bias, dtype=dtype)
-        return ops.slice_update(bias, (self.units,), forget)
 
     def project(self, inputs, dropout_mask=None):
         product = ops.matmul(apply_mask(inputs, dropout_mask), self._tensor(self.kernel))
@@ -131,11 +126,6 @@ class MultiplicativeLSTMCell(Cell):
     def _bias_shape(self):
         return (4 * self.units,)
 
-    def _initial_bias(self, shape, dtype=None):
-        bias = self.bias_initializer(shape, dtype=dtype)
-        forget = ops.full((self.units,), self.forget_bias, dtype=dtype)
-        return ops.slice_update(bias, (self.units,), forget)
-
     def project(self, inputs, dropout_mask=None):
         product = ops.matmul(apply_mask(inputs, dropout_mask), self._tensor(self.kernel))
         if not self.use_bias:
@@ -200,7 +190,7 @@ class SLSTMCell(Cell):
     def get_initial_state(self, batch_size=None):
         """Zeros, but for the stabiliser."""
         *zeros, stabiliser = super().get_initial_state(batch_size)
-        return [*zeros, stabiliser + FEW]
+        return [*zeros, stabiliser + INITIAL_STABILISER]
 
     def step(self, projected, states, weights, dropout_mask=None, force=None):
         previous, cell, normaliser, stabiliser = states
